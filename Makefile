@@ -1,0 +1,41 @@
+# Needs Python 3.11 or later with pip and venv, and make. Everything else is installed into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test lint bench clean lock
+
+demo: .venv/.run          ## watch a whole hourly run against the built-in sandbox
+	$(BIN)/holdfast demo
+
+test: lint                ## lint, types and every test, with a coverage floor
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term -q
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/.dev         ## speed and API calls, printed as ratios
+	$(BIN)/python -m benchmarks
+
+lock: .venv/.dev          ## pin the newest allowed versions again
+	$(BIN)/pip install --quiet pip-tools
+	$(BIN)/pip-compile $(LOCK) -o requirements.txt requirements.in pyproject.toml
+	$(BIN)/pip-compile $(LOCK) -o requirements-dev.txt requirements-dev.in requirements.in pyproject.toml
+
+LOCK := --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+.venv/.run: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --require-hashes -r requirements.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+.venv/.dev: .venv/.run requirements-dev.txt
+	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

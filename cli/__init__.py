@@ -1,0 +1,1 @@
+"""The command groups of `holdfast`, one file a group, and the wiring they share."""

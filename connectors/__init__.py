@@ -1,0 +1,1 @@
+"""Speaks to vendors: HTTP and shapes, never meaning."""

@@ -1,0 +1,336 @@
+"""The whole vocabulary between vendors and the rest: what a connector yields, takes and promises.
+
+A *source* is read stream by stream, page by page. A *CRM* is a source that can also be written to. Connectors know
+HTTP and shapes; what a value means is decided in `mapping/`, what to write is decided in `sync/`.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+Row = dict[str, Any]
+"""One record as the vendor sent it (with vendor side tables folded in, see each connector's docstring)."""
+
+Value = None | bool | int | float | str | date | datetime | tuple[str, ...]
+"""A CRM field's value in canonical form: datetimes are aware UTC, a multi-select is a sorted tuple, empty is None."""
+
+ObjectName = Literal["account", "contact", "task"]
+"""The three kinds of CRM record the agent writes; a connector maps them to the vendor's own names."""
+
+FieldType = Literal["number", "text", "long_text", "select", "multi_select", "datetime", "date", "boolean"]
+
+
+class Clock(Protocol):
+    """The one source of time. Everything that asks for "now" or waits goes through it."""
+
+    def now(self) -> datetime:
+        """The current instant, aware, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that only ever grow; for durations and deadlines."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait that long."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """The current instant, aware, UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds that only ever grow."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait that long."""
+        time.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One kind of vendor record that a source can be asked for.
+
+    Attributes:
+        name: The vendor's word, unique in its source: "contacts", "organizations", "events".
+        record: The common record its rows become ("account", "contact", "deal", "ticket", "survey_response", "user",
+            "membership", "usage"). Several streams may become the same record.
+        after: Names of streams of the same source that must be committed first; usually none.
+        optional: True when a plan or permission may lack it: its absence is reported and the run goes on.
+    """
+
+    name: str
+    record: str
+    after: tuple[str, ...] = ()
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EventExport:
+    """A finished download of raw events, spooled to disk as one JSON object a line.
+
+    Attributes:
+        path: The file; gzip when it ends in ".gz". It belongs to the receiver, who deletes it.
+        first_day: First event day covered, in UTC unless the source says otherwise in its settings.
+        last_day: Last event day covered, inclusive.
+        replaces: True when the file holds *all* events of those days, so that their counts are overwritten; False when
+            it holds only events that arrived since the cursor, so that they are added.
+    """
+
+    path: Path
+    first_day: date
+    last_day: date
+    replaces: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One page of a stream. Rows and cursor are committed together, in one transaction.
+
+    Attributes:
+        rows: Records as the vendor sent them; empty on an empty page.
+        cursor: Where to resume once this batch is committed: text that only its connector understands. None means
+            "nothing to remember yet" and keeps the earlier cursor.
+        deleted: Vendor ids seen to be gone.
+        merged: Vendor id of the loser -> id of the winner.
+        export: Events in place of rows, for streams whose record is "usage".
+        server_time: The vendor's clock when the page was served, from its `Date` header.
+        full: True when this pull lists the stream completely from the start: records of the stream that no batch of
+            the pull named may be treated as vanished. Set on the last batch of such a pull only.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    cursor: str | None = None
+    deleted: tuple[str, ...] = ()
+    merged: Mapping[str, str] = field(default_factory=dict)
+    export: EventExport | None = None
+    server_time: datetime | None = None
+    full: bool = False
+
+
+Severity = Literal["ok", "info", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `holdfast check`.
+
+    Attributes:
+        severity: "error" means a run would fail or lose something; "warning" means it would run worse than it could.
+        code: Short stable name, such as "missing_scope".
+        message: What is, in one sentence.
+        advice: What to do about it; empty when there is nothing to do.
+    """
+
+    severity: Severity
+    code: str
+    message: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many calls are left.
+
+    Attributes:
+        limit: Calls per period, None when the vendor does not say.
+        remaining: Calls left in the period, None when the vendor does not say.
+        period: Such as "day", "10 s", "hour".
+    """
+
+    limit: int | None
+    remaining: int | None
+    period: str
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Which account of a vendor we talk to. Pinned, so that a sandbox is never mistaken for production.
+
+    Attributes:
+        vendor: "hubspot", "salesforce", ...
+        account_id: Portal id, organisation id, project id.
+        label: A name a person recognises.
+        kind: The vendor's word for the kind of account ("STANDARD", "SANDBOX", ...).
+        time_zone: IANA name of the account's own time zone; "UTC" when the vendor has none.
+    """
+
+    vendor: str
+    account_id: str
+    label: str
+    kind: str
+    time_zone: str = "UTC"
+
+    @property
+    def fingerprint(self) -> str:
+        """Text that differs whenever the account differs."""
+        return f"{self.vendor}:{self.kind}:{self.account_id}"
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A vendor we read from."""
+
+    name: str
+    streams: tuple[Stream, ...]
+    calls: Mapping[str, int]
+    """Requests sent so far, by purpose ("contacts", "setup", "write", "check", ...), retries included."""
+
+    def environment(self) -> Environment:
+        """Ask the vendor who we are. Raises `CredentialsError` when it does not know us."""
+        ...
+
+    def check(self) -> Iterator[Finding]:
+        """Yield what an admin should know: identity, missing rights, quota, clock difference. Writes nothing."""
+        ...
+
+    def pull(self, stream: Stream, cursor: str | None) -> Iterator[Batch]:
+        """Yield what changed since `cursor` (everything when None), oldest page first.
+
+        The last batch always carries a cursor. Raises a `ConnectorError`; batches yielded before it stay good.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """A field the agent owns in the CRM.
+
+    Attributes:
+        object: Which kind of record carries it.
+        name: The CRM's name for it, such as "holdfast_health_score".
+        label: What people see.
+        type: Its type in neutral words.
+        options: Allowed values, for "select" and "multi_select".
+        description: What the value means, with its unit.
+        max_length: Longest text, in characters.
+    """
+
+    object: ObjectName
+    name: str
+    label: str
+    type: FieldType
+    options: tuple[str, ...] = ()
+    description: str = ""
+    max_length: int = 255
+
+
+@dataclass(frozen=True, slots=True)
+class FieldDiff:
+    """What `setup` found for one field and did, or would do, about it.
+
+    Attributes:
+        action: "create", "ok", "add_options" (safe to extend) or "conflict" (a person must decide).
+        detail: What differs, in words.
+    """
+
+    spec: FieldSpec
+    action: Literal["create", "ok", "add_options", "conflict"]
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSpec:
+    """How a CRM takes writes.
+
+    Attributes:
+        update_batch: Most records in one update request.
+        create_batch: Most tasks in one create request.
+        read_batch: Most records in one `read` request.
+        task_strategy: How a task that may or may not have been created is found again: "marker" reads the tasks of
+            the account and looks for our key.
+    """
+
+    update_batch: int
+    create_batch: int
+    read_batch: int
+    task_strategy: Literal["marker"] = "marker"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One record to update, or one task to create.
+
+    Attributes:
+        object: Kind of record.
+        record_id: The CRM's id; None for a task to be created.
+        values: Field name -> new value. For a task, the neutral names "subject", "body", "due" (aware datetime),
+            "owner_id", "priority" ("low", "medium", "high"), "account_id", "contact_id".
+        key: Identifies the intended effect: the same key is the same effect, on every host and in every run.
+    """
+
+    object: ObjectName
+    record_id: str | None
+    values: Mapping[str, Value]
+    key: str
+
+
+Result = Literal["confirmed", "retry", "rejected", "in_doubt", "gone"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one change.
+
+    Attributes:
+        key: The change's key.
+        result: "confirmed": the CRM says so. "retry": certainly nothing happened, may be sent again. "rejected":
+            certainly nothing happened and never will. "gone": the record was deleted or merged away. "in_doubt":
+            anything else; it must be settled by asking the CRM before it is sent again.
+        remote_id: The record's id as the CRM returned it.
+        error_code: The vendor's code, when there is one.
+        message: What to tell a person.
+    """
+
+    key: str
+    result: Result
+    remote_id: str | None = None
+    error_code: str = ""
+    message: str = ""
+
+
+@runtime_checkable
+class Crm(Source, Protocol):
+    """A source that can also be written to."""
+
+    write: WriteSpec
+
+    def own_values(self, stream: Stream, row: Row) -> Mapping[str, Value]:
+        """Our own fields as they came along with a pulled row: what the CRM says now, at no extra call."""
+        ...
+
+    def read(self, obj: ObjectName, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, Value]]:
+        """Read fields of records by id, consistently (never from a search index). Missing records are left out.
+
+        A record that was merged away is left out too, even where the vendor answers with the winner.
+        """
+        ...
+
+    def send(self, changes: Sequence[Change]) -> list[Outcome]:
+        """Send one request's worth of changes of one kind (all updates of one object, or all task creations).
+
+        Gives exactly one outcome per change, in order. Never retries what is not safe to repeat and never raises for
+        a record's sake; a batch refused as a whole is bisected until each culprit is found. Raises `CredentialsError`
+        and `QuotaError` only when nothing at all was sent.
+        """
+        ...
+
+    def find_tasks(self, account_ids: Sequence[str]) -> Mapping[str, str]:
+        """Our tasks on these accounts: idempotency key -> task id, by a consistent read."""
+        ...
+
+    def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
+        """Compare the wanted fields with what is there and, unless `dry_run`, create or extend what is missing."""
+        ...
+
+    def quota(self) -> Quota:
+        """The CRM's daily budget as last seen; costs at most one call."""
+        ...

@@ -1,0 +1,1 @@
+"""Gives meaning: vendor row to common record, and whom it belongs to."""

@@ -1,0 +1,1 @@
+"""Turns common tables into features, signals, scores, segments and reasons. Pure: reads tables, returns rows."""

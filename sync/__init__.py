@@ -1,0 +1,1 @@
+"""Moves data and remembers it: everything that must survive a crash."""
