@@ -1,0 +1,288 @@
+"""What scoring is given and what it gives back: the common tables as data, `Inputs`, `ScoreRow`.
+
+Every engine that runs a scorecard sees tables of exactly these names, columns and types. Integers are exact; instants
+are epoch seconds UTC, dates are epoch days (days since 1970-01-01) and only usage carries a DATE. NULL means "not
+known". `account` and `contact` keys are small integers that mean something inside one state file only.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+Level = Literal["account", "contact"]
+Band = Literal["green", "yellow", "red", "unknown"]
+SqlType = Literal["BIGINT", "VARCHAR", "DATE"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a common table.
+
+    Attributes:
+        name: Its name in SQL.
+        type: Its type in SQL.
+        meaning: What it says, with its unit.
+        required: True when it is never NULL.
+    """
+
+    name: str
+    type: SqlType
+    meaning: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One common table.
+
+    Attributes:
+        name: Its name in SQL.
+        meaning: What one row is.
+        columns: In order.
+    """
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+
+    def types(self) -> dict[str, SqlType]:
+        """Column name -> SQL type."""
+        return {column.name: column.type for column in self.columns}
+
+
+def _int(name: str, meaning: str, *, required: bool = False) -> Column:
+    return Column(name, "BIGINT", meaning, required)
+
+
+def _text(name: str, meaning: str, *, required: bool = False) -> Column:
+    return Column(name, "VARCHAR", meaning, required)
+
+
+_ACCOUNT_KEY = _int("account", "Key of the CRM account.", required=True)
+_CONTACT_REF = _int("contact", "Key of the CRM contact; NULL when not linked.")
+
+_TABLES = (
+    Table(
+        "account",
+        "A CRM account.",
+        (
+            _ACCOUNT_KEY,
+            _text("crm_id", "The CRM's id.", required=True),
+            _text("name", "Name of the company."),
+            _text("owner_id", "CRM id of the account owner."),
+            _int("parent", "Key of the parent account."),
+            _text("plan", "Product plan."),
+            _int("mrr", "Monthly recurring revenue, minor units of `currency`."),
+            _text("currency", "ISO 4217 code of `mrr`."),
+            _int("customer_since", "First day as a customer, epoch days."),
+            _int("renewal_date", "Day the current term ends, epoch days."),
+            _int("created_at", "When the CRM record was made, epoch seconds."),
+            _text("lifecycle", "The CRM's lifecycle stage."),
+        ),
+    ),
+    Table(
+        "contact",
+        "A CRM contact.",
+        (
+            _int("contact", "Key of the CRM contact.", required=True),
+            _text("crm_id", "The CRM's id.", required=True),
+            _int("account", "Key of the primary account; NULL when none."),
+            _text("title", "Job title."),
+            _int("last_login_at", "Newest sign-in any linked record knows of, epoch seconds."),
+            _int("created_at", "When the CRM record was made, epoch seconds."),
+        ),
+    ),
+    Table(
+        "ticket",
+        "A support request of a known account.",
+        (
+            _ACCOUNT_KEY,
+            _CONTACT_REF,
+            _text("status", "new, open, pending, hold, solved or closed.", required=True),
+            _text("priority", "low, normal, high or urgent."),
+            _int("created_at", "Opened, epoch seconds.", required=True),
+            _int("solved_at", "Last solved or closed, epoch seconds."),
+            _int("first_reply_minutes", "Calendar minutes to the first answer."),
+            _int("reopens", "How often it was opened again."),
+        ),
+    ),
+    Table(
+        "survey",
+        "One survey answer of a known account.",
+        (
+            _ACCOUNT_KEY,
+            _CONTACT_REF,
+            _text("survey", "nps, csat or ces.", required=True),
+            _int("score", "The answer on its own scale.", required=True),
+            _int("scale_min", "Lowest possible answer.", required=True),
+            _int("scale_max", "Highest possible answer.", required=True),
+            _int("satisfied", "1 satisfied, 0 not, NULL neutral."),
+            _int("responded_at", "When answered, epoch seconds.", required=True),
+        ),
+    ),
+    Table(
+        "deal",
+        "A sale or renewal of a known account.",
+        (
+            _ACCOUNT_KEY,
+            _int("closed", "1 when won or lost, else 0.", required=True),
+            _int("won", "1 won, 0 lost, NULL while open."),
+            _int("renewal", "1 when it renews a contract, else 0.", required=True),
+            _int("amount", "Minor units of `currency`."),
+            _text("currency", "ISO 4217 code."),
+            _int("close_date", "Expected or actual closing day, epoch days."),
+            _int("created_at", "When the deal was made, epoch seconds."),
+        ),
+    ),
+    Table(
+        "invoice",
+        "A bill of a known account.",
+        (
+            _ACCOUNT_KEY,
+            _text("status", "draft, open, paid, void or uncollectible.", required=True),
+            _int("amount_due", "Minor units.", required=True),
+            _int("due_date", "Day it should be paid by, epoch days."),
+            _int("paid_at", "When it was paid, epoch seconds."),
+            _int("failed_attempts", "Failed collection attempts.", required=True),
+            _int("created_at", "When it was issued, epoch seconds.", required=True),
+        ),
+    ),
+    Table(
+        "subscription",
+        "A running contract of a known account.",
+        (
+            _ACCOUNT_KEY,
+            _text("status", "The billing system's word.", required=True),
+            _int("mrr", "Monthly recurring revenue, minor units."),
+            _int("cancel_at", "When it is set to end, epoch seconds."),
+        ),
+    ),
+    Table(
+        "usage_person",
+        "Who a person in the usage files is.",
+        (
+            _int("person", "Surrogate of source and product user id.", required=True),
+            _CONTACT_REF,
+            _int("account", "Key of the person's account; NULL when not linked."),
+        ),
+    ),
+    Table(
+        "usage_group",
+        "Which account a group in the usage files is.",
+        (
+            _int("grp", "Surrogate of source and group key.", required=True),
+            _int("account", "Key of the account; NULL when not linked."),
+        ),
+    ),
+    Table(
+        "feed",
+        "When a kind of record was last complete at a configured source. No row for a kind means no such source.",
+        (
+            _text("record", "Kind of record: usage, ticket, survey_response, invoice, ...", required=True),
+            _text("source", "Name of the source.", required=True),
+            _int("as_of", "Last complete pull, epoch seconds; NULL when there was none yet."),
+        ),
+    ),
+)
+
+TABLES: dict[str, Table] = {table.name: table for table in _TABLES}
+"""Every table that comes out of the state file, by name."""
+
+USAGE = Table(
+    "usage",
+    "How often one person did one thing on one day. Parquet files, one per day and source, sorted by person.",
+    (
+        Column("day", "DATE", "Event day, UTC.", required=True),
+        _int("person", "Surrogate, see usage_person.", required=True),
+        _int("grp", "Surrogate, see usage_group; NULL when the events carried no group."),
+        _text("event", "Event name.", required=True),
+        _int("count", "Distinct events, at least 1.", required=True),
+    ),
+)
+"""The one table that does not live in the state file. A row belongs to its group's account, else to its person's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything one scoring run reads.
+
+    Attributes:
+        state: The SQLite state file.
+        tables: Common table -> SELECT over the state file giving its columns. A table left out is empty.
+        usage: Usage Parquet files. Files whose name starts with an ISO day out of the card's reach are not opened.
+        as_of: The instant to score for, aware; nothing later counts.
+    """
+
+    state: Path
+    tables: Mapping[str, str]
+    usage: Sequence[Path]
+    as_of: datetime
+
+
+class SignalPoints(NamedTuple):
+    """What one signal said about one account or contact.
+
+    Attributes:
+        name: The signal's name on the card.
+        points: Hundredths, 100 (worst) to 500 (best); None when its value is missing.
+        weight: Weight on the card, 0 when the tenant has no source of that kind.
+        value: The feature's value, in the feature's unit.
+    """
+
+    name: str
+    points: int | None
+    weight: int
+    value: int | None
+
+
+class ScoreRow(NamedTuple):
+    """The result for one account or contact.
+
+    Attributes:
+        level: What was scored.
+        key: Local key.
+        crm_id: The CRM's id.
+        name: The account's name; None for contacts.
+        owner_id: CRM id of the account owner; None for contacts.
+        score: 0-100, higher is better; None when less than the card's minimum coverage is known.
+        health: 1-5, the rounded weighted mean; None together with `score`.
+        points: The weighted mean of the signals, shrunk to neutral, in hundredths (100-500); 300 when nothing is known.
+        coverage: Percent of the card's weight that is known and fresh.
+        band: Where the score lies.
+        segments: Names, sorted.
+        reason: One line, at most 255 characters.
+        signals: In card order.
+        features: Feature name -> value, for every feature the card uses, in the catalogue's units.
+    """
+
+    level: Level
+    key: int
+    crm_id: str
+    name: str | None
+    owner_id: str | None
+    score: int | None
+    health: int | None
+    points: int
+    coverage: int
+    band: Band
+    segments: tuple[str, ...]
+    reason: str
+    signals: tuple[SignalPoints, ...]
+    features: Mapping[str, int | str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """How much of the machine the engine may take.
+
+    Attributes:
+        threads: Worker threads.
+        memory: Memory limit in the engine's own words, such as "700MB".
+        spill: Folder for what does not fit; None keeps the engine from spilling.
+    """
+
+    threads: int = 2
+    memory: str = "700MB"
+    spill: Path | None = field(default=None)
