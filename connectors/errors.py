@@ -13,6 +13,8 @@ ConnectorError
 └── ShapeError           the answer is not what the vendor documents; nothing of it was used
 """
 
+from typing import Any
+
 
 class ConnectorError(Exception):
     """Anything a connector raises.
@@ -23,10 +25,18 @@ class ConnectorError(Exception):
         status: HTTP status, None when there was no answer.
         code: The vendor's own error code.
         advice: What to do next.
+        detail: The parsed body of the vendor's refusal, for connectors to read; never shown.
     """
 
     def __init__(
-        self, message: str, *, vendor: str = "", status: int | None = None, code: str = "", advice: str = ""
+        self,
+        message: str,
+        *,
+        vendor: str = "",
+        status: int | None = None,
+        code: str = "",
+        advice: str = "",
+        detail: Any = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -34,6 +44,7 @@ class ConnectorError(Exception):
         self.status = status
         self.code = code
         self.advice = advice
+        self.detail = detail
 
     def __str__(self) -> str:
         head = f"{self.vendor}: {self.message}" if self.vendor else self.message
