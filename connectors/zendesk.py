@@ -1,0 +1,225 @@
+"""Zendesk Support: organizations, users, memberships, tickets and satisfaction answers.
+
+Rows are as the vendor sends them, with this folded in:
+
+- tickets: `_metric_set`, the ticket's metric set from the sideload (reply times, reopens, solved_at), if there is one.
+  Deleted tickets arrive in `Batch.deleted` instead of as rows.
+- survey_responses: `_answer`, the answered customer-satisfaction rating, and `_ticket_id`, the ticket it speaks of.
+  Offers nobody has answered are left out, as `score=received` leaves them out of satisfaction_ratings.
+
+An account runs one of two satisfaction systems at a time; both streams are optional, and the one that is switched off
+stays empty as long as the other one runs.
+
+zenpy signs in and makes the low-volume calls through our own session (see `zendesk_client`); bulk pages are raw JSON of
+the same session (see `zendesk_pages`), since zenpy's objects cost 26 times as much. Facts about the vendor: Zendesk
+developer documentation, "Incremental exports", "CSAT survey responses" and "Rate limits".
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from requests.adapters import BaseAdapter
+
+from connectors.base import Batch, Clock, Environment, FieldSpec, Finding, Stream
+from connectors.errors import ConnectorError, CredentialsError, MissingPermissionError
+from connectors.http import Bucket, Http
+from connectors.zendesk_client import Client
+from connectors.zendesk_csat import ADVICE, LEGACY, SURVEYS, Csat, probe
+from connectors.zendesk_pages import Pages, Touched
+
+HOSTS = ("zendesk.com",)
+LIMIT_HEADERS = {"limit": "x-rate-limit", "remaining": "x-rate-limit-remaining"}
+CLOCK_TOLERANCE = 120.0
+"""Seconds our clock may differ from the vendor's before `check` speaks up."""
+
+STREAMS = (
+    Stream("organizations", "account"),
+    Stream("users", "contact"),
+    Stream("tickets", "ticket"),
+    Stream("organization_memberships", "membership"),
+    Stream(LEGACY.name, "survey_response", optional=True),
+    Stream(SURVEYS.name, "survey_response", after=("tickets",), optional=True),
+)
+
+
+class Settings(BaseModel):
+    """What the admin says about a Zendesk account."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subdomain: str = Field(
+        pattern=r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$",
+        description="The first part of your Zendesk address: 'acme' for https://acme.zendesk.com.",
+    )
+    email: str | None = Field(None, description="E-mail address of the admin to whom the API token belongs.")
+    token: SecretStr | None = Field(None, description="API token (Admin Center, Apps and integrations, APIs).")
+    oauth_token: SecretStr | None = Field(None, description="OAuth access token, in place of email and token.")
+    base_url: str | None = Field(None, description="Another address to talk to; plain http for loopback only.")
+    exports_per_minute: int = Field(
+        10, ge=1, le=30, description="Incremental export calls a minute: 10, or 30 with the high-volume add-on."
+    )
+    requests_per_minute: int = Field(
+        200, ge=1, le=2500, description="All other calls a minute: 200, 400, 700 or 2500, by plan."
+    )
+    memberships: bool = Field(
+        True, description="Read which users belong to several organizations (once a day, 100 memberships a call)."
+    )
+
+    @field_validator("subdomain", mode="before")
+    @classmethod
+    def _only_the_subdomain(cls, value: object) -> object:
+        """Take the whole address too, as people paste it."""
+        if not isinstance(value, str):
+            return value
+        text = value.strip().lower().removeprefix("https://").split("/")[0]
+        return text.removesuffix(".zendesk.com")
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> "Settings":
+        with_token = self.email is not None and self.token is not None
+        if with_token == (self.oauth_token is not None):
+            raise ValueError("give either email and token, or oauth_token")
+        return self
+
+    def url(self) -> str:
+        """Where the account answers."""
+        return self.base_url or f"https://{self.subdomain}.zendesk.com"
+
+
+class Zendesk:
+    """A Zendesk account as a source. Streams may be pulled side by side; survey_responses follows tickets."""
+
+    def __init__(
+        self, name: str, settings: Settings, http: Http, clock: Clock, limits: Mapping[str, str] | None = None
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.streams = tuple(s for s in STREAMS if settings.memberships or s.name != "organization_memberships")
+        self._limits = limits if limits is not None else {}
+        self._http = http
+        self._clock = clock
+        self._client = Client(http, settings.subdomain)
+        self._touched = Touched()
+        self._pages = Pages(http, clock, self._touched)
+
+    @property
+    def calls(self) -> Mapping[str, int]:
+        """Requests sent so far, by stream name and "check"."""
+        return self._http.calls
+
+    def environment(self) -> Environment:
+        """Who we are there. Costs one call.
+
+        Raises:
+            CredentialsError: Zendesk does not know the token, which it says with 200 and an anonymous user.
+            MissingPermissionError: The user is not an admin; the exports are for admins only.
+        """
+        me = self._client.me()
+        if me.get("id") is None:
+            raise CredentialsError(
+                f"{self.settings.url()} took us for an anonymous user.",
+                vendor="zendesk",
+                advice="Check the subdomain, the e-mail address and that the API token is active.",
+            )
+        if me.get("role") != "admin":
+            raise MissingPermissionError(
+                f"{me.get('email')} has the role {me.get('role')!r}; incremental exports and satisfaction answers "
+                "need the role 'admin'.",
+                vendor="zendesk",
+                advice="Use the token of an admin, or make this user an admin.",
+            )
+        label = f"{self.settings.subdomain}.zendesk.com as {me.get('email')}"
+        return Environment("zendesk", self.settings.subdomain, label, "support")
+
+    def check(self) -> Iterator[Finding]:
+        """Yield identity, role, satisfaction system, rate limit and clock. Costs three calls, writes nothing."""
+        try:
+            where = self.environment()
+        except ConnectorError as error:
+            code = "missing_role" if isinstance(error, MissingPermissionError) else "identity"
+            yield Finding("error", code, error.message, error.advice)
+            return
+        yield Finding("ok", "identity", f"Signed in to {where.label}, role admin.")
+        yield self._check_csat()
+        limit, left = self._limits.get("limit"), self._limits.get("remaining")
+        if limit is not None:
+            yield Finding("info", "quota", f"{left} of {limit} calls left this minute.")
+        yield from self._check_clock()
+
+    def pull(self, stream: Stream, cursor: str | None) -> Iterator[Batch]:
+        """Yield what changed since `cursor`, see `Source.pull`."""
+        match stream.name:
+            case "organizations":
+                return self._pages.organizations(cursor)
+            case "users":
+                return self._pages.users(cursor)
+            case "tickets":
+                return self._pages.tickets(cursor)
+            case "organization_memberships":
+                return self._pages.memberships(cursor)
+            case LEGACY.name:
+                return Csat(self._pages, LEGACY, SURVEYS).pull(cursor)
+            case SURVEYS.name:
+                return Csat(self._pages, SURVEYS, LEGACY, self._touched).pull(cursor)
+        raise ValueError(f"zendesk has no stream {stream.name!r}")
+
+    def _check_csat(self) -> Finding:
+        surveys, legacy = probe(self._pages, SURVEYS), probe(self._pages, LEGACY)
+        if surveys or (surveys is not None and not legacy):
+            return Finding("ok", "csat", "Satisfaction answers come from survey_responses.")
+        if legacy is not None:
+            return Finding("ok", "csat", "Satisfaction answers come from the legacy satisfaction_ratings.")
+        return Finding("warning", "csat", "Neither satisfaction_ratings nor survey_responses may be read.", ADVICE)
+
+    def _check_clock(self) -> Iterator[Finding]:
+        server = self._http.server_time
+        if server is None:
+            return
+        off = (self._clock.now() - server).total_seconds()
+        if abs(off) > CLOCK_TOLERANCE:
+            text = f"This machine's clock differs from Zendesk's by {off:+.0f} seconds."
+            yield Finding("warning", "clock", text, "Synchronise the clock (NTP).")
+
+
+def connect(
+    name: str,
+    settings: Settings,
+    *,
+    clock: Clock,
+    adapter: BaseAdapter | None = None,
+    spool: Path | None = None,  # noqa: ARG001 - nothing is spooled here
+    own_fields: Sequence[FieldSpec] = (),  # noqa: ARG001 - nothing is written here
+) -> Zendesk:
+    """Make the source; nothing is sent yet. Raises `ConfigError` for a base URL the token may not be sent to."""
+    limits: dict[str, str] = {}
+
+    def saw(headers: Mapping[str, str]) -> None:
+        limits.update({key: headers[name] for key, name in LIMIT_HEADERS.items() if name in headers})
+
+    auth, secrets = _credentials(settings)
+    http = Http(
+        "zendesk",
+        settings.url(),
+        clock=clock,
+        auth=auth,
+        secrets=secrets,
+        buckets=(
+            Bucket("default", settings.requests_per_minute, 60.0),
+            Bucket("exports", settings.exports_per_minute, 60.0),
+        ),
+        adapter=adapter,
+        hosts=HOSTS,
+        on_headers=saw,
+    )
+    return Zendesk(name, settings, http, clock, limits)
+
+
+def _credentials(settings: Settings) -> tuple[tuple[str, str] | Mapping[str, str], list[str]]:
+    """How requests are signed, and what must never be shown."""
+    if settings.oauth_token is not None:
+        token = settings.oauth_token.get_secret_value()
+        return {"Authorization": f"Bearer {token}"}, [token]
+    token = settings.token.get_secret_value() if settings.token else ""
+    user = f"{settings.email}/token"
+    return (user, token), [token, f"{user}:{token}"]

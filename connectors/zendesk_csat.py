@@ -1,0 +1,158 @@
+"""Zendesk's two satisfaction systems, of which an account runs one at a time.
+
+Both lists filter by creation only, and an answer given or changed later does not move it. So each hour asks for what
+was created since the last time, once a day for the last 30 days, and, where the vendor can filter by ticket, for the
+answers to the tickets that have changed: each answer also changes its ticket.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from connectors.base import Batch, Row
+from connectors.errors import MissingPermissionError, NotFoundError
+from connectors.zendesk_pages import LIST_PAGE, Pages, State, Touched, dump, load
+
+SWEEP = timedelta(days=30)
+OVERLAP = timedelta(minutes=10)
+
+ADVICE = "Switch on a satisfaction survey and use an admin's token, or do without satisfaction."
+
+CLOSED = (MissingPermissionError, NotFoundError)
+"""How an account says that it does not run a system: 403 by plan or setting, or 404."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One of the two.
+
+    Attributes:
+        name: Stream name, and the key of the list in a page.
+        path: Where the list is.
+        since: Query that asks for what was created since an epoch second.
+        answered: The row as it is handed on, None when nobody has answered.
+    """
+
+    name: str
+    path: str
+    since: Callable[[int], dict[str, Any]]
+    answered: Callable[[Row], Row | None]
+
+
+def _rating(row: Row) -> Row | None:
+    return None if row.get("score") in {"offered", "unoffered"} else row
+
+
+def _survey(row: Row) -> Row | None:
+    """Fold the answered satisfaction rating and its ticket into a survey response."""
+    answer = next((item for item in _dicts(row.get("answers")) if _is_rating(item)), None)
+    if answer is None:
+        return None
+    ticket = next((item.get("id") for item in _dicts(row.get("subjects")) if item.get("type") == "ticket"), None)
+    return {**row, "_answer": answer, "_ticket_id": ticket}
+
+
+def _is_rating(answer: Row) -> bool:
+    question = answer.get("question")
+    about = question.get("sub_type") if isinstance(question, dict) else None
+    rated = answer.get("rating") is not None or answer.get("rating_category") is not None
+    return about == "customer_satisfaction" and rated
+
+
+def _dicts(value: Any) -> Iterator[Row]:
+    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
+
+
+LEGACY = System(
+    "satisfaction_ratings",
+    "/api/v2/satisfaction_ratings.json",
+    lambda second: {"score": "received", "start_time": second},
+    _rating,
+)
+SURVEYS = System(
+    "survey_responses",
+    "/api/v2/guide/survey_responses",
+    lambda second: {"filter[created_at_start]": second * 1000},  # this one counts in milliseconds
+    _survey,
+)
+
+
+class Csat:
+    """Reads one system.
+
+    Args:
+        pages: The account.
+        system: The one to read.
+        other: The other one: as long as it runs, this one being switched off is as it should be.
+        touched: Changed tickets to follow; None where the vendor cannot filter by ticket.
+    """
+
+    def __init__(self, pages: Pages, system: System, other: System, touched: Touched | None = None) -> None:
+        self._pages = pages
+        self._system = system
+        self._other = other
+        self._touched = touched
+
+    def pull(self, cursor: str | None) -> Iterator[Batch]:
+        """Yield new and changed answers.
+
+        Raises:
+            MissingPermissionError: Neither system may be read.
+        """
+        state = load(cursor)
+        if "off" in state and not self._pages.due(state, "off"):
+            yield Batch(cursor=cursor)
+            return
+        state.pop("off", None)
+        try:
+            yield from self._answers(state)
+        except CLOSED as error:
+            if probe(self._pages, self._other) is None:
+                message = f"{self._system.name} and {self._other.name} are both closed to this token."
+                raise MissingPermissionError(message, vendor="zendesk", status=error.status, advice=ADVICE) from None
+            yield Batch(cursor=dump({**state, "off": self._pages.now().isoformat()}))
+
+    def _answers(self, state: State) -> Iterator[Batch]:
+        """The listing, begun anew or gone on with, then the tickets that changed."""
+        run = state if "after" in state else self._begin(state)
+        done = {"until": run["began"], "swept": run["began"] if run["sweep"] else state.get("swept")}
+        params = self._system.since(run["start"])
+        for rows, more in self._list(params, run.get("after")):
+            yield Batch(rows, dump({**run, "after": more} if more else done), server_time=self._pages.server_time)
+        yield from self._followed(dump(done))
+
+    def _begin(self, state: State) -> State:
+        """Where a new listing starts: at the beginning, 30 days back once a day, else where the last one began."""
+        began = self._pages.now()
+        sweep = self._pages.due(state, "swept")
+        start = 0
+        if "until" in state:
+            last = datetime.fromisoformat(state["until"]) - OVERLAP
+            start = int(min(last, began - SWEEP).timestamp() if sweep else last.timestamp())
+        return {**state, "start": start, "began": began.isoformat(), "sweep": sweep}
+
+    def _list(self, params: dict[str, Any], after: str | None = None) -> Iterator[tuple[list[Row], str | None]]:
+        system = self._system
+        for rows, more in self._pages.listing(system.path, system.name, params, after):
+            yield [row for row in map(system.answered, rows) if row is not None], more
+
+    def _followed(self, cursor: str) -> Iterator[Batch]:
+        """Answers to the tickets that changed, a page of tickets at a time."""
+        touched = self._touched
+        ids = touched.ids() if touched else []
+        for first in range(0, len(ids), LIST_PAGE):
+            chunk = ids[first : first + LIST_PAGE]
+            params = {"filter[subject_zrns]": ",".join(f"zen:ticket:{ticket}" for ticket in chunk)}
+            for rows, _ in self._list(params):
+                yield Batch(rows, cursor, server_time=self._pages.server_time)
+            if touched:
+                touched.done(chunk)
+
+
+def probe(pages: Pages, system: System) -> bool | None:
+    """Whether a system holds answers; None when it is off or closed to us. Costs one call."""
+    try:
+        return bool(pages.first(system.path, system.name, system.since(0)))
+    except CLOSED:
+        return None
