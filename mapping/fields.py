@@ -1,19 +1,34 @@
-"""Turns vendor rows into common records, by a table: one TOML file a vendor, any line of it overridden in the config."""
+"""Turns vendor rows into common records by a table: one TOML file a vendor, any line of it overridden in the config."""
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from mapping import spec
 from mapping.mapped import EventMap, FieldMapError, Mapped, Reject
+from mapping.page import Page, Stream
 
 __all__ = ["EventMap", "FieldMap", "FieldMapError", "Mapped", "Reject"]
 
+_FOLDER = Path(__file__).parent
+_EVENTS = "events"
+
 
 class FieldMap:
-    """What the rows of one vendor mean. Immutable and safe to share between threads."""
+    """What the rows of one vendor mean. Immutable and safe to share between threads.
 
-    vendor: str
-    streams: tuple[str, ...]
+    Attributes:
+        vendor: Whose rows.
+        streams: The streams it knows, those of exported events aside.
+    """
+
+    def __init__(self, vendor: str, streams: Mapping[str, Stream], events: EventMap | None) -> None:
+        self.vendor = vendor
+        self.streams = tuple(streams)
+        self._streams = dict(streams)
+        self._events = events
 
     @classmethod
     def load(
@@ -29,20 +44,66 @@ class FieldMap:
         `file` and `prefix` (default "sources.<vendor>.fields") say in errors where the overrides came from.
         Raises `FieldMapError`.
         """
-        raise NotImplementedError
+        return cls.build(vendor, _shipped(vendor), overrides, file=file, prefix=prefix)
+
+    @classmethod
+    def build(
+        cls,
+        vendor: str,
+        table: Mapping[str, Any],
+        overrides: Mapping[str, Any] | None = None,
+        *,
+        file: str = "config",
+        prefix: str | None = None,
+    ) -> "FieldMap":
+        """Like `load`, from a table in hand, for connectors that live outside this project."""
+        own = spec.Place(f"{vendor}.toml", "")
+        over = spec.Place(file, f"sources.{vendor}.fields" if prefix is None else prefix)
+        layers = over.table(overrides or {}, list(table))
+        for name, layer in layers.items():
+            over.at(name).table(layer)
+        streams = {
+            name: Stream(spec.stream(own.at(name), part, layers.get(name, {}), over.at(name)))
+            for name, part in table.items()
+            if name != _EVENTS
+        }
+        events = None
+        if _EVENTS in table:
+            events = spec.events(own.at(_EVENTS), table[_EVENTS], layers.get(_EVENTS, {}), over.at(_EVENTS))
+        return cls(vendor, streams, events)
+
+    def _stream(self, name: str) -> Stream:
+        if name not in self._streams:
+            allowed = f"{self.vendor} has {', '.join(self.streams)}"
+            raise FieldMapError(
+                file=f"{self.vendor}.toml", key="stream", value=name, allowed=allowed, names=self.streams
+            )
+        return self._streams[name]
 
     def record(self, stream: str) -> str:
         """The kind of common record that rows of this stream become."""
-        raise NotImplementedError
+        return self._stream(stream).spec.record
 
     def paths(self, stream: str) -> list[str]:
         """Vendor fields to ask for, sorted: property names for vendors that send only what is asked for."""
-        raise NotImplementedError
+        return self._stream(stream).asked()
 
     def events(self) -> EventMap | None:
         """Where to find things in exported events; None when the vendor sends none."""
-        raise NotImplementedError
+        return self._events
 
     def apply(self, source: str, stream: str, rows: Sequence[Any], now: datetime) -> Mapped:
         """Map one page. Never raises for a row's sake; the outcome of a row does not depend on its neighbours."""
-        raise NotImplementedError
+        return Page(self._stream(stream), source, stream, now).run(rows)
+
+
+def vendors() -> list[str]:
+    """Vendors with a shipped field map, sorted."""
+    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+def _shipped(vendor: str) -> dict[str, Any]:
+    if vendor not in vendors():
+        allowed = f"there are field maps for {', '.join(vendors())}"
+        raise FieldMapError(file="mapping", key="vendor", value=vendor, allowed=allowed, names=vendors())
+    return tomllib.loads((_FOLDER / f"{vendor}.toml").read_text(encoding="utf-8"))
