@@ -1,0 +1,231 @@
+"""Mixpanel: what people did (events), who they are (profiles) and, when a group is set, which accounts there are.
+
+Events come as `EventExport` (see `mixpanel_events` for which days, `mixpanel_export` for how); profiles and groups as
+the vendor sends them, `$distinct_id` always text. The query API behind profiles depends on the plan; the raw export
+does not. Facts about the vendor: Mixpanel's OpenAPI files for export and query, 2026-08.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from requests.adapters import BaseAdapter
+
+from connectors.base import Batch, Clock, Environment, FieldSpec, Finding, Stream
+from connectors.errors import ConnectorError, MissingPermissionError, QuotaError
+from connectors.http import Bucket, Http, Rule
+from connectors.mixpanel_events import Events
+from connectors.mixpanel_export import Exporter, library
+from connectors.mixpanel_profiles import Profiles
+
+HOSTS = ("mixpanel.com",)
+CLOCK_TOLERANCE = 120.0
+"""Seconds our clock may differ from the vendor's before `check` speaks up."""
+HOUR = 3600.0
+CALLS_AN_HOUR = 60
+READ_TIMEOUT = 300.0
+"""A large export is prepared before its first byte comes."""
+
+RULES = (
+    Rule((402,), MissingPermissionError, harmless=True, advice="The plan does not include Mixpanel's query API."),
+    Rule(
+        (429,),
+        QuotaError,
+        retry=True,
+        harmless=True,
+        wait=60.0,  # Mixpanel sends no Retry-After
+        advice="Mixpanel allows 60 calls an hour and project; the next run goes on from here.",
+    ),
+)
+
+
+class Settings(BaseModel):
+    """What the admin says about a Mixpanel project."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    project_id: int = Field(gt=0, description="Project id (Project Settings, Overview).")
+    username: str = Field(
+        min_length=1, description="User name of a service account, such as x.1a2b3c.mp-service-account."
+    )
+    secret: SecretStr = Field(description="The service account's secret.")
+    region: Literal["us", "eu", "in"] = Field("us", description="Where the project's data is kept.")
+    workspace_id: int | None = Field(None, description="Data view to read, for projects that have data views.")
+    account_key: str = Field(
+        "company_id", min_length=1, description="Event property that names the customer account (the group key)."
+    )
+    group_id: str | None = Field(
+        None, pattern=r"^-?\d+$", description="Id of that group key (data_group_id), to read group profiles too."
+    )
+    profile_properties: tuple[str, ...] = Field(
+        ("$email", "$name", "$last_seen", "$created"), description="Profile properties to read."
+    )
+    project_timezone: str = Field("UTC", description="The project's time zone (IANA name, Project Settings).")
+    legacy_time: bool = Field(
+        False, description="True for projects made before 2023: days and event times are in the project's time zone."
+    )
+    history_days: int = Field(90, ge=1, le=1825, description="Days of events the first pull reads.")
+    base_url: str | None = Field(
+        None, description="Another address; exports and queries go to <base_url>/api. Plain http for loopback only."
+    )
+
+    @field_validator("project_timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("must be an IANA time zone name such as 'Europe/Berlin'")
+        return value
+
+
+class _Paced(Bucket):
+    """A bucket that also keeps to Mixpanel's three calls a second."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, CALLS_AN_HOUR, HOUR)
+        self._second = Bucket(name, 3, 1.0)
+
+    def reserve(self, now: float, latest: float) -> float | None:
+        """Book the next slot that both limits allow."""
+        wait = super().reserve(now, latest)
+        more = None if wait is None else self._second.reserve(now + wait, latest)
+        return None if wait is None or more is None else wait + more
+
+
+class Mixpanel:
+    """A Mixpanel project as a source.
+
+    Attributes:
+        account_key: Event property that names the customer account.
+    """
+
+    def __init__(
+        self, name: str, settings: Settings, clock: Clock, export: Http, query: Http, spool: Path | None
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.account_key = settings.account_key
+        groups = (Stream("groups", "account", optional=True),) if settings.group_id else ()
+        self.streams = (Stream("events", "usage"), Stream("profiles", "contact", optional=True), *groups)
+        self._clock = clock
+        self._export = export
+        self._query = query
+        self._exporter = Exporter(_library(settings, export), clock, spool, settings.workspace_id)
+        self._events = Events(
+            self._exporter,
+            export,
+            clock,
+            zone=ZoneInfo(settings.project_timezone),
+            legacy=settings.legacy_time,
+            history=settings.history_days,
+        )
+        self._profiles = Profiles(
+            query,
+            clock,
+            project=settings.project_id,
+            workspace=settings.workspace_id,
+            properties=settings.profile_properties,
+        )
+
+    @property
+    def calls(self) -> Mapping[str, int]:
+        """Requests sent so far, by stream name and "check"."""
+        return self._export.calls + self._query.calls
+
+    def environment(self) -> Environment:
+        """Ask for one event of yesterday, which shows that the credentials fit the project. Costs one export call.
+
+        Raises:
+            CredentialsError: Mixpanel does not know the service account, or not in this project.
+        """
+        day = (self._events.today() - timedelta(days=1)).isoformat()
+        project = self.settings.project_id
+        query = {"project_id": project, "from_date": day, "to_date": day, "limit": 1}
+        self._export.request("GET", "api/2.0/export", params=query, purpose="check")
+        label = f"project {project} ({self.settings.region})"
+        return Environment("mixpanel", str(project), label, "project", self.settings.project_timezone)
+
+    def check(self) -> Iterator[Finding]:
+        """Yield identity, plan, quota and clock. Costs one export call and one query call, writes nothing."""
+        try:
+            where = self.environment()
+        except ConnectorError as error:
+            yield Finding("error", "identity", error.message, error.advice)
+            return
+        yield Finding("ok", "identity", f"Signed in to {where.label} as {self.settings.username}.")
+        yield self._check_profiles()
+        yield Finding("info", "quota", f"Mixpanel allows {CALLS_AN_HOUR} exports and {CALLS_AN_HOUR} queries an hour.")
+        yield from self._check_clock()
+
+    def pull(self, stream: Stream, cursor: str | None) -> Iterator[Batch]:
+        """Yield what changed since `cursor`, see `Source.pull`."""
+        match stream.name:
+            case "events":
+                return self._events.pull(cursor)
+            case "profiles":
+                return self._profiles.pull("profiles", None, cursor)
+            case "groups":
+                return self._profiles.pull("groups", self.settings.group_id, cursor)
+        raise ValueError(f"mixpanel has no stream {stream.name!r}")
+
+    def _check_profiles(self) -> Finding:
+        try:
+            self._profiles.readable()
+        except ConnectorError as error:
+            code = "query_api" if error.status in {402, 403} else "profiles"
+            return Finding("warning", code, f"Profiles cannot be read: {error.message}", error.advice)
+        return Finding("ok", "query_api", "Profiles can be read.")
+
+    def _check_clock(self) -> Iterator[Finding]:
+        server = self._export.server_time
+        off = (self._clock.now() - server).total_seconds() if server else 0.0
+        if abs(off) > CLOCK_TOLERANCE:
+            text = f"This machine's clock differs from Mixpanel's by {off:+.0f} seconds."
+            yield Finding("warning", "clock", text, "Synchronise the clock (NTP).")
+
+
+def connect(
+    name: str,
+    settings: Settings,
+    *,
+    clock: Clock,
+    adapter: BaseAdapter | None = None,
+    spool: Path | None = None,
+    own_fields: Sequence[FieldSpec] = (),  # noqa: ARG001 - nothing is written here
+) -> Mixpanel:
+    """Make the source; nothing is sent yet. Raises `ConfigError` for a base URL the secret may not be sent to."""
+    secret = settings.secret.get_secret_value()
+    prefix = "" if settings.region == "us" else f"{settings.region}."
+    residency = "" if settings.region == "us" else f"-{settings.region}"
+
+    def session(base: str, bucket: Bucket) -> Http:
+        return Http(
+            "mixpanel",
+            settings.base_url or base,
+            clock=clock,
+            auth=(settings.username, secret),
+            secrets=(secret, f"{settings.username}:{secret}"),
+            buckets=(bucket,),
+            rules=RULES,
+            adapter=adapter,
+            timeout=(5.0, READ_TIMEOUT),
+            hosts=HOSTS,
+        )
+
+    export = session(f"https://data{residency}.mixpanel.com", _Paced("default"))
+    query = session(f"https://{prefix}mixpanel.com", Bucket("default", CALLS_AN_HOUR, HOUR))
+    return Mixpanel(name, settings, clock, export, query, spool)
+
+
+def _library(settings: Settings, export: Http) -> Callable[[], Any]:
+    """Makes the mixpanel-utils client when it is first needed: importing it takes a tenth of a second."""
+
+    def make() -> Any:
+        root = f"{settings.base_url.rstrip('/')}/api" if settings.base_url else None
+        secret = settings.secret.get_secret_value()
+        return library(export, settings.project_id, settings.username, secret, settings.region, root)
+
+    return cache(make)

@@ -1,0 +1,254 @@
+"""One download of Mixpanel's raw event export, from the request to a checked file on disk.
+
+mixpanel-utils makes the call: it knows the export's address by residency, the API version and the project parameter.
+Its transport is replaced by ours, at the one method that all its calls go through. Its own answers None to 429 and
+every other 4xx, tries a 5xx four times within 10 ms and then raises a bare BaseException, and raises its time-out for
+good after each one; with ours all of these become typed errors after patient, bounded retries. Of the library only the
+raw stream is used: everything else holds the whole answer in memory.
+
+A download counts only when it is complete. Mixpanel can end one under status 200 with the line "terminated early", or
+in the middle of a line; then it is thrown away and made again, and nothing of it is handed on. Lines end with the byte
+0x0A only: values hold raw line separators that `str.splitlines` would cut at.
+"""
+
+import contextlib
+import http.client
+import os
+import random
+import re
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import requests
+import urllib3
+from pydantic_core import from_json
+
+from connectors.base import Clock
+from connectors.errors import TransientError
+from connectors.http import Http
+from connectors.retry import Failed, Retrier
+
+TRIES = 3
+"""Each download that breaks off costs one of the 60 an hour."""
+DEADLINE = 1800.0
+"""Seconds for one download with all its tries; a large month takes minutes, see connectors/mixpanel_events.py."""
+BLOCK = 1 << 20
+LONGEST_LINE = 64 << 20
+ARRIVAL = re.compile(rb'"mp_processing_time_ms": ?(\d{1,15})\b')
+"""When Mixpanel received an event. A value that quotes this text has its quotes escaped, so that it cannot match."""
+
+
+@dataclass(slots=True)
+class Lines:
+    """What a stream of JSON lines held.
+
+    Attributes:
+        count: Lines that are not empty.
+        stamped: Arrival stamps among them.
+        newest: The latest arrival stamp, epoch milliseconds.
+    """
+
+    count: int = 0
+    stamped: int = 0
+    newest: int = 0
+    _tail: bytes = b""
+    _last: bytes = field(default=b"", repr=False)
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes. Raises `Failed` for a line that does not end."""
+        data = self._tail + data
+        cut = data.rfind(b"\n") + 1
+        self._tail = data[cut:]
+        if len(self._tail) > LONGEST_LINE:
+            raise broken("sent a line that does not end")
+        self._take(data[:cut])
+
+    def close(self) -> None:
+        """Judge the end. Raises `Failed` when the last line is not a whole JSON object."""
+        self._take(self._tail)
+        self.count += bool(self._tail.strip())
+        self._tail = b""
+        try:
+            whole = not self._last or isinstance(from_json(self._last), dict)
+        except ValueError:
+            whole = False
+        if not whole:
+            raise broken("ended before its end")
+
+    def _take(self, block: bytes) -> None:
+        self.count += block.count(b"\n") - (b"\n" + block).count(b"\n\n")
+        self._last = block.rstrip().rpartition(b"\n")[2] or self._last
+        stamps = ARRIVAL.findall(block)
+        self.stamped += len(stamps)
+        self.newest = max(self.newest, max(map(int, stamps), default=0))
+
+
+class Gunzip:
+    """Unpacks gzip bytes in pieces of bounded size, however well they were packed."""
+
+    def __init__(self) -> None:
+        self._unpacker = zlib.decompressobj(wbits=31)
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The bytes packed in here. Raises `zlib.error` when they are not gzip."""
+        while data:
+            if self._unpacker.eof:
+                self._unpacker = zlib.decompressobj(wbits=31)  # gzip members may follow one another
+            yield self._unpacker.decompress(data, BLOCK)
+            data = self._unpacker.unconsumed_tail or self._unpacker.unused_data
+
+    @property
+    def whole(self) -> bool:
+        """Whether the last member ended."""
+        return self._unpacker.eof
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A complete export on disk, as it was sent: gzip when `path` ends in ".gz"."""
+
+    path: Path
+    lines: Lines
+
+
+class Exporter:
+    """Makes downloads.
+
+    Args:
+        library: Gives the mixpanel-utils client, see `library`.
+        clock: Time.
+        spool: Folder for the files; the system's temporary folder when None.
+        workspace: Data view to read, for projects that have them.
+    """
+
+    def __init__(self, library: Callable[[], Any], clock: Clock, spool: Path | None, workspace: int | None) -> None:
+        self._library = library
+        self._clock = clock
+        self._spool = spool
+        self._workspace = {"workspace_id": workspace} if workspace is not None else {}
+
+    def download(self, first: date, last: date, where: str = "") -> Download:
+        """Download the events of some days, inclusive, in the project's own days.
+
+        Args:
+            first: First day.
+            last: Last day.
+            where: Mixpanel expression that events must satisfy.
+
+        Raises:
+            TransientError: It broke off each time.
+            ConnectorError: Mixpanel refuses.
+        """
+        params = {"from_date": first.isoformat(), "to_date": last.isoformat(), **self._workspace}
+        params |= {"where": where} if where else {}
+        retrier = Retrier(self._clock, DEADLINE, random.Random())
+        return retrier.run(lambda end: self._attempt(dict(params), end), repeatable=True)
+
+    def _attempt(self, params: dict[str, Any], end: float) -> Download:
+        response = self._library().query_export(params, add_gzip_header=True, raw_stream=True)
+        if not isinstance(response, requests.Response):
+            raise broken("was not answered")
+        with contextlib.closing(response):
+            return self._save(response, end)
+
+    def _save(self, response: requests.Response, end: float) -> Download:
+        packed = response.headers.get("Content-Encoding", "").lower() == "gzip"
+        try:
+            handle, name = tempfile.mkstemp(".jsonl.gz" if packed else ".jsonl", "mixpanel-", self._spool)
+        except OSError as error:
+            raise unwritable(error) from error
+        path = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                lines = _checked(_written(self._blocks(response, end), file), Gunzip() if packed else None)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return Download(path, lines)
+
+    def _blocks(self, response: requests.Response, end: float) -> Iterator[bytes]:
+        """The body as it is sent, still packed."""
+        try:
+            while block := response.raw.read(BLOCK, decode_content=False):
+                yield block
+                if self._clock.monotonic() > end:
+                    raise broken(f"took more than {DEADLINE / 60:.0f} minutes")
+        except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
+            raise broken(f"broke off ({type(error).__name__})") from error
+
+
+def _written(blocks: Iterator[bytes], file: Any) -> Iterator[bytes]:
+    for block in blocks:
+        try:
+            file.write(block)
+        except OSError as error:
+            raise unwritable(error) from error
+        yield block
+
+
+def _checked(blocks: Iterator[bytes], gunzip: Gunzip | None) -> Lines:
+    """Read the lines to their end. Raises `Failed` when that is not the real end."""
+    lines = Lines()
+    try:
+        for block in blocks:
+            for piece in gunzip.feed(block) if gunzip else (block,):
+                lines.feed(piece)
+    except zlib.error:
+        raise broken("sent damaged gzip data") from None
+    if gunzip and not gunzip.whole:
+        raise broken("ended before its end")
+    lines.close()
+    return lines
+
+
+def broken(what: str) -> Failed:
+    """A download that may work when made again."""
+    error = TransientError(f"the event export {what}; nothing of it was used.", vendor="mixpanel")
+    return Failed(error, retry=True, tries=TRIES)
+
+
+def unwritable(error: OSError) -> TransientError:
+    """The spool file cannot be written."""
+    message = f"the event export cannot be stored: {error.strerror or type(error).__name__}."
+    return TransientError(message, vendor="mixpanel", advice="Free disk space or check the state folder's rights.")
+
+
+def library(session: Http, project: int, username: str, secret: str, region: str, root: str | None) -> Any:
+    """A mixpanel-utils client for one project whose requests go through our session.
+
+    Args:
+        session: Signs requests, paces and repeats them.
+        project: Project id.
+        username: Service account.
+        secret: Its secret; without a service account the library would take it for a project secret.
+        region: "us", "eu" or "in".
+        root: Another address of the API, without its version.
+    """
+    from mixpanel_utils import MixpanelUtils
+
+    # Importing the library writes its warnings to stderr; they go where our logging goes instead.
+    MixpanelUtils.LOGGER.removeHandler(MixpanelUtils.sh)
+
+    class Library(MixpanelUtils):  # type: ignore[misc]  # the library ships no types
+        def request(
+            self,
+            base_url: str,
+            path_components: list[str],
+            params: dict[str, Any],
+            method: str = "GET",
+            headers: dict[str, str] | None = None,
+            raw_stream: bool = False,  # noqa: FBT001, FBT002 - the library's own signature
+            retries: int = 0,  # noqa: ARG002 - repeating is up to our session
+        ) -> requests.Response:
+            url = "/".join([base_url, self.VERSION, *path_components])
+            query = {**params, "project_id": self.project_id}
+            return session.request(method, url, params=query, headers=headers, purpose="events", stream=raw_stream)
+
+    client = Library(secret, service_account_username=username, project_id=project, residency=region)
+    client.raw_api = root or client.raw_api
+    return client
