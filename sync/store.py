@@ -1,175 +1,201 @@
-"""The state file: one SQLite database that holds everything that must survive a crash."""
+"""The state file: one SQLite database that holds everything that must survive a crash.
 
+What is where, and why: docs/state.md.
+"""
+
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from sqlite3 import Connection
-
-import sqlite_utils
 
 from connectors.base import Value
 from mapping.links import Resolution
 from mapping.mapped import Reject
 from mapping.schema import Record
 from scoring.inputs import Level, ScoreRow
+from sync import mirror, results, streams
+from sync.database import EnvironmentMismatchError, StateFile, StoreError
+from sync.records import Counts, RecordWriter, keys_of
+from sync.streams import PullEnd, Quarantined, StreamStatus
+from sync.tables import KINDS, epoch
+
+__all__ = [
+    "Counts",
+    "EnvironmentMismatchError",
+    "Page",
+    "PullEnd",
+    "Quarantined",
+    "Store",
+    "StoreError",
+    "StreamStatus",
+]
 
 
-class StoreError(Exception):
-    """The state file cannot be used. The message names the file and says what to do.
-
-    Attributes:
-        path: The file or folder.
-        advice: What to do.
-    """
-
-    def __init__(self, path: Path, message: str, advice: str) -> None:
-        self.path = path
-        self.advice = advice
-        super().__init__(f"{path}: {message} {advice}")
-
-
-class EnvironmentMismatchError(StoreError):
-    """A source answers as another account than the one this state belongs to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What became of the records of one or more commits; adding two gives their sum.
+@dataclass(slots=True)
+class Page:
+    """One page of a stream, mapped: what goes into the state file in one transaction.
 
     Attributes:
-        new: Seen for the first time, or back after a deletion.
-        changed: Replaced a differing version, which went into the history.
-        unchanged: Said what we held already.
-        older: Older than what we hold, ignored.
-        deleted: Newly marked as gone because the vendor said so.
-        merged: Newly marked as merged into another record.
-        vanished: Newly marked as gone because a complete listing did not name them.
-        held: Would have vanished, but were too many to believe.
-        rejected: Quarantined.
-        events: Events counted as usage (usage only, as are the next two).
-        anonymous: Events without a user id, counted apart.
-        duplicates: Events that had been counted before.
-    """
-
-    new: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    older: int = 0
-    deleted: int = 0
-    merged: int = 0
-    vanished: int = 0
-    held: int = 0
-    rejected: int = 0
-    events: int = 0
-    anonymous: int = 0
-    duplicates: int = 0
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
-
-
-@dataclass(frozen=True, slots=True)
-class StreamStatus:
-    """How one stream of one source stands.
-
-    Attributes:
-        record: Kind of common record.
-        started: Start of the last pull.
-        finished: End of the last pull; None while it runs or when it was killed.
-        complete: Start of the last pull that ended well: up to here the stream is known. None when there was none.
-        listed: Start of the last pull that listed the stream from its start to its end.
-        rows: Rows of the last pull.
-        rejects: Quarantined rows of the last pull.
-        total: Live records held.
-        error: Why the last pull failed, empty when it did not.
-        off: Why the stream is not read at all (a missing optional permission), empty when it is.
-        skew: Vendor's clock minus ours at the last pull, seconds; None when the vendor did not say.
+        source: Name of the source in the config.
+        stream: The vendor's word for the kind of row.
+        kind: Kind of common record that the stream's rows become.
+        cursor: Where to resume after this page; None keeps the earlier cursor.
+        deleted: Vendor ids that the vendor says are gone.
+        merged: Loser's vendor id -> winner's.
+        own_values: For the CRM: record id -> what it says in the agent's fields.
+        seen: Collects the keys of all records named, over the pages of one pull; needed for `full`.
+        full: The pages that filled `seen` list the whole stream: what they did not name has vanished.
     """
 
     source: str
     stream: str
-    record: str
-    started: datetime | None
-    finished: datetime | None
-    complete: datetime | None
-    listed: datetime | None
-    rows: int
-    rejects: int
-    total: int
-    error: str
-    off: str
-    skew: int | None
-
-    def age(self, now: datetime) -> timedelta | None:
-        """How long ago the stream was last complete; None when it never was."""
-        return None if self.complete is None else now - self.complete
+    kind: str
+    records: Sequence[Record] = ()
+    rejects: Sequence[Reject] = ()
+    cursor: str | None = None
+    deleted: Sequence[str] = ()
+    merged: Mapping[str, str] = field(default_factory=dict)
+    own_values: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    seen: "array[int] | None" = None
+    full: bool = False
 
 
-class Store:
-    """The state file. Safe to share between threads; one writer at a time."""
-
-    path: Path
-    """The folder."""
-    file: Path
-    """The SQLite file in it."""
-    db: sqlite_utils.Database
+class Store(StateFile):
+    """The state file. Safe to share between threads; one writer at a time, readers never wait."""
 
     @classmethod
-    def open(cls, path: Path, *, readonly: bool = False) -> "Store":
-        """Open `<path>/state.db`, creating folder and file, migrating an older schema. Raises `StoreError`."""
-        raise NotImplementedError
+    def open(cls, path: Path, *, readonly: bool = False, timeout: float = 30.0) -> "Store":
+        """Open `<path>/state.db`; make folder and file when new, convert an older schema.
 
-    def close(self) -> None:
-        """Close the file."""
-        raise NotImplementedError
+        Args:
+            path: The state folder.
+            readonly: Only look: nothing is made or converted, and a running agent is not disturbed.
+            timeout: Seconds to wait for another writer.
 
-    def transaction(self) -> AbstractContextManager[Connection]:
-        """One write transaction: committed at the end of the block, rolled back when it raises."""
-        raise NotImplementedError
+        Raises:
+            StoreError: When it cannot be used: another program's file, a damaged one, a newer schema, no right.
+        """
+        return cls(path, readonly=readonly, timeout=timeout)
+
+    # -- which account ------------------------------------------------------------------------------------------
 
     def pin_environment(self, source: str, fingerprint: str) -> None:
-        """Tie this state to one account of the vendor. Raises `EnvironmentMismatchError` when it is another."""
-        raise NotImplementedError
+        """Tie this state to one account of a vendor: the first call decides, later ones compare.
+
+        Raises:
+            EnvironmentMismatchError: When the source now answers as another account.
+        """
+        with self.transaction() as conn:
+            conn.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (f"environment:{source}", fingerprint))
+        pinned = self.environment(source)
+        if pinned != fingerprint:
+            raise EnvironmentMismatchError(
+                self.file,
+                f"It belongs to {source} account {pinned!r}, but {source} now answers as {fingerprint!r}.",
+                "Correct the credentials, or use another [state] dir for this account.",
+            )
+
+    def environment(self, source: str) -> str | None:
+        """The fingerprint a source is tied to, None before the first pull."""
+        rows = self.rows("SELECT value FROM meta WHERE key = ?", (f"environment:{source}",))
+        return rows[0][0] if rows else None
+
+    # -- streams ------------------------------------------------------------------------------------------------
 
     def cursor(self, source: str, stream: str) -> str | None:
         """Where to resume a stream, None for the start."""
-        raise NotImplementedError
+        rows = self.rows(streams.CURSOR, (source, stream))
+        return rows[0][0] if rows else None
 
-    def commit(
-        self,
-        source: str,
-        stream: str,
-        *,
-        kind: str,
-        now: datetime,
-        records: Sequence[Record] = (),
-        rejects: Sequence[Reject] = (),
-        cursor: str | None = None,
-        deleted: Sequence[str] = (),
-        merged: Mapping[str, str] | None = None,
-        own_values: Mapping[str, Mapping[str, Value]] | None = None,
-    ) -> Counts:
-        """Write one page and its cursor in one transaction."""
-        raise NotImplementedError
+    def pull_started(self, source: str, stream: str, kind: str, now: datetime) -> None:
+        """Note that a pull begins."""
+        with self.transaction() as conn:
+            key = streams.stream_key(conn, streams.source_key(conn, source), stream, kind)
+            streams.started(conn, key, epoch(now))
+
+    def pull_finished(self, source: str, stream: str, kind: str, end: PullEnd, now: datetime) -> None:
+        """Note how a pull ended. Unless it ended well the stream's age goes on growing."""
+        with self.transaction() as conn:
+            key = streams.stream_key(conn, streams.source_key(conn, source), stream, kind)
+            streams.finished(conn, key, end, epoch(now))
 
     def status(self) -> list[StreamStatus]:
         """Every stream ever asked for, by source and stream."""
-        raise NotImplementedError
+        return streams.statuses(self.rows(streams.STATUS))
+
+    def quarantine(self) -> list[Quarantined]:
+        """Rows that could not become records, by source and stream, newest first."""
+        return streams.quarantined(self.rows(streams.QUARANTINE))
+
+    # -- records ------------------------------------------------------------------------------------------------
+
+    def commit(self, page: Page, now: datetime) -> Counts:
+        """Write one page and its cursor in one transaction.
+
+        Unchanged rows are not rewritten, rows older than what is held are ignored, changed ones leave their earlier
+        version in the history. `now` begins the validity of what is written.
+        """
+        at = epoch(now)
+        kind = KINDS[page.kind]
+        with self.transaction() as conn:
+            source = streams.source_key(conn, page.source)
+            stream = streams.stream_key(conn, source, page.stream, page.kind)
+            writer = RecordWriter(conn, kind, source, stream, at)
+            counts = writer.write(page.records, page.seen) if page.records else Counts()
+            if page.own_values:
+                fresh = [record for record in page.records if record.source_id not in writer.stale]
+                mirror.see(conn, page.kind, fresh, page.own_values, at)
+            if page.rejects:
+                streams.quarantine(conn, stream, page.rejects, at)
+                counts += Counts(rejected=len(page.rejects))
+                if page.seen is not None:  # a row we cannot read is still a record that exists
+                    named = [reject.source_id for reject in page.rejects if reject.source_id]
+                    page.seen.extend(keys_of(conn, kind, source, named).values())
+            streams.release(conn, stream, (record.source_id for record in page.records))
+            counts += _gone(writer, page)
+            live = counts.new - counts.deleted - counts.merged
+            if page.full and page.seen is not None:
+                vanished = writer.vanish(page.seen)
+                counts += vanished
+                live -= vanished.vanished
+            streams.advance(conn, stream, page.cursor, live)
+        return counts
+
+    def records(self, kind: str, *, source: str | None = None, as_of: datetime | None = None) -> Iterator[Record]:
+        """Every live record of a kind, by key; with `as_of` as they were known at that instant."""
+        rows = self.rows(KINDS[kind].read(source=source, as_of=as_of), (source,) if source else ())
+        return (KINDS[kind].record(row[0], row[1:]) for row in rows)
 
     def set_crm_values(self, obj: str, record_id: str, values: Mapping[str, Value], now: datetime) -> None:
         """Remember what fields of a CRM record say now; fields not named stay as they are."""
-        raise NotImplementedError
+        with self.transaction() as conn:
+            mirror.write(conn, obj, record_id, values, epoch(now))
+
+    # -- results ------------------------------------------------------------------------------------------------
 
     def save_links(self, resolution: Resolution, now: datetime, *, crm: str) -> Counts:
-        """Replace links and review list; only what differs is written, and history is kept."""
-        raise NotImplementedError
+        """Replace links and review list; only what differs is written, and links keep their history.
+
+        Args:
+            resolution: Everything that identity resolution found.
+            now: Begins the validity of what is new.
+            crm: Name of the CRM's source.
+        """
+        with self.transaction() as conn:
+            return results.save_links(conn, resolution, streams.source_key(conn, crm), epoch(now))
 
     def save_scores(self, run_id: int, rows: Iterable[ScoreRow], now: datetime) -> Counts:
-        """Replace the latest scores; only what differs is written, and history is kept."""
-        raise NotImplementedError
+        """Replace the latest scores; only what differs is written, and history is kept. Features are not kept."""
+        with self.transaction() as conn:
+            return results.save_scores(conn, run_id, rows, epoch(now))
 
     def latest_scores(self, level: Level | None = None) -> Iterator[ScoreRow]:
-        """The latest scores, by level and key. Features are not kept: an empty mapping."""
-        raise NotImplementedError
+        """The latest scores, by level and key, with empty features."""
+        return results.latest_scores(self, level)
+
+
+def _gone(writer: RecordWriter, page: Page) -> Counts:
+    deleted = writer.delete(page.deleted) if page.deleted else 0
+    merged = writer.merge(page.merged) if page.merged else 0
+    return Counts(deleted=deleted, merged=merged)

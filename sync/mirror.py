@@ -1,0 +1,78 @@
+"""The CRM's own words: what it said last in the fields that the agent owns."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+
+from connectors.base import Value
+from mapping.schema import Record
+from sync.tables import KINDS, version_of
+from sync.values import dumps
+
+_UPSERT = """
+INSERT INTO crm_value (object, record_id, "values", version, written, seen_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET "values" = excluded."values", version = excluded.version, written = excluded.written,
+  seen_at = excluded.seen_at
+"""
+
+
+def see(
+    conn: sqlite3.Connection,
+    obj: str,
+    records: Iterable[Record],
+    own_values: Mapping[str, Mapping[str, Value]],
+    now: int,
+) -> None:
+    """Remember the own values that came along with pulled records; a record without any needs no row.
+
+    A row of a version that we have already written to is from before our write: an index that lags shows it for a
+    while, and it must not make the next plan write again.
+    """
+    versions = {record.source_id: version_of(record.updated_at) for record in records}
+    texts = {
+        record_id: _canonical(values) if any(value is not None for value in values.values()) else "{}"
+        for record_id, values in own_values.items()
+        if record_id in versions
+    }
+    held = {
+        row[0]: row[1:]
+        for row in conn.execute(
+            'SELECT record_id, "values", version, written FROM crm_value '
+            "WHERE object = ? AND record_id IN (SELECT value FROM json_each(?))",
+            (obj, json.dumps(list(texts))),
+        )
+    }
+    rows = []
+    for record_id, text in texts.items():
+        known, known_version, written = held.get(record_id, ("{}", None, 0))
+        version = versions[record_id]
+        if text == known and not written:
+            continue
+        if written and version is not None and known_version is not None and version <= known_version:
+            continue
+        rows.append((obj, record_id, text, version, 0, now))
+    if rows:
+        conn.executemany(_UPSERT, rows)
+
+
+def write(conn: sqlite3.Connection, obj: str, record_id: str, values: Mapping[str, Value], now: int) -> None:
+    """Remember what fields of a record say after we read or wrote them; the others stay as they are."""
+    row = conn.execute('SELECT "values" FROM crm_value WHERE object = ? AND record_id = ?', (obj, record_id)).fetchone()
+    old = json.loads(row[0]) if row else {}
+    merged = {**old, **json.loads(dumps(values))}
+    text = json.dumps(
+        {name: value for name, value in merged.items() if value is not None}, sort_keys=True, separators=(",", ":")
+    )
+    conn.execute(_UPSERT, (obj, record_id, text, _held_version(conn, obj, record_id), 1, now))
+
+
+def _held_version(conn: sqlite3.Connection, obj: str, record_id: str) -> int | None:
+    if obj not in KINDS:
+        return None
+    sql = f"SELECT max(version) FROM {obj} WHERE source IN (SELECT id FROM source) AND source_id = ?"
+    version: int | None = conn.execute(sql, (record_id,)).fetchone()[0]
+    return version
+
+
+def _canonical(values: Mapping[str, Value]) -> str:
+    return dumps({name: value for name, value in values.items() if value is not None})

@@ -1,0 +1,217 @@
+"""What the agent worked out, kept with its history: links between sources and CRM, the review list, scores."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from operator import attrgetter
+from typing import Any
+
+from mapping.links import Resolution
+from scoring.inputs import Level, ScoreRow, SignalPoints
+from sync.database import StateFile
+from sync.records import Counts
+from sync.tables import compact
+
+# -- links --------------------------------------------------------------------------------------------------------
+
+_LINK_TABLES = """
+CREATE TEMP TABLE IF NOT EXISTS found (
+  kind TEXT, source TEXT, source_id TEXT, crm_id TEXT, rule TEXT, evidence TEXT, confidence INTEGER);
+CREATE TEMP TABLE IF NOT EXISTS wanted (
+  kind TEXT, key INTEGER, crm INTEGER, rule TEXT, evidence TEXT, confidence INTEGER, PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+DELETE FROM temp.found;
+DELETE FROM temp.wanted;
+"""
+
+_ENDS = {"account": ("account", "account"), "contact": ("contact", "contact"), "home": ("contact", "account")}
+"""Kind of link -> tables of its two ends."""
+
+_link_row = attrgetter("kind", "source", "source_id", "crm_id", "rule", "evidence", "confidence")
+
+_WANTED = """
+INSERT OR REPLACE INTO temp.wanted
+SELECT f.kind, r.key, c.key, f.rule, f.evidence, f.confidence FROM temp.found f
+JOIN source s ON s.name = f.source
+JOIN {record} r ON r.source = s.id AND r.source_id = f.source_id
+JOIN {crm} c ON c.source = ? AND c.source_id = f.crm_id
+WHERE f.kind = ?
+"""
+
+_SAME = """
+SELECT 1 FROM temp.wanted w WHERE w.kind = link.kind AND w.key = link.key AND w.crm = link.crm
+  AND w.rule = link.rule AND w.evidence = link.evidence AND w.confidence = link.confidence
+"""
+
+_ARCHIVE_LINKS = f"""
+INSERT OR REPLACE INTO link_history (kind, key, valid_from, valid_to, crm, rule, evidence, confidence)
+SELECT kind, key, valid_from, ?1, crm, rule, evidence, confidence FROM link
+WHERE valid_from < ?1 AND NOT EXISTS ({_SAME})
+"""
+
+_ADD_LINKS = """
+INSERT INTO link (kind, key, crm, rule, evidence, confidence, valid_from)
+SELECT kind, key, crm, rule, evidence, confidence, ? FROM temp.wanted w
+WHERE NOT EXISTS (SELECT 1 FROM link WHERE link.kind = w.kind AND link.key = w.key)
+"""
+
+
+def save_links(conn: sqlite3.Connection, resolution: Resolution, crm: int, now: int) -> Counts:
+    """Make links and review list say what the resolution says; `crm` is the key of the CRM's source."""
+    for statement in filter(str.strip, _LINK_TABLES.split(";\n")):
+        conn.execute(statement)
+    conn.executemany(
+        "INSERT INTO temp.found VALUES (?, ?, ?, ?, ?, ?, ?)",
+        map(_link_row, resolution.links),
+    )
+    for kind, (record, target) in _ENDS.items():
+        conn.execute(_WANTED.format(record=record, crm=target), (crm, kind))
+    before = _count(conn, "link")
+    wanted = _count(conn, "temp.wanted")
+    both = _count(conn, "link JOIN temp.wanted USING (kind, key)")
+    same = _count(conn, f"link WHERE EXISTS ({_SAME})")
+    if same < max(before, wanted):
+        conn.execute(_ARCHIVE_LINKS, (now,))
+        conn.execute(f"DELETE FROM link WHERE NOT EXISTS ({_SAME})")
+        conn.execute(_ADD_LINKS, (now,))
+    _save_review(conn, resolution, now)
+    return Counts(
+        new=wanted - both,
+        changed=both - same,
+        unchanged=same,
+        deleted=before - both,
+        rejected=len(resolution.links) - wanted,
+    )
+
+
+def _count(conn: sqlite3.Connection, table: str) -> int:
+    return int(conn.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def _save_review(conn: sqlite3.Connection, resolution: Resolution, now: int) -> None:
+    held = {tuple(row[:3]): row for row in conn.execute("SELECT * FROM review")}
+    rows = []
+    for item in resolution.review:
+        name = (item.kind, item.source, item.source_id)
+        since = held[name][7] if name in held else now
+        rows.append((*name, item.rule, compact(list(item.candidates)), item.reason, item.affected, since))
+    if set(rows) != set(held.values()):
+        conn.execute("DELETE FROM review")
+        conn.executemany("INSERT OR REPLACE INTO review VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+# -- scores -------------------------------------------------------------------------------------------------------
+
+_RESULT = "crm_id, score, health, points, coverage, band, segments, reason"
+"""What makes a score another one. A signal's value may move every day without moving any of these."""
+_DETAIL = "name, owner_id, signals"
+_WIDTH = len(_RESULT.split(", "))
+
+_HELD = f"""
+SELECT key, valid_from, {_RESULT}, {_DETAIL} FROM score
+WHERE level = ? AND key IN (SELECT value FROM json_each(?))
+"""
+_MARKS = ", ".join("?" * (_WIDTH + 3))
+_INSERT = f"INSERT INTO score (level, key, run_id, valid_from, {_RESULT}, {_DETAIL}) VALUES (?, ?, ?, ?, {_MARKS})"
+_ALL = [name.strip() for name in f"{_RESULT}, {_DETAIL}".split(",")]
+_REPLACE = (
+    f"UPDATE score SET run_id = ?, valid_from = ?, {', '.join(f'{name} = ?' for name in _ALL)} "
+    "WHERE level = ? AND key = ?"
+)
+_DETAILS = "UPDATE score SET name = ?, owner_id = ?, signals = ? WHERE level = ? AND key = ?"
+_ARCHIVE = f"""
+INSERT OR REPLACE INTO score_history (level, key, valid_from, valid_to, run_id, {_RESULT}, {_DETAIL})
+SELECT level, key, valid_from, ?, run_id, {_RESULT}, {_DETAIL} FROM score WHERE level = ? AND key = ?
+"""
+_CHUNK = 2000
+
+
+class _ScoreWriter:
+    def __init__(self, conn: sqlite3.Connection, run_id: int, now: int) -> None:
+        self.conn = conn
+        self.run_id = run_id
+        self.now = now
+        self.counts = Counts()
+
+    def write(self, level: Level, rows: Sequence[ScoreRow]) -> None:
+        keys = json.dumps([row.key for row in rows])
+        held = {row[0]: row[1:] for row in self.conn.execute(_HELD, (level, keys))}
+        insert: list[tuple[Any, ...]] = []
+        replace: list[tuple[Any, ...]] = []
+        details: list[tuple[Any, ...]] = []
+        archive: list[tuple[Any, ...]] = []
+        for row in rows:
+            new = _as_stored(row)
+            old = held.get(row.key)
+            if old is None:
+                insert.append((level, row.key, self.run_id, self.now, *new))
+            elif old[1 : 1 + _WIDTH] != new[:_WIDTH]:
+                if old[0] < self.now:
+                    archive.append((self.now, level, row.key))
+                replace.append((self.run_id, self.now, *new, level, row.key))
+            elif old[1:] != new:
+                details.append((*new[_WIDTH:], level, row.key))
+        for sql, values in ((_INSERT, insert), (_ARCHIVE, archive), (_REPLACE, replace), (_DETAILS, details)):
+            if values:
+                self.conn.executemany(sql, values)
+        self.conn.executemany("INSERT OR IGNORE INTO temp.scored VALUES (?, ?)", [(level, row.key) for row in rows])
+        same = len(rows) - len(insert) - len(replace)
+        self.counts += Counts(new=len(insert), changed=len(replace), unchanged=same)
+
+    def end_others(self) -> None:
+        """Move the scores of what was not scored this time into the history."""
+        gone = self.conn.execute(
+            "SELECT level, key, valid_from FROM score "
+            "WHERE NOT EXISTS (SELECT 1 FROM temp.scored s WHERE s.level = score.level AND s.key = score.key)"
+        ).fetchall()
+        self.conn.executemany(_ARCHIVE, [(self.now, level, key) for level, key, since in gone if since < self.now])
+        self.conn.executemany("DELETE FROM score WHERE level = ? AND key = ?", [row[:2] for row in gone])
+        self.counts += Counts(deleted=len(gone))
+
+
+def save_scores(conn: sqlite3.Connection, run_id: int, rows: Iterable[ScoreRow], now: int) -> Counts:
+    """Make the latest scores say what `rows` say."""
+    conn.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS scored (level TEXT, key INTEGER, PRIMARY KEY (level, key)) WITHOUT ROWID"
+    )
+    conn.execute("DELETE FROM temp.scored")
+    writer = _ScoreWriter(conn, run_id, now)
+    rest = iter(rows)
+    while chunk := list(islice(rest, _CHUNK)):
+        for level in ("account", "contact"):
+            part = [row for row in chunk if row.level == level]
+            if part:
+                writer.write(level, part)
+    writer.end_others()
+    conn.execute("DELETE FROM temp.scored")
+    return writer.counts
+
+
+def _as_stored(row: ScoreRow) -> tuple[Any, ...]:
+    return (
+        row.crm_id,
+        row.score,
+        row.health,
+        row.points,
+        row.coverage,
+        row.band,
+        compact(row.segments),
+        row.reason,
+        row.name,
+        row.owner_id,
+        json.dumps(row.signals, separators=(",", ":")),
+    )
+
+
+def latest_scores(state: StateFile, level: Level | None) -> Iterator[ScoreRow]:
+    """The latest scores, by level and key."""
+    where = "WHERE level = ?" if level else ""
+    rows = state.rows(
+        "SELECT level, key, crm_id, name, owner_id, score, health, points, coverage, band, segments, reason, signals "
+        f"FROM score {where} ORDER BY level, key",
+        (level,) if level else (),
+    )
+    for row in rows:
+        signals = tuple(SignalPoints(*item) for item in json.loads(row[12]))
+        yield ScoreRow._make((*row[:10], tuple(json.loads(row[10])), row[11], signals, {}))
