@@ -1,0 +1,344 @@
+"""Zendesk's records as JSON objects, made only when a page is asked for."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+from sandbox.core import hubspot_company_id
+from sandbox.model import Company, Person
+from sandbox.zendesk_desk import CLOSE_AFTER, DAY, Csat, Desk, Staff, epoch, org_id, ticket_id, user_id
+
+Json = dict[str, Any]
+
+GROUPS = ((3600001, "Support"), (3600002, "Billing"), (3600003, "Technical"))
+BRAND = 360_000_101
+FORM = 360_000_202
+PRODUCT_AREA = 360_000_303
+STATUS_IDS = {"new": 1901, "open": 1902, "pending": 1903, "hold": 1904, "solved": 1905, "closed": 1905, "deleted": 1905}
+SUBJECTS = (
+    "Cannot sign in since this morning",
+    "Question about our invoice",
+    "Export stops at 10,000 rows",
+    "How do I add a colleague?",
+    "Rapport mensuel : erreur d\N{RIGHT SINGLE QUOTATION MARK}arrondi",
+    "Integration returns 500",
+    "Please delete a workspace \N{WASTEBASKET}",
+    "W\u00fcnsche f\u00fcr das n\u00e4chste Release",
+    "Copied from chat\N{LINE SEPARATOR}second line",
+)
+AREAS = ("login", "billing", "reports", "integrations", None)
+TYPES = ("question", "problem", "incident", "task", None)
+VIA = {"email": "email", "web": "web", "chat": "native_messaging", "api": "api"}
+
+
+@lru_cache(maxsize=4096)
+def _day(number: int) -> str:
+    return date.fromordinal(number + 719_163).isoformat()
+
+
+def iso(second: int) -> str:
+    """An epoch second as Zendesk writes instants: UTC, whole seconds, "Z"."""
+    day, rest = divmod(second, DAY)
+    return f"{_day(day)}T{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}Z"
+
+
+def iso_or_none(second: int, now: int) -> str | None:
+    """The same, None for what has not happened."""
+    return iso(second) if 0 < second <= now else None
+
+
+def group_of(index: int) -> int:
+    """Group id of a ticket index."""
+    return GROUPS[index % len(GROUPS)][0]
+
+
+class Renderer:
+    """Turns indexes into objects as of the desk's now.
+
+    Args:
+        desk: The records.
+        base: Absolute address of the API as the client reached it, without a trailing slash.
+    """
+
+    def __init__(self, desk: Desk, base: str) -> None:
+        self.desk = desk
+        self.base = base
+
+    def ticket(self, index: int) -> Json:
+        """A ticket, without its export stamp."""
+        desk, columns, world = self.desk, self.desk.columns, self.desk.tickets[index]
+        requester, status = user_id(desk.requester(index)), self.status(index)
+        org = desk.organization(world.company_id)
+        area = [{"id": PRODUCT_AREA, "value": AREAS[index % 5]}]
+        csat = desk.csat(index)
+        subject = SUBJECTS[index % len(SUBJECTS)]
+        value: Json = {
+            "url": f"{self.base}/tickets/{ticket_id(index)}.json",
+            "id": ticket_id(index),
+            "external_id": None,
+            "via": {"channel": VIA[world.channel], "source": {"from": {}, "to": {}, "rel": None}},
+            "created_at": iso(int(columns.created[index])),
+            "updated_at": iso(self._updated(index)),
+            "type": TYPES[index % 5],
+            "subject": subject,
+            "raw_subject": subject,
+            "description": f"{subject}. Could you have a look?",
+            "priority": world.priority,
+            "status": status,
+            "recipient": "support@holdfast.example" if world.channel == "email" else None,
+            "requester_id": requester,
+            "submitter_id": requester,
+            "assignee_id": self._assignee(index),
+            "organization_id": None if org is None else org_id(org),
+            "group_id": group_of(index),
+            "collaborator_ids": [],
+            "follower_ids": [],
+            "email_cc_ids": [],
+            "forum_topic_id": None,
+            "problem_id": None,
+            "has_incidents": False,
+            "is_public": True,
+            "due_at": None,
+            "tags": [AREAS[index % 5]] if AREAS[index % 5] else [],
+            "custom_fields": area,
+            "satisfaction_rating": _rating_on_ticket(csat, index),
+            "sharing_agreement_ids": [],
+            "custom_status_id": STATUS_IDS[status],
+            "encoded_id": f"HF{index:X}-{index % 9973:04d}",
+            "fields": area,
+            "followup_ids": [],
+            "ticket_form_id": FORM,
+            "brand_id": BRAND,
+            "allow_channelback": False,
+            "allow_attachments": True,
+            "from_messaging_channel": world.channel == "chat",
+        }
+        return _edited(value, desk.edits.tickets.get(index))
+
+    def exported_ticket(self, index: int) -> Json:
+        """A ticket as the incremental export sends it."""
+        value = self.ticket(index)
+        value["generated_timestamp"] = self.desk.ticket_log.stamp(index)
+        return value
+
+    def status(self, index: int) -> str:
+        """A ticket's status as of now."""
+        edit = self.desk.edits.tickets.get(index)
+        if edit and "status" in edit:
+            return str(edit["status"])
+        columns, now = self.desk.columns, self.desk.now
+        closed = int(columns.solved[index]) + CLOSE_AFTER if columns.solved[index] else 0
+        stages = (
+            (columns.deleted[index], "deleted"),
+            (closed, "closed"),
+            (columns.solved[index], "solved"),
+            (columns.reopened[index], "open"),
+            (columns.first_solved[index], "solved"),
+            (columns.replied[index], ("pending", "open", "pending", "hold")[index % 4]),
+        )
+        fresh = "new" if self._assignee(index) is None else "open"
+        return next((name for when, name in stages if 0 < when <= now), fresh)
+
+    def _assignee(self, index: int) -> int | None:
+        if not 0 < self.desk.columns.replied[index] <= self.desk.now and index % 2:
+            return None
+        agent = self.desk.agent_of.get(self.desk.tickets[index].agent_id)
+        return None if agent is None else user_id(agent)
+
+    def _updated(self, index: int) -> int:
+        columns, now = self.desk.columns, self.desk.now
+        moments = (
+            columns.created, columns.replied, columns.first_solved, columns.reopened, columns.solved, columns.deleted,
+            columns.offered, columns.answered,
+        )  # fmt: skip
+        latest = max(int(when[index]) for when in moments if when[index] <= now)
+        closed = int(columns.solved[index]) + CLOSE_AFTER if columns.solved[index] else 0
+        latest = closed if latest < closed <= now else latest
+        deleted = int(columns.deleted[index])
+        return deleted if 0 < deleted <= now else latest
+
+    def metric_set(self, index: int) -> Json:
+        """The times of one ticket; minutes in calendar and business hours, null until they are known."""
+        columns, now = self.desk.columns, self.desk.now
+        created, replied = int(columns.created[index]), int(columns.replied[index])
+        first, solved = int(columns.first_solved[index]), int(columns.solved[index])
+        reopened = 0 < columns.reopened[index] <= now
+        has_reply = 0 < replied <= now
+        updated = iso(self._updated(index))
+        waited = _minutes(created, solved, now)
+        return {
+            "url": f"{self.base}/ticket_metrics/{700_000 + index}.json",
+            "id": 700_000 + index,
+            "ticket_id": ticket_id(index),
+            "created_at": iso(created),
+            "updated_at": updated,
+            "group_stations": 1,
+            "assignee_stations": 1 if has_reply else 0,
+            "reopens": 1 if reopened else 0,
+            "replies": (2 if reopened else 1) if has_reply else 0,
+            "assignee_updated_at": iso_or_none(replied, now),
+            "requester_updated_at": iso(created),
+            "status_updated_at": updated,
+            "custom_status_updated_at": updated,
+            "initially_assigned_at": iso_or_none(replied, now),
+            "assigned_at": iso_or_none(replied, now),
+            "solved_at": iso_or_none(solved, now),
+            "latest_comment_added_at": iso(max(created, replied) if has_reply else created),
+            "reply_time_in_minutes": _minutes(created, replied, now),
+            "first_resolution_time_in_minutes": _minutes(created, first, now),
+            "full_resolution_time_in_minutes": waited,
+            "agent_wait_time_in_minutes": waited,
+            "requester_wait_time_in_minutes": waited,
+            "on_hold_time_in_minutes": {"calendar": 0, "business": 0},
+        }
+
+    def user(self, index: int) -> Json:
+        """A user, active or not."""
+        who = self.desk.users[index]
+        value = self._user_defaults(index)
+        if isinstance(who, Staff):
+            value |= {"name": who.name, "email": who.email, "role": who.role, "active": who.active, "verified": True}
+        else:
+            value |= self._person(who, index)
+        return _edited(value, self.desk.edits.users.get(index))
+
+    def _person(self, person: Person, index: int) -> Json:
+        # Some came by chat and are known by their product id alone.
+        by_chat = person.zendesk_has_product_id and index % 301 == 5
+        org = self.desk.organization(person.company_id)
+        return {
+            "name": person.name,
+            "email": None if by_chat else person.zendesk_email or person.email,
+            "role": "agent" if person.kind == "staff" else "end-user",
+            "external_id": person.product_user_id if person.zendesk_has_product_id else None,
+            "organization_id": None if org is None else org_id(org),
+            "verified": index % 4 != 0,
+            "user_fields": {"job_title": person.title},
+        }
+
+    def _user_defaults(self, index: int) -> Json:
+        stamp = iso(self.desk.user_log.stamp(index))
+        return {
+            "id": user_id(index),
+            "url": f"{self.base}/users/{user_id(index)}.json",
+            "name": "",
+            "email": None,
+            "created_at": iso(int(self.desk.user_created[index])),
+            "updated_at": stamp,
+            "time_zone": "UTC",
+            "iana_time_zone": "Etc/UTC",
+            "phone": None,
+            "shared_phone_number": None,
+            "photo": None,
+            "locale_id": 1,
+            "locale": "en-US",
+            "organization_id": None,
+            "role": "end-user",
+            "verified": True,
+            "external_id": None,
+            "tags": [],
+            "alias": "",
+            "active": True,
+            "shared": False,
+            "shared_agent": False,
+            "last_login_at": stamp if index % 3 == 0 else None,
+            "two_factor_auth_enabled": None,
+            "signature": None,
+            "details": "",
+            "notes": "",
+            "role_type": None,
+            "custom_role_id": None,
+            "moderator": False,
+            "ticket_restriction": "requested",
+            "only_private_comments": False,
+            "restricted_agent": True,
+            "suspended": False,
+            "default_group_id": None,
+            "report_csv": False,
+            "user_fields": {},
+        }
+
+    def organization(self, index: int) -> Json:
+        """An organization; its external id is whatever somebody once decided to put there."""
+        company = self.desk.companies[index]
+        value = {
+            "url": f"{self.base}/organizations/{org_id(index)}.json",
+            "id": org_id(index),
+            "name": self.desk.names[index],
+            "shared_tickets": False,
+            "shared_comments": False,
+            "external_id": _external_id(company),
+            "created_at": iso(epoch(company.created_at)),
+            "updated_at": iso(self.desk.org_log.stamp(index)),
+            "domain_names": list(company.domains),
+            "details": "",
+            "notes": "",
+            "group_id": None,
+            "tags": [company.plan],
+            "organization_fields": {"plan": company.plan},
+        }
+        return _edited(value, self.desk.edits.orgs.get(index))
+
+    def group(self, number: int) -> Json:
+        """One of the support groups, by its id."""
+        return {
+            "url": f"{self.base}/groups/{number}.json",
+            "id": number,
+            "is_public": True,
+            "name": dict(GROUPS)[number],
+            "description": "",
+            "default": number == GROUPS[0][0],
+            "deleted": False,
+            "created_at": iso(epoch(self.desk.world.start)),
+            "updated_at": iso(epoch(self.desk.world.start)),
+        }
+
+    def sideloads(self, tickets: Iterable[Json], indexes: Iterable[int], include: set[str]) -> Json:
+        """The arrays that travel beside tickets: one entry for every distinct id on the page."""
+        rows = list(tickets)
+        side: Json = {}
+        if "users" in include:
+            ids = {row[key] for row in rows for key in ("requester_id", "submitter_id", "assignee_id")} - {None}
+            side["users"] = [self.user(i) for i in self._found("users", ids)]
+        if "organizations" in include:
+            orgs = {row["organization_id"] for row in rows} - {None}
+            side["organizations"] = [self.organization(i) for i in self._found("organizations", orgs)]
+        if "groups" in include:
+            side["groups"] = [self.group(i) for i in sorted({row["group_id"] for row in rows})]
+        if "metric_sets" in include:
+            side["metric_sets"] = [self.metric_set(i) for i in indexes]
+        return side
+
+    def _found(self, kind: str, ids: set[int]) -> list[int]:
+        found = (self.desk.find(kind, i) for i in sorted(ids))
+        return [index for index in found if index is not None]
+
+
+def _edited(value: Json, edit: Mapping[str, Any] | None) -> Json:
+    if edit:
+        value |= edit
+        if "status" in edit and "custom_status_id" in value:
+            value["custom_status_id"] = STATUS_IDS.get(edit["status"], STATUS_IDS["open"])
+    return value
+
+
+def _external_id(company: Company) -> str | None:
+    if company.zendesk_key == "crm":
+        return str(hubspot_company_id(company.id))
+    return company.product_id if company.zendesk_key == "product" else None
+
+
+def _rating_on_ticket(csat: Csat | None, index: int) -> Json | None:
+    if csat is None:
+        return {"score": "unoffered"} if index % 2 else None
+    if csat.rating is None:
+        return {"score": "offered"}
+    return {"id": 36_000_000 + index, "score": csat.score, "comment": csat.comment, "reason": "No reason provided"}
+
+
+def _minutes(start: int, end: int, now: int) -> dict[str, int | None]:
+    if not 0 < end <= now:
+        return {"calendar": None, "business": None}
+    calendar = max(end - start, 0) // 60
+    return {"calendar": calendar, "business": calendar // 3}
