@@ -1,0 +1,155 @@
+"""The fields the agent owns in the CRM: what each is called there, its type, and how a score becomes its value."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from connectors.base import FieldSpec, Value
+from scoring.inputs import ScoreRow
+
+BANDS = ("green", "yellow", "red", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedField:
+    """One field the agent fills.
+
+    Attributes:
+        logical: Our name for it, used in the config: "account.health_score".
+        spec: How the CRM knows it.
+        value: Reads the value out of a score row and the instant of scoring.
+        moves_alone: False for a field that follows other changes (`scored_at`) and never causes a write by itself.
+    """
+
+    logical: str
+    spec: FieldSpec
+    value: Callable[[ScoreRow, datetime], Value]
+    moves_alone: bool = True
+
+
+class OwnedFieldError(ValueError):
+    """The config names a field that does not exist."""
+
+
+def default_fields(segments: Iterable[str]) -> tuple[OwnedField, ...]:
+    """The fields written by default.
+
+    Args:
+        segments: Names of every segment the scorecard can give; they become the options of the segment fields.
+    """
+    names = tuple(sorted(segments))
+    specs: tuple[tuple[FieldSpec, Callable[[ScoreRow, datetime], Value]], ...] = (
+        (
+            FieldSpec(
+                "account",
+                "holdfast_health_score",
+                "Health score",
+                "number",
+                description="0-100, higher is better; empty when too little is known.",
+            ),
+            lambda row, _: row.score,
+        ),
+        (
+            FieldSpec(
+                "account",
+                "holdfast_health",
+                "Health (1-5)",
+                "number",
+                description="1 (poor) to 5 (thriving); empty when too little is known.",
+            ),
+            lambda row, _: row.health,
+        ),
+        (
+            FieldSpec(
+                "account",
+                "holdfast_health_band",
+                "Health band",
+                "select",
+                BANDS,
+                "Green, yellow, red, or unknown when too little is known.",
+            ),
+            lambda row, _: row.band,
+        ),
+        (
+            FieldSpec(
+                "account",
+                "holdfast_health_reason",
+                "Health reason",
+                "text",
+                description="What drives the score, in one line.",
+            ),
+            lambda row, _: row.reason or None,
+        ),
+        (
+            FieldSpec(
+                "account",
+                "holdfast_health_coverage",
+                "Health coverage (%)",
+                "number",
+                description="Share of the score's weight for which fresh data exists, 0-100.",
+            ),
+            lambda row, _: row.coverage,
+        ),
+        (
+            FieldSpec(
+                "account", "holdfast_segments", "Health segments", "multi_select", names, "Behavioural segments."
+            ),
+            lambda row, _: tuple(sorted(row.segments)) or None,
+        ),
+        (
+            FieldSpec(
+                "account",
+                "holdfast_scored_at",
+                "Health scored at",
+                "datetime",
+                description="When any of the health fields last changed.",
+            ),
+            lambda _, as_of: as_of.replace(microsecond=0),
+        ),
+        (
+            FieldSpec(
+                "contact",
+                "holdfast_engagement",
+                "Engagement",
+                "number",
+                description="0-100, how much this person uses the product; empty when unknown.",
+            ),
+            lambda row, _: row.score,
+        ),
+        (
+            FieldSpec(
+                "contact",
+                "holdfast_contact_segments",
+                "Engagement segments",
+                "multi_select",
+                names,
+                "Behavioural segments.",
+            ),
+            lambda row, _: tuple(sorted(row.segments)) or None,
+        ),
+    )
+    return tuple(
+        OwnedField(
+            f"{spec.object}.{spec.name.removeprefix('holdfast_').removeprefix('contact_')}",
+            spec,
+            value,
+            moves_alone=spec.name != "holdfast_scored_at",
+        )
+        for spec, value in specs
+    )
+
+
+def owned_fields(segments: Iterable[str], overrides: Mapping[str, str]) -> tuple[OwnedField, ...]:
+    """The default fields under the admin's names; a field named "" is switched off.
+
+    Raises:
+        OwnedFieldError: For a logical name that does not exist.
+    """
+    fields = {field.logical: field for field in default_fields(segments)}
+    if unknown := sorted(set(overrides) - set(fields)):
+        raise OwnedFieldError(f"unknown field {unknown[0]!r}; fields are {', '.join(fields)}")
+    renamed = (
+        replace(field, spec=replace(field.spec, name=overrides.get(field.logical, field.spec.name)))
+        for field in fields.values()
+    )
+    return tuple(field for field in renamed if field.spec.name)
