@@ -1,100 +1,22 @@
-import gzip
-import json
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import requests
-from werkzeug.wrappers import Request, Response
 
-from sandbox.core import Sandbox, SandboxClock, Vendor
+from sandbox.core import Sandbox
 from sandbox.faults import Fault
-from sandbox.model import Company, NpsAnswer, Owner, Person, ProductEvent, SalesDeal, SupportTicket
-from sandbox.mount import SandboxAdapter
 
-START = datetime(2026, 11, 22, tzinfo=UTC)
 BASE = "http://127.0.0.1:8642/echo"
 
 
-class TinyWorld:
-    """A world without anybody in it."""
-
-    def __init__(self) -> None:
-        self.seed = 1
-        self.start = self.now = self.horizon = START
-        self.owners: list[Owner] = []
-        self.companies: list[Company] = []
-        self.people: list[Person] = []
-        self.tickets: list[SupportTicket] = []
-        self.nps: list[NpsAnswer] = []
-        self.deals: list[SalesDeal] = []
-
-    def events(self, day: Any) -> Iterator[ProductEvent]:
-        return iter(())
-
-    def health(self, company_id: int, day: Any) -> float:
-        return 1.0
-
-
-class EchoVendor(Vendor):
-    """Answers with what it was asked, counts what it did."""
-
-    name = "echo"
-
-    def __init__(self, clock: SandboxClock) -> None:
-        super().__init__(TinyWorld(), clock)
-        self.done: list[str] = []
-        self.ticks: list[datetime] = []
-
-    def tick(self, now: datetime) -> None:
-        self.ticks.append(now)
-
-    def is_write(self, method: str, path: str) -> bool:
-        return method != "GET" and not path.endswith("/search")
-
-    def mutate(self, action: str, args: Mapping[str, Any]) -> Any:
-        if action == "note":
-            self.done.append(args["text"])
-            return len(self.done)
-        return super().mutate(action, args)
-
-    def truth(self) -> dict[str, dict[str, int]]:
-        return {"account": {"a1": 1}}
-
-    def handle(self, request: Request) -> Response:
-        self.done.append(f"{request.method} {request.path}")
-        if request.path == "/lines":
-            return Response((json.dumps({"n": n}) + "\n" for n in range(1000)), content_type="text/plain")
-        if request.path == "/zip":
-            return Response(gzip.compress(b'{"zip": true}'), headers={"Content-Encoding": "gzip"})
-        rows = [{"id": n, "properties": {"email": f"p{n}@x.example"}} for n in range(3)]
-        return Response(
-            json.dumps(
-                {
-                    "results": rows,
-                    "root": request.url_root,
-                    "path": request.path,
-                    "args": request.args.to_dict(),
-                    "body": request.get_data(as_text=True),
-                    "auth": request.headers.get("Authorization"),
-                }
-            ),
-            content_type="application/json",
-        )
+@pytest.fixture
+def sandbox(echo_sandbox: Sandbox) -> Sandbox:
+    return echo_sandbox
 
 
 @pytest.fixture
-def sandbox() -> Sandbox:
-    clock = SandboxClock(START)
-    return Sandbox(TinyWorld(), clock, vendors=[EchoVendor(clock)])
-
-
-@pytest.fixture
-def session(sandbox: Sandbox) -> requests.Session:
-    session = requests.Session()
-    session.mount("http://", SandboxAdapter(sandbox))
-    return session
+def session(echo_session: requests.Session) -> requests.Session:
+    return echo_session
 
 
 def test_a_request_reaches_the_vendor_without_its_prefix(session: requests.Session) -> None:
@@ -140,9 +62,6 @@ def test_the_vendor_ticks_before_each_request(sandbox: Sandbox, session: request
     sandbox.clock.sleep(60)
     session.get(f"{BASE}/x")
     assert [tick.minute for tick in sandbox.echo.ticks] == [0, 1]
-
-
-Expectation = Callable[[requests.Session, str], Any]
 
 
 def test_reset_leaves_the_vendor_untouched(sandbox: Sandbox, session: requests.Session) -> None:
