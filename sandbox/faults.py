@@ -111,16 +111,25 @@ class Fault:
             raise ValueError(f"unknown kind {self.kind!r}; known: {', '.join(get_args(Kind))}")
         if self.kind == "status" and self.status is None:
             raise ValueError("kind 'status' needs a status")
-        re.compile(self.path)
+        if isinstance(self.nth, str) or (
+            isinstance(self.nth, Collection) and not all(type(n) is int for n in self.nth)
+        ):
+            raise ValueError(f"nth is a number or a list of numbers, got {self.nth!r}")
+        try:
+            re.compile(self.path)
+        except re.error as error:
+            raise ValueError(f"path {self.path!r} is no regular expression: {error}") from error
 
     @classmethod
     def from_json(cls, value: Any) -> "Fault":
         """Build from a JSON object of the attributes above. Raises `ValueError` or `TypeError` with the reason."""
         if not isinstance(value, dict):
             raise TypeError(f"a fault is a JSON object, got {type(value).__name__}")
-        unknown = value.keys() - {f.name for f in fields(cls)}
-        if unknown or "kind" not in value:
-            raise ValueError(f"unknown keys {sorted(unknown)}; known: {', '.join(f.name for f in fields(cls))}")
+        known = [f.name for f in fields(cls)]
+        if value.keys() - known:
+            raise ValueError(f"unknown keys {sorted(value.keys() - known)}; known: {', '.join(known)}")
+        if "kind" not in value:
+            raise ValueError(f"a fault needs a kind: {', '.join(get_args(Kind))}")
         return cls(**value)
 
     def as_json(self) -> dict[str, Any]:
