@@ -4,11 +4,26 @@ Deterministic: the same keys give the same links, in whatever order and however 
 link, never "the first wins"; they are listed for a person to decide. docs/identity.md explains the rules.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
+from mapping import match
+from mapping.crm_index import Accounts, Contacts, Index
+from mapping.domains import Mailboxes
+from mapping.intake import Intake
 from mapping.links import AccountKeys, Link, Member, PersonKeys, Pin, Resolution, Review, Settings
+from mapping.match import Case
+from mapping.normalise import email_domain
+from mapping.outcome import Outcome
 
 __all__ = ["AccountKeys", "Link", "Member", "PersonKeys", "Pin", "Resolution", "Review", "Settings", "resolve"]
+
+_STRONG = frozenset({"pin", "stored_id", "crm_id"})
+_BY_ADDRESS = frozenset({"email", "other_email"})
+_Kind = Literal["account", "contact"]
+_Cases = dict[str, dict[str, Case]]
+"""Source -> source id -> case."""
 
 
 def resolve(
@@ -31,4 +46,167 @@ def resolve(
         settings: The `[identity]` table.
         merged: CRM ids of records merged away -> the record that stayed; accounts and contacts together.
     """
-    raise NotImplementedError
+    intake = Intake(crm, accounts, people, members)
+    return _Resolver(intake, settings or Settings(), merged or {}).run()
+
+
+class _Resolver:
+    """One resolution: contacts first, then accounts (which may go by their people), then homes (by both)."""
+
+    def __init__(self, intake: Intake, settings: Settings, merged: Mapping[str, str]) -> None:
+        self._in = intake
+        self._mailboxes = Mailboxes(settings)
+        self._accounts = Accounts(intake.crm_accounts, merged, self._mailboxes)
+        self._contacts = Contacts(
+            intake.crm_people, merged, self._mailboxes, self._accounts.records, plus_tag=settings.plus_tag
+        )
+        self._pins = {(pin.kind, pin.source.strip(), pin.source_id.strip()): pin.crm_id for pin in settings.pins}
+        self._contact_cases: _Cases = {}
+        self._account_cases: _Cases = {}
+        self._out = Outcome(intake.crm)
+
+    def run(self) -> Resolution:
+        """Resolve everything."""
+        self._match_people()
+        self._match_accounts()
+        for source in sorted(self._in.accounts):
+            self._out.cases("account", source, self._account_cases[source])
+        for source in sorted(self._in.people):
+            self._out.cases("contact", source, self._contact_cases[source])
+            self._homes(source)
+        return self._out.finish()
+
+    def _pinned(self, kind: _Kind, source: str, source_id: str, case: Case) -> bool:
+        """Whether a person decided; a pin to a record that is gone is listed."""
+        if not self._pins or (kind, source, source_id) not in self._pins:
+            return False
+        crm_id = self._pins[kind, source, source_id]
+        records = self._accounts.records if kind == "account" else self._contacts.records
+        case.ask("pin", records.find(crm_id))
+        if case.crm_id is None:
+            case.rule = "pin"
+            case.detail = crm_id
+        return True
+
+    # People
+
+    def _match_people(self) -> None:
+        open_cases: list[tuple[PersonKeys, Case]] = []
+        for source, people in self._in.people.items():
+            cases: dict[str, Case] = {}
+            waiting = [person for person in people.values() if not self._set_aside(person, cases)]
+            open_cases += [(person, cases[person.source_id]) for person in waiting]
+            self._contact_cases[source] = cases
+        strong = self._mates(_STRONG)
+        left = [
+            (person, case)
+            for person, case in open_cases
+            if not match.by_mates(case, person, strong, "product_id_strong")
+            and not match.by_address(case, person, self._contacts, self._mailboxes)
+        ]
+        weak = self._mates(_BY_ADDRESS) if left else Index()
+        for person, case in left:
+            if not match.by_mates(case, person, weak, "product_id_weak"):
+                match.by_plus_tag(case, person, self._contacts)
+
+    def _set_aside(self, person: PersonKeys, cases: dict[str, Case]) -> bool:
+        """True when pins, ids, or being staff or a shared inbox, settle the matter; otherwise addresses are next."""
+        case = Case()
+        if self._pinned("contact", person.source, person.source_id, case):
+            cases[person.source_id] = case
+            return True
+        if person.staff or self._mailboxes.staff(person.email):
+            self._out.staff(person.source, person.source_id)
+            return True
+        cases[person.source_id] = case
+        shared_inbox = self._mailboxes.shared_inbox(person.email)
+        contacts = self._contacts
+        shared = None if shared_inbox else contacts.shared
+        return match.by_ids(case, person, contacts.stored, contacts.records, shared) or shared_inbox
+
+    def _mates(self, rules: frozenset[str]) -> Index:
+        """Product id -> CRM contacts to which records with that id are linked by one of these rules."""
+        mates = Index()
+        for source, cases in self._contact_cases.items():
+            people = self._in.people[source]
+            for source_id, case in cases.items():
+                if case.crm_id is not None and case.rule in rules:
+                    for shared in match.shared_ids(people[source_id]):
+                        mates.note(shared, case.crm_id)
+        return mates
+
+    # Accounts
+
+    def _match_accounts(self) -> None:
+        for source, accounts in self._in.accounts.items():
+            cases = {source_id: Case() for source_id in accounts}
+            waiting = [account for account in accounts.values() if not self._account_by_ids(account, cases)]
+            votes = self._votes(source, {account.source_id for account in waiting}) if waiting else {}
+            for account in waiting:
+                case = cases[account.source_id]
+                if not match.by_people(case, votes.get(account.source_id, Counter())):
+                    match.by_domains(case, account.domains, self._accounts)
+            self._account_cases[source] = cases
+
+    def _account_by_ids(self, account: AccountKeys, cases: dict[str, Case]) -> bool:
+        case = cases[account.source_id]
+        crm = self._accounts
+        return self._pinned("account", account.source, account.source_id, case) or match.by_ids(
+            case, account, crm.stored, crm.records, crm.shared
+        )
+
+    def _votes(self, source: str, wanted: set[str]) -> dict[str, Counter[str]]:
+        """CRM accounts of the matched people in these accounts.
+
+        Somebody who is in several accounts of a source (an agency, a reseller) says nothing about any of them.
+        """
+        votes: dict[str, Counter[str]] = {}
+        cases = self._contact_cases.get(source, {})
+        for person_id, account_ids in self._in.accounts_of(source):
+            case = cases.get(person_id)
+            if len(account_ids) != 1 or case is None or case.crm_id is None:
+                continue
+            (account_id,) = account_ids
+            home = self._contacts.account.get(case.crm_id)
+            if account_id in wanted and home is not None:
+                votes.setdefault(account_id, Counter())[home] += 1
+        return votes
+
+    # Homes
+
+    def _homes(self, source: str) -> None:
+        """The CRM account of people whose linked contact does not already say it."""
+        cases = self._contact_cases[source]
+        account_of = self._contacts.account
+        homeless = [i for i, case in cases.items() if case.crm_id is None or account_of.get(case.crm_id) is None]
+        for person_id in sorted(homeless):
+            person = self._in.people[source][person_id]
+            case = Case()
+            if (
+                self._by_candidates(case, cases[person_id])
+                or self._by_membership(case, person)
+                or self._by_own_domain(case, person)
+            ):
+                self._out.link("home", source, person_id, case)
+
+    def _by_candidates(self, case: Case, contact: Case) -> bool:
+        """Whichever of several CRM contacts it is, when they all belong to one account."""
+        accounts = {self._contacts.account.get(candidate) for candidate in contact.candidates}
+        return len(accounts) == 1 and case.ask("candidates", next(iter(accounts)))
+
+    def _by_membership(self, case: Case, person: PersonKeys) -> bool:
+        """The link of the person's primary account in the source, else of the only one."""
+        cases = self._account_cases.get(person.source, {})
+        ids = {person.account_ref} if person.account_ref else self._in.groups(person.source, person.source_id)
+        linked = {cases[i].crm_id for i in ids if i in cases} if len(ids) == 1 else set()
+        return case.ask("membership", next(iter(linked), None))
+
+    def _by_own_domain(self, case: Case, person: PersonKeys) -> bool:
+        if not person.email:
+            return False
+        host = email_domain(person.email)
+        if match.by_domains(case, (host,), self._accounts):
+            return True
+        if case.candidates:
+            self._out.claimed(host, case.candidates)
+        return False
