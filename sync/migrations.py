@@ -228,6 +228,58 @@ CREATE VIEW latest_score AS
 """
 
 
+_LEDGER_2 = """
+CREATE TABLE run (
+  run_id INTEGER PRIMARY KEY,
+  mode TEXT NOT NULL,
+  started INTEGER NOT NULL,
+  ended INTEGER,
+  status TEXT NOT NULL,
+  counts TEXT NOT NULL
+);
+CREATE TABLE op (
+  op_id INTEGER PRIMARY KEY,
+  run_id INTEGER NOT NULL REFERENCES run (run_id),
+  key TEXT NOT NULL,
+  object TEXT NOT NULL CHECK (object IN ('account', 'contact', 'task')),
+  record_id TEXT,
+  fields TEXT NOT NULL,
+  state TEXT NOT NULL
+    CHECK (state IN ('sending', 'in_doubt', 'retry', 'confirmed', 'rejected', 'gone', 'dropped')),
+  attempt INTEGER NOT NULL,
+  remote_id TEXT,
+  error_code TEXT NOT NULL DEFAULT '',
+  error TEXT NOT NULL DEFAULT '',
+  sent_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL
+);
+-- A task's key is taken for ever; an update may be made again once the earlier one has ended.
+CREATE UNIQUE INDEX op_key ON op (key) WHERE state IN ('sending', 'in_doubt', 'retry') OR object = 'task';
+CREATE INDEX op_state ON op (state);
+CREATE TRIGGER op_transition BEFORE UPDATE OF state ON op
+WHEN NOT (
+     (old.state = 'sending' AND new.state IN ('sending', 'confirmed', 'retry', 'rejected', 'gone', 'in_doubt'))
+  OR (old.state = 'in_doubt' AND new.state IN ('in_doubt', 'confirmed', 'retry'))
+  OR (old.state = 'retry' AND new.state IN ('sending', 'dropped'))
+  OR (old.state = 'dropped' AND new.state = 'sending')
+)
+BEGIN SELECT raise(ABORT, 'illegal transition in the ledger'); END;
+CREATE TABLE owned (
+  object TEXT NOT NULL,
+  record_id TEXT NOT NULL,
+  fields TEXT NOT NULL,
+  written_at INTEGER NOT NULL,
+  PRIMARY KEY (object, record_id)
+) WITHOUT ROWID;
+CREATE TABLE band_state (
+  crm_id TEXT PRIMARY KEY,
+  band TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  episodes TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+
 def _script(db: Database, script: str) -> None:
     """Run statements one by one: `executescript` would commit the migration's transaction first."""
     for statement in script.split(";\n"):
@@ -243,3 +295,9 @@ def m001_records_and_results(db: Database) -> None:
     for kind, columns in _RECORDS_1.items():
         _script(db, _RECORD_TABLE_1.format(kind=kind, columns=columns))
     _script(db, _VIEWS_1)
+
+
+@migrations()
+def m002_ledger(db: Database) -> None:
+    """Runs, operations with their legal transitions, what we wrote, and which band each account is in."""
+    _script(db, _LEDGER_2)
