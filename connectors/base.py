@@ -181,8 +181,11 @@ class Source(Protocol):
 
     name: str
     streams: tuple[Stream, ...]
-    calls: Mapping[str, int]
-    """Requests sent so far, by purpose ("contacts", "setup", "write", "check", ...), retries included."""
+
+    @property
+    def calls(self) -> Mapping[str, int]:
+        """Requests sent so far, by purpose ("contacts", "setup", "write", "check", ...), retries included."""
+        ...
 
     def environment(self) -> Environment:
         """Ask the vendor who we are. Raises `CredentialsError` when it does not know us."""
