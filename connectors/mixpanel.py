@@ -21,10 +21,9 @@ from connectors.http import Bucket, Http, Rule
 from connectors.mixpanel_events import Events
 from connectors.mixpanel_export import Exporter, library
 from connectors.mixpanel_profiles import Profiles
+from connectors.vendor_clock import VendorClock
 
 HOSTS = ("mixpanel.com",)
-CLOCK_TOLERANCE = 120.0
-"""Seconds our clock may differ from the vendor's before `check` speaks up."""
 HOUR = 3600.0
 CALLS_AN_HOUR = 60
 READ_TIMEOUT = 300.0
@@ -62,7 +61,8 @@ class Settings(BaseModel):
         None, pattern=r"^-?\d+$", description="Id of that group key (data_group_id), to read group profiles too."
     )
     profile_properties: tuple[str, ...] = Field(
-        ("$email", "$name", "$last_seen", "$created"), description="Profile properties to read."
+        ("$email", "$name", "$last_seen", "$created"),
+        description="Profile properties to read, besides the account key.",
     )
     project_timezone: str = Field("UTC", description="The project's time zone (IANA name, Project Settings).")
     legacy_time: bool = Field(
@@ -103,7 +103,7 @@ class Mixpanel:
     """
 
     def __init__(
-        self, name: str, settings: Settings, clock: Clock, export: Http, query: Http, spool: Path | None
+        self, name: str, settings: Settings, *, exporter: Exporter, export: Http, query: Http, clock: VendorClock
     ) -> None:
         self.name = name
         self.settings = settings
@@ -113,10 +113,8 @@ class Mixpanel:
         self._clock = clock
         self._export = export
         self._query = query
-        self._exporter = Exporter(_library(settings, export), clock, spool, settings.workspace_id)
         self._events = Events(
-            self._exporter,
-            export,
+            exporter,
             clock,
             zone=ZoneInfo(settings.project_timezone),
             legacy=settings.legacy_time,
@@ -127,7 +125,7 @@ class Mixpanel:
             clock,
             project=settings.project_id,
             workspace=settings.workspace_id,
-            properties=settings.profile_properties,
+            properties=(*settings.profile_properties, settings.account_key),
         )
 
     @property
@@ -158,7 +156,7 @@ class Mixpanel:
         yield Finding("ok", "identity", f"Signed in to {where.label} as {self.settings.username}.")
         yield self._check_profiles()
         yield Finding("info", "quota", f"Mixpanel allows {CALLS_AN_HOUR} exports and {CALLS_AN_HOUR} queries an hour.")
-        yield from self._check_clock()
+        yield from self._clock.check()
 
     def pull(self, stream: Stream, cursor: str | None) -> Iterator[Batch]:
         """Yield what changed since `cursor`, see `Source.pull`."""
@@ -179,13 +177,6 @@ class Mixpanel:
             return Finding("warning", code, f"Profiles cannot be read: {error.message}", error.advice)
         return Finding("ok", "query_api", "Profiles can be read.")
 
-    def _check_clock(self) -> Iterator[Finding]:
-        server = self._export.server_time
-        off = (self._clock.now() - server).total_seconds() if server else 0.0
-        if abs(off) > CLOCK_TOLERANCE:
-            text = f"This machine's clock differs from Mixpanel's by {off:+.0f} seconds."
-            yield Finding("warning", "clock", text, "Synchronise the clock (NTP).")
-
 
 def connect(
     name: str,
@@ -197,6 +188,7 @@ def connect(
     own_fields: Sequence[FieldSpec] = (),  # noqa: ARG001 - nothing is written here
 ) -> Mixpanel:
     """Make the source; nothing is sent yet. Raises `ConfigError` for a base URL the secret may not be sent to."""
+    vendor_clock = VendorClock("Mixpanel", clock)
     secret = settings.secret.get_secret_value()
     prefix = "" if settings.region == "us" else f"{settings.region}."
     residency = "" if settings.region == "us" else f"-{settings.region}"
@@ -213,11 +205,13 @@ def connect(
             adapter=adapter,
             timeout=(5.0, READ_TIMEOUT),
             hosts=HOSTS,
+            on_headers=vendor_clock.saw,
         )
 
     export = session(f"https://data{residency}.mixpanel.com", _Paced("default"))
     query = session(f"https://{prefix}mixpanel.com", Bucket("default", CALLS_AN_HOUR, HOUR))
-    return Mixpanel(name, settings, clock, export, query, spool)
+    exporter = Exporter(_library(settings, export), clock, spool, settings.workspace_id)
+    return Mixpanel(name, settings, exporter=exporter, export=export, query=query, clock=vendor_clock)
 
 
 def _library(settings: Settings, export: Http) -> Callable[[], Any]:

@@ -18,10 +18,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from connectors.base import Batch, Clock, EventExport
+from connectors.base import Batch, EventExport
 from connectors.errors import RequestError
-from connectors.http import Http
 from connectors.mixpanel_export import Download, Exporter
+from connectors.vendor_clock import VendorClock
 
 LATE = timedelta(days=5)
 """How late Mixpanel's own clients may deliver an event."""
@@ -39,30 +39,22 @@ class Events:
 
     Args:
         exporter: Makes downloads.
-        http: The session it uses, for the vendor's clock.
-        clock: Ours, until the vendor's is known.
+        clock: The vendor's.
         zone: The project's time zone.
         legacy: Whether days are days in that zone.
         history: Days of the first pull.
     """
 
-    def __init__(
-        self, exporter: Exporter, http: Http, clock: Clock, *, zone: ZoneInfo, legacy: bool, history: int
-    ) -> None:
+    def __init__(self, exporter: Exporter, clock: VendorClock, *, zone: ZoneInfo, legacy: bool, history: int) -> None:
         self._exporter = exporter
-        self._http = http
         self._clock = clock
         self._zone = zone
         self._days_in = zone if legacy else UTC
         self._history = timedelta(days=history - 1)
 
-    def now(self) -> datetime:
-        """The vendor's clock as last seen, else ours."""
-        return self._http.server_time or self._clock.now()
-
     def today(self) -> date:
         """The last day that may be asked for: the export refuses one that has not begun in the project's zone."""
-        now = self.now()
+        now = self._clock.now()
         return min(now.astimezone(self._days_in).date(), now.astimezone(self._zone).date())
 
     def pull(self, cursor: str | None) -> Iterator[Batch]:
@@ -79,11 +71,11 @@ class Events:
 
     def _repair_due(self, state: Mapping[str, Any]) -> bool:
         last = state.get("repaired")
-        return last is None or self.now() - datetime.fromisoformat(last) >= REPAIR
+        return last is None or self._clock.now() - datetime.fromisoformat(last) >= REPAIR
 
     def _whole(self, first: date, state: State) -> Iterator[Batch]:
         """All events from a day on, slice by slice, each to be committed as a whole."""
-        began = self.now()
+        began = self._clock.now()
         lines, stamped, newest = 0, 0, 0
         done = False
         while not done:
@@ -114,16 +106,16 @@ class Events:
             yield self._batch(got, first, last, place, replaces=False)
             return
         got.path.unlink(missing_ok=True)
-        yield Batch(cursor=_dump(place), server_time=self._http.server_time)
+        yield Batch(cursor=_dump(place), server_time=self._clock.now())
 
     def _batch(self, got: Download, first: date, last: date, place: State, *, replaces: bool) -> Batch:
         export = EventExport(got.path, first, last, replaces=replaces)
-        return Batch(cursor=_dump(place), export=export, server_time=self._http.server_time)
+        return Batch(cursor=_dump(place), export=export, server_time=self._clock.now())
 
     def _arrived(self, last: date, newest: int) -> int:
         """How far arrivals are known, epoch milliseconds: not beyond the last day asked for, nor the vendor's now."""
         end = datetime.combine(last + DAY, time(), tzinfo=self._days_in)
-        return min(newest, _milliseconds(end), _milliseconds(self.now()))
+        return min(newest, _milliseconds(end), _milliseconds(self._clock.now()))
 
     def _download(self, first: date, last: date, where: str = "") -> tuple[Download, date]:
         """Download some days; where our clock is ahead of the vendor's, up to the vendor's today."""

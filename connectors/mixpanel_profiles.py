@@ -12,9 +12,10 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from connectors.base import Batch, Clock, Row
+from connectors.base import Batch, Row
 from connectors.errors import CursorExpiredError, RequestError, ShapeError
 from connectors.http import Http
+from connectors.vendor_clock import VendorClock
 
 DAILY = timedelta(hours=23)
 PAGE = 1000
@@ -27,14 +28,14 @@ class Profiles:
 
     Args:
         http: Session to the query host.
-        clock: Ours, until the vendor's is known.
+        clock: The vendor's.
         project: Project id.
         workspace: Data view to read, for projects that have them.
         properties: Names of the user properties to ask for; fewer make the call faster. Groups come whole.
     """
 
     def __init__(
-        self, http: Http, clock: Clock, *, project: int, workspace: int | None, properties: tuple[str, ...]
+        self, http: Http, clock: VendorClock, *, project: int, workspace: int | None, properties: tuple[str, ...]
     ) -> None:
         self._http = http
         self._clock = clock
@@ -67,7 +68,7 @@ class Profiles:
             if not done and not run["session"]:
                 raise ShapeError("engage gave no session id to go on with.", vendor="mixpanel")
             place = {"listed": run["began"]} if done else run
-            yield Batch(rows, json.dumps(place), server_time=self._http.server_time, full=whole and done)
+            yield Batch(rows, json.dumps(place), server_time=self._clock.now(), full=whole and done)
 
     def readable(self) -> None:
         """Ask for a profile nobody has. Raises what stands in the way, such as a plan without the query API (402)."""
@@ -76,7 +77,7 @@ class Profiles:
 
     def _begin(self, state: Mapping[str, Any]) -> State | None:
         """A new listing; None when the last one is less than a day old."""
-        now = self._http.server_time or self._clock.now()
+        now = self._clock.now()
         last = state.get("listed")
         if last is not None and now - datetime.fromisoformat(last) < DAILY:
             return None

@@ -4,8 +4,7 @@ Rows are as the vendor sends them, with this folded in:
 
 - tickets: `_metric_set`, the ticket's metric set from the sideload (reply times, reopens, solved_at), if there is one.
   Deleted tickets arrive in `Batch.deleted` instead of as rows.
-- survey_responses: `_answer`, the answered customer-satisfaction rating, and `_ticket_id`, the ticket it speaks of.
-  Offers nobody has answered are left out, as `score=received` leaves them out of satisfaction_ratings.
+- survey_responses: nothing; a response without answers is an offer that nobody has taken up yet.
 
 An account runs one of two satisfaction systems at a time; both streams are optional, and the one that is switched off
 stays empty as long as the other one runs.
@@ -24,14 +23,13 @@ from requests.adapters import BaseAdapter
 from connectors.base import Batch, Clock, Environment, FieldSpec, Finding, Stream
 from connectors.errors import ConnectorError, CredentialsError, MissingPermissionError
 from connectors.http import Bucket, Http
+from connectors.vendor_clock import VendorClock
 from connectors.zendesk_client import Client
 from connectors.zendesk_csat import ADVICE, LEGACY, SURVEYS, Csat, probe
 from connectors.zendesk_pages import Pages, Touched
 
 HOSTS = ("zendesk.com",)
 LIMIT_HEADERS = {"limit": "x-rate-limit", "remaining": "x-rate-limit-remaining"}
-CLOCK_TOLERANCE = 120.0
-"""Seconds our clock may differ from the vendor's before `check` speaks up."""
 
 STREAMS = (
     Stream("organizations", "account"),
@@ -91,12 +89,12 @@ class Zendesk:
     """A Zendesk account as a source. Streams may be pulled side by side; survey_responses follows tickets."""
 
     def __init__(
-        self, name: str, settings: Settings, http: Http, clock: Clock, limits: Mapping[str, str] | None = None
+        self, name: str, settings: Settings, http: Http, clock: VendorClock, limits: Mapping[str, str]
     ) -> None:
         self.name = name
         self.settings = settings
         self.streams = tuple(s for s in STREAMS if settings.memberships or s.name != "organization_memberships")
-        self._limits = limits if limits is not None else {}
+        self._limits = limits
         self._http = http
         self._clock = clock
         self._client = Client(http, settings.subdomain)
@@ -145,7 +143,7 @@ class Zendesk:
         limit, left = self._limits.get("limit"), self._limits.get("remaining")
         if limit is not None:
             yield Finding("info", "quota", f"{left} of {limit} calls left this minute.")
-        yield from self._check_clock()
+        yield from self._clock.check()
 
     def pull(self, stream: Stream, cursor: str | None) -> Iterator[Batch]:
         """Yield what changed since `cursor`, see `Source.pull`."""
@@ -172,15 +170,6 @@ class Zendesk:
             return Finding("ok", "csat", "Satisfaction answers come from the legacy satisfaction_ratings.")
         return Finding("warning", "csat", "Neither satisfaction_ratings nor survey_responses may be read.", ADVICE)
 
-    def _check_clock(self) -> Iterator[Finding]:
-        server = self._http.server_time
-        if server is None:
-            return
-        off = (self._clock.now() - server).total_seconds()
-        if abs(off) > CLOCK_TOLERANCE:
-            text = f"This machine's clock differs from Zendesk's by {off:+.0f} seconds."
-            yield Finding("warning", "clock", text, "Synchronise the clock (NTP).")
-
 
 def connect(
     name: str,
@@ -194,7 +183,10 @@ def connect(
     """Make the source; nothing is sent yet. Raises `ConfigError` for a base URL the token may not be sent to."""
     limits: dict[str, str] = {}
 
+    vendor_clock = VendorClock("Zendesk", clock)
+
     def saw(headers: Mapping[str, str]) -> None:
+        vendor_clock.saw(headers)
         limits.update({key: headers[name] for key, name in LIMIT_HEADERS.items() if name in headers})
 
     auth, secrets = _credentials(settings)
@@ -212,7 +204,7 @@ def connect(
         hosts=HOSTS,
         on_headers=saw,
     )
-    return Zendesk(name, settings, http, clock, limits)
+    return Zendesk(name, settings, http, vendor_clock, limits)
 
 
 def _credentials(settings: Settings) -> tuple[tuple[str, str] | Mapping[str, str], list[str]]:

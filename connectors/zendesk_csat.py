@@ -31,50 +31,22 @@ class System:
         name: Stream name, and the key of the list in a page.
         path: Where the list is.
         since: Query that asks for what was created since an epoch second.
-        answered: The row as it is handed on, None when nobody has answered.
     """
 
     name: str
     path: str
     since: Callable[[int], dict[str, Any]]
-    answered: Callable[[Row], Row | None]
-
-
-def _rating(row: Row) -> Row | None:
-    return None if row.get("score") in {"offered", "unoffered"} else row
-
-
-def _survey(row: Row) -> Row | None:
-    """Fold the answered satisfaction rating and its ticket into a survey response."""
-    answer = next((item for item in _dicts(row.get("answers")) if _is_rating(item)), None)
-    if answer is None:
-        return None
-    ticket = next((item.get("id") for item in _dicts(row.get("subjects")) if item.get("type") == "ticket"), None)
-    return {**row, "_answer": answer, "_ticket_id": ticket}
-
-
-def _is_rating(answer: Row) -> bool:
-    question = answer.get("question")
-    about = question.get("sub_type") if isinstance(question, dict) else None
-    rated = answer.get("rating") is not None or answer.get("rating_category") is not None
-    return about == "customer_satisfaction" and rated
-
-
-def _dicts(value: Any) -> Iterator[Row]:
-    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
 
 
 LEGACY = System(
     "satisfaction_ratings",
     "/api/v2/satisfaction_ratings.json",
-    lambda second: {"score": "received", "start_time": second},
-    _rating,
+    lambda second: {"score": "received", "start_time": second},  # without the score, offers count as answers
 )
 SURVEYS = System(
     "survey_responses",
     "/api/v2/guide/survey_responses",
     lambda second: {"filter[created_at_start]": second * 1000},  # this one counts in milliseconds
-    _survey,
 )
 
 
@@ -111,31 +83,30 @@ class Csat:
             if probe(self._pages, self._other) is None:
                 message = f"{self._system.name} and {self._other.name} are both closed to this token."
                 raise MissingPermissionError(message, vendor="zendesk", status=error.status, advice=ADVICE) from None
-            yield Batch(cursor=dump({**state, "off": self._pages.now().isoformat()}))
+            yield Batch(cursor=dump({**state, "off": self._pages.clock.now().isoformat()}))
 
     def _answers(self, state: State) -> Iterator[Batch]:
         """The listing, begun anew or gone on with, then the tickets that changed."""
         run = state if "after" in state else self._begin(state)
-        done = {"until": run["began"], "swept": run["began"] if run["sweep"] else state.get("swept")}
-        params = self._system.since(run["start"])
-        for rows, more in self._list(params, run.get("after")):
+        done: State = {}
+        for rows, more in self._list(self._system.since(run["start"]), run.get("after")):
+            run.setdefault("began", self._pages.clock.now().isoformat())  # by now it is the vendor's clock
+            done = {"until": run["began"], "swept": run["began"] if run["sweep"] else state.get("swept")}
             yield Batch(rows, dump({**run, "after": more} if more else done), server_time=self._pages.server_time)
         yield from self._followed(dump(done))
 
     def _begin(self, state: State) -> State:
         """Where a new listing starts: at the beginning, 30 days back once a day, else where the last one began."""
-        began = self._pages.now()
+        now = self._pages.clock.now()
         sweep = self._pages.due(state, "swept")
         start = 0
         if "until" in state:
             last = datetime.fromisoformat(state["until"]) - OVERLAP
-            start = int(min(last, began - SWEEP).timestamp() if sweep else last.timestamp())
-        return {**state, "start": start, "began": began.isoformat(), "sweep": sweep}
+            start = int(min(last, now - SWEEP).timestamp() if sweep else last.timestamp())
+        return {**state, "start": start, "sweep": sweep}
 
     def _list(self, params: dict[str, Any], after: str | None = None) -> Iterator[tuple[list[Row], str | None]]:
-        system = self._system
-        for rows, more in self._pages.listing(system.path, system.name, params, after):
-            yield [row for row in map(system.answered, rows) if row is not None], more
+        return self._pages.listing(self._system.path, self._system.name, params, after)
 
     def _followed(self, cursor: str) -> Iterator[Batch]:
         """Answers to the tickets that changed, a page of tickets at a time."""

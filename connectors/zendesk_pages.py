@@ -16,9 +16,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.base import Batch, Clock, Row
+from connectors.base import Batch, Row
 from connectors.errors import CursorExpiredError, RequestError, ShapeError
 from connectors.http import Http
+from connectors.vendor_clock import VendorClock
 
 EXPORT_PAGE = 1000
 LIST_PAGE = 100
@@ -60,9 +61,9 @@ class Touched:
 class Pages:
     """Reads the streams of one account page by page."""
 
-    def __init__(self, http: Http, clock: Clock, touched: Touched) -> None:
+    def __init__(self, http: Http, clock: VendorClock, touched: Touched) -> None:
         self._http = http
-        self._clock = clock
+        self.clock = clock
         self._touched = touched
 
     @property
@@ -70,14 +71,10 @@ class Pages:
         """When the last page was served, by the vendor's clock."""
         return self._http.server_time
 
-    def now(self) -> datetime:
-        """The vendor's clock as last seen, else ours."""
-        return self.server_time or self._clock.now()
-
     def due(self, state: Mapping[str, Any], name: str) -> bool:
         """Whether what happens once a day should happen now."""
         last = state.get(name)
-        return last is None or self.now() - datetime.fromisoformat(last) >= DAILY
+        return last is None or self.clock.now() - datetime.fromisoformat(last) >= DAILY
 
     def tickets(self, cursor: str | None) -> Iterator[Batch]:
         """Changed tickets with their metric sets; deleted ones as ids."""
@@ -111,7 +108,7 @@ class Pages:
     def organizations(self, cursor: str | None) -> Iterator[Batch]:
         """Changed organizations; once a day all of them, since one that was merged away vanishes without a trace."""
         state = load(cursor)
-        began, full = self.now(), self.due(state, "listed")
+        began, full = self.clock.now(), self.due(state, "listed")
         start = 0 if full else min(int(state["start"]), int(began.timestamp()) - SAFE_LAG)
         seen: set[tuple[Any, Any]] = set()
         done = False
@@ -137,7 +134,7 @@ class Pages:
             yield Batch(cursor=cursor)
             return
         whole = after is None
-        began = state.get("began") or self.now().isoformat()
+        began = state.get("began") or self.clock.now().isoformat()
         path = "/api/v2/organization_memberships.json"
         for rows, more in self.listing(path, "organization_memberships", {}, after):
             place = {"listed": state.get("listed"), "began": began, "after": more} if more else {"listed": began}
