@@ -1,0 +1,97 @@
+"""The command line: `holdfast`. The entry point and the list of commands; each group of commands lives in `cli/`."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+COMMANDS = {
+    "demo": ("cli.demo", "demo"),
+    "check": ("cli.prepare", "check"),
+    "setup": ("cli.prepare", "setup"),
+    "sync": ("cli.sync", "sync"),
+    "plan": ("cli.sync", "plan"),
+    "apply": ("cli.sync", "apply"),
+    "run": ("cli.sync", "run"),
+    "explain": ("cli.look", "explain"),
+    "status": ("cli.look", "status"),
+    "score": ("cli.look", "score"),
+    "sandbox": ("cli.serve", "sandbox"),
+}
+"""Command -> (module, function). In the order of a newcomer's path; a module is imported when its command is used."""
+
+SUMMARIES = {
+    "demo": "Watch a whole run against the built-in sandbox.",
+    "check": "Say who we are at each vendor, and what is missing.",
+    "setup": "Create the agent's fields in the CRM.",
+    "sync": "Pull, score and write what changed; --dry-run only shows it.",
+    "plan": "Pull, score and save what would change.",
+    "apply": "Write a saved plan, exactly.",
+    "run": "Sync again and again, every hour.",
+    "explain": "Say why an account has its score.",
+    "status": "Show the last runs and the age of every source.",
+    "score": "Score what is stored; --sql prints the statement.",
+    "sandbox": "Serve the simulated vendors.",
+}
+"""Command -> the sentence that `holdfast --help` shows, so that help need not import anything."""
+
+
+class LazyGroup(click.Group):
+    """Commands that are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, in a newcomer's order."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)  # noqa: S101  # tells the type checker what the table holds
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; a misspelt one is told the nearest."""
+        import difflib
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="holdfast", prog_name="holdfast")
+def cli() -> None:
+    """Customer health scores from the tools you have, previewed, then written into your CRM.
+
+    Start with `holdfast demo`. Every command takes --json.
+
+    Exit codes: 0 done, 1 error, 2 usage or config, 3 credentials or permission, 4 done with conflicts or rejects,
+    5 held by the guard, 6 another agent holds the lock.
+    """
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run one command and leave with its exit code; no traceback reaches a person."""
+    from cli.errors import exit_code
+
+    sys.exit(exit_code(lambda: cli.main(args=args, prog_name="holdfast", standalone_mode=False)))
+
+
+if __name__ == "__main__":
+    main()

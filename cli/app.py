@@ -1,0 +1,133 @@
+"""From a config file to a wired agent, and the options that every command shares."""
+
+import functools
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+import click
+
+from cli.config import Config, VendorConfig, load
+from cli.output import Output
+from connectors.base import Clock, Crm, FieldSpec, Source, SystemClock
+from connectors.registry import VENDORS
+from mapping.fields import FieldMap
+from scoring.card import Scorecard
+from sync.owned import OwnedField, owned_fields
+from sync.run import Agent, Policy
+from sync.store import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_CONFIG = Path("config.toml")
+
+
+def common(function: F) -> F:
+    """Add `--config` and `--json`; the command gets `config: Path` and `out: Output`."""
+
+    @click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        default=DEFAULT_CONFIG,
+        show_default=True,
+        envvar="HOLDFAST_CONFIG",
+        help="The config file.",
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+    @functools.wraps(function)
+    def wrapper(*args: Any, as_json: bool, **kwargs: Any) -> Any:
+        return function(*args, out=Output(as_json=as_json), **kwargs)
+
+    return wrapper  # type: ignore[return-value]  # click's decorators keep the function's use, not its type
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """The parts of an agent that need no state file."""
+
+    config: Config
+    clock: Clock
+    crm: Crm
+    sources: tuple[tuple[Source, FieldMap], ...]
+    card: Scorecard
+    fields: tuple[OwnedField, ...]
+
+
+def wire(path: Path, clock: Clock | None = None) -> Wiring:
+    """Load the config and build every connector. Makes no request.
+
+    Raises:
+        InvalidConfigError: And its kin, with the key to fix.
+    """
+    config = load(path)
+    clock = clock or SystemClock()
+    card = Scorecard.load(config.card_path)
+    fields = owned_fields(card.segment_names(), config.writeback.fields)
+    specs = [field.spec for field in fields]
+    crm, crm_map = _connect(config, config.crm, clock, specs, "crm")
+    assert isinstance(crm, Crm)  # noqa: S101  # the config only allows CRMs in this place
+    others = [_connect(config, vendor, clock, [], f"sources.{vendor.name}") for vendor in config.sources]
+    return Wiring(config, clock, crm, ((crm, crm_map), *others), card, fields)
+
+
+def _connect(
+    config: Config, vendor: VendorConfig, clock: Clock, own: list[FieldSpec], where: str
+) -> tuple[Source, FieldMap]:
+    field_map = FieldMap.load(vendor.type, vendor.fields, file=str(config.path), prefix=f"{where}.fields")
+    wanted = {stream: field_map.paths(stream) for stream in field_map.streams}
+    source = (
+        VENDORS[vendor.type]
+        .load()
+        .connect(
+            vendor.name,
+            vendor.settings,
+            clock=clock,
+            spool=config.state_dir / "spool",
+            own_fields=own,
+            wanted=wanted,
+        )
+    )
+    return source, field_map
+
+
+@contextmanager
+def open_agent(path: Path, clock: Clock | None = None) -> Iterator[Agent]:
+    """A wired agent with its state file open."""
+    wiring = wire(path, clock)
+    writeback = wiring.config.writeback
+    store = Store.open(wiring.config.state_dir)
+    try:
+        yield Agent(
+            crm=wiring.crm,
+            sources=wiring.sources,
+            store=store,
+            card=wiring.card,
+            fields=wiring.fields,
+            identity=wiring.config.identity,
+            policy=Policy(writeback.human_edits, writeback.contacts, writeback.tasks, writeback.fallback_owner),
+            clock=wiring.clock,
+            config_hash=wiring.config.hash,
+        )
+    finally:
+        store.close()
+
+
+@contextmanager
+def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` at SIGTERM or Ctrl-C, so that the work ends at the next batch boundary; a second one ends at once."""
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        del frame
+        stop()
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
+
+    before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)

@@ -1,0 +1,287 @@
+"""The config file: typed, closed, data only. An error names the file, the dotted key, the value and what is allowed."""
+
+import difflib
+import hashlib
+import json
+import os
+import stat
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.functional_validators import BeforeValidator
+
+from connectors.registry import VENDORS
+from mapping.identity import Settings as IdentitySettings
+
+M = TypeVar("M", bound=BaseModel)
+
+HOW_TO_REFER = 'write it as { env = "NAME" } or { file = "path" }'
+
+
+class InvalidConfigError(Exception):
+    """The config cannot be used; the message is meant for the admin and holds no secret."""
+
+
+def parse_duration(text: str) -> int:
+    """Seconds in "90s", "15m", "1h" or "1d".
+
+    Raises:
+        ValueError: For anything else.
+    """
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    number, unit = text[:-1], text[-1:]
+    if unit not in units or not number.isdigit() or int(number) == 0:
+        raise ValueError(f"{text!r} is not a duration; write for example 90s, 15m, 1h or 1d")
+    return int(number) * units[unit]
+
+
+class Section(BaseModel):
+    """A closed table of the config."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Scoring(Section):
+    """How health is computed."""
+
+    card: Path | None = Field(None, description="Scorecard file; left out: the one that comes with Holdfast.")
+
+
+class Writeback(Section):
+    """What is written into the CRM, and how."""
+
+    policy: Literal["apply", "approve"] = Field(
+        "apply", description="'apply': `sync` writes at once. 'approve': only `apply PLAN` writes."
+    )
+    human_edits: Literal["keep", "overwrite"] = Field(
+        "keep", description="What happens to a field of ours that somebody changed in the CRM."
+    )
+    contacts: bool = Field(True, description="Also write engagement and segments on contacts.")
+    tasks: bool = Field(True, description="Also create follow-up tasks.")
+    fallback_owner: str | None = Field(
+        None, description="CRM owner id for tasks whose account has no active owner; left out: the task has none."
+    )
+    fields: dict[str, str] = Field(
+        default_factory=dict,
+        description='Our field -> its CRM name, such as "account.health_score" = "csm_health"; "" leaves it out.',
+    )
+
+
+class Run(Section):
+    """The schedule of `holdfast run`."""
+
+    every: Annotated[int, BeforeValidator(lambda v: parse_duration(v) if isinstance(v, str) else v)] = Field(
+        3600, ge=60, description='Time between two runs, such as "1h".'
+    )
+    deadline: Annotated[int, BeforeValidator(lambda v: parse_duration(v) if isinstance(v, str) else v)] = Field(
+        3000, ge=60, description='A run stops at a batch boundary after this time, such as "50m".'
+    )
+
+
+class State(Section):
+    """Where the agent keeps what it must remember."""
+
+    dir: Path = Field(
+        Path("~/.local/state/holdfast"), description="Folder of the state file, usage files and saved plans."
+    )
+
+
+class VendorConfig(BaseModel):
+    """One vendor of the config, with its settings already checked by the vendor's own model."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+    name: str
+    type: str
+    settings: Any
+    fields: dict[str, Any] = Field(default_factory=dict)
+
+
+class Config(BaseModel):
+    """Everything the admin decides."""
+
+    model_config = ConfigDict(frozen=True)
+    path: Path
+    crm: VendorConfig
+    sources: tuple[VendorConfig, ...]
+    identity: IdentitySettings
+    scoring: Scoring
+    writeback: Writeback
+    run: Run
+    state: State
+    hash: str = Field(description="SHA-256 over everything that shapes a plan; no secret goes into it.")
+
+    @property
+    def card_path(self) -> Path | None:
+        """The scorecard file, relative to the config file."""
+        card = self.scoring.card
+        return None if card is None else (self.path.parent / card.expanduser())
+
+    @property
+    def state_dir(self) -> Path:
+        """The state folder, relative to the config file."""
+        return self.path.parent / self.state.dir.expanduser()
+
+
+class _File(Section):
+    crm: dict[str, Any]
+    sources: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    identity: dict[str, Any] = Field(default_factory=dict)
+    scoring: dict[str, Any] = Field(default_factory=dict)
+    writeback: dict[str, Any] = Field(default_factory=dict)
+    run: dict[str, Any] = Field(default_factory=dict)
+    state: dict[str, Any] = Field(default_factory=dict)
+
+
+def load(path: Path, env: Mapping[str, str] | None = None) -> Config:
+    """Read and check a config file.
+
+    Args:
+        path: The TOML file.
+        env: Environment for `{ env = ... }` references; the process's own when left out.
+
+    Raises:
+        InvalidConfigError: With the file, the key, the value and what is allowed.
+    """
+    env = os.environ if env is None else env
+    data = _read(path)
+    top = _validate(_File, data, path, "")
+    loader = _Loader(path, env)
+    sources = tuple(loader.vendor(f"sources.{name}", name, table, crm=False) for name, table in top.sources.items())
+    crm = loader.vendor("crm", str(top.crm.get("type", "crm")), top.crm, crm=True)
+    if crm.name in top.sources:
+        raise InvalidConfigError(f"{path}: sources.{crm.name}: the CRM is already read as a source; remove this table.")
+    card = _validate(Scoring, top.scoring, path, "scoring")
+    config = Config(
+        path=path,
+        crm=crm,
+        sources=sources,
+        identity=_validate(IdentitySettings, top.identity, path, "identity"),
+        scoring=card,
+        writeback=_validate(Writeback, top.writeback, path, "writeback"),
+        run=_validate(Run, top.run, path, "run"),
+        state=_validate(State, top.state, path, "state"),
+        hash="",
+    )
+    return config.model_copy(update={"hash": _hash(data, config.card_path)})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InvalidConfigError(
+            f"{path}: there is no such file. Copy config.example.toml and adapt it, or name another with --config."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidConfigError(f"{path}: cannot be read: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidConfigError(f"{path}: is not valid TOML: {error}.") from error
+
+
+def _hash(data: Mapping[str, Any], card: Path | None) -> str:
+    # References to secrets are names, never values, so the raw data is safe to hash.
+    digest = hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode())
+    if card is not None and card.is_file():
+        digest.update(card.read_bytes())
+    return digest.hexdigest()
+
+
+class _Loader:
+    """Turns vendor tables into checked settings."""
+
+    def __init__(self, path: Path, env: Mapping[str, str]) -> None:
+        self.path = path
+        self.env = env
+
+    def vendor(self, where: str, name: str, table: dict[str, Any], *, crm: bool) -> VendorConfig:
+        """One `[crm]` or `[sources.NAME]` table."""
+        rest = dict(table)
+        kind = str(rest.pop("type", "" if crm else name))
+        fields = rest.pop("fields", {})
+        allowed = sorted(key for key, vendor in VENDORS.items() if vendor.is_crm or not crm)
+        if kind not in allowed:
+            raise InvalidConfigError(
+                f"{self.path}: {where}.type = {kind!r}: no such vendor.{_nearest(kind, allowed)} "
+                f"Allowed: {', '.join(allowed)}."
+            )
+        if not isinstance(fields, dict):
+            raise InvalidConfigError(f"{self.path}: {where}.fields: must be a table.")
+        model: type[BaseModel] = VENDORS[kind].load().Settings
+        settings = _validate(model, self._resolve(model, rest, where), self.path, where)
+        return VendorConfig(name=kind if crm else name, type=kind, settings=settings, fields=fields)
+
+    def _resolve(self, model: type[BaseModel], table: dict[str, Any], where: str) -> dict[str, Any]:
+        """Replace references by their values; a secret written out is refused."""
+        resolved = dict(table)
+        for name, info in model.model_fields.items():
+            if name not in table:
+                continue
+            if _is_secret(info.annotation):
+                resolved[name] = self._secret(table[name], f"{where}.{name}")
+            elif _is_reference(table[name]):
+                resolved[name] = self._secret(table[name], f"{where}.{name}").get_secret_value()
+        return resolved
+
+    def _secret(self, value: Any, key: str) -> SecretStr:
+        match value:
+            case {"env": str(name), **rest} if not rest:
+                if not self.env.get(name):
+                    raise InvalidConfigError(f"{self.path}: {key}: environment variable {name} is not set.")
+                return SecretStr(self.env[name].strip())
+            case {"file": str(name), **rest} if not rest:
+                return SecretStr(self._secret_file(self.path.parent / Path(name).expanduser(), key))
+            case _:
+                raise InvalidConfigError(
+                    f"{self.path}: {key}: a secret does not belong into the config; {HOW_TO_REFER}."
+                )
+
+    def _secret_file(self, file: Path, key: str) -> str:
+        try:
+            if stat.S_IMODE(file.stat().st_mode) & 0o077:
+                raise InvalidConfigError(f"{self.path}: {key}: {file} is readable by others; run: chmod 600 {file}")
+            return file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise InvalidConfigError(f"{self.path}: {key}: {file} cannot be read: {reason}.") from error
+
+
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, dict) and (set(value) == {"env"} or set(value) == {"file"})
+
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or SecretStr in getattr(annotation, "__args__", ())
+
+
+def _validate(model: type[M], data: Any, path: Path, where: str) -> M:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = [_explain(model, problem, path, where) for problem in error.errors(include_url=False)]
+        raise InvalidConfigError("\n".join(lines)) from None
+
+
+def _explain(model: type[BaseModel], problem: Mapping[str, Any], path: Path, where: str) -> str:
+    key = ".".join([where, *(str(part) for part in problem["loc"])]).strip(".")
+    known = list(model.model_fields)
+    if problem["type"] == "extra_forbidden":
+        name = str(problem["loc"][-1])
+        return f"{path}: {key}: unknown key.{_nearest(name, known)} Allowed: {', '.join(known)}."
+    if problem["type"] == "missing":
+        return f"{path}: {key}: is missing.{_meaning(model, problem['loc'])}"
+    value = problem["input"]
+    shown = "" if isinstance(value, SecretStr | dict) else f" = {str(value)[:80]!r}"
+    return f"{path}: {key}{shown}: {problem['msg'].removeprefix('Value error, ')}.{_meaning(model, problem['loc'])}"
+
+
+def _meaning(model: type[BaseModel], loc: Sequence[Any]) -> str:
+    info = model.model_fields.get(str(loc[0])) if loc else None
+    return f" ({info.description.rstrip('.')}.)" if info is not None and info.description else ""
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

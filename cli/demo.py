@@ -1,0 +1,174 @@
+"""`demo`: a whole hourly job against the built-in sandbox, over real HTTP on loopback."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.app import open_agent
+from cli.errors import ERROR, OK
+from cli.output import Output, band, count
+from cli.plan_view import show_record, show_task, totals
+from cli.sync import show_pulls, watched, written_fields, written_tasks
+from cli.trial import write_trial_config
+from sandbox.core import Sandbox
+from sync.run import Agent, RunReport
+
+SHOWN = 4
+"""Records of the preview that the demo prints."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What each step came to."""
+
+    fields_created: int
+    dry: RunReport
+    dry_writes: int
+    wet: RunReport
+    again: RunReport
+    again_writes: int
+    calls: dict[str, int]
+
+
+@click.command()
+@click.option("--accounts", type=click.IntRange(min=1), default=300, show_default=True, help="Companies in the world.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Another seed, another world.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Folder that keeps config, state and plan afterwards.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
+def demo(accounts: int, seed: int, keep: Path | None, *, as_json: bool) -> int:
+    """Watch customers being pulled, scored, previewed and written back, on a built-in sandbox. Touches nothing else.
+
+    Example: holdfast demo --accounts 100
+    """
+    out = Output(as_json=as_json)
+    started = time.monotonic()
+    with _folder(keep) as folder:
+        steps = _walk(out, folder, accounts, seed)
+        _summary(out, steps, time.monotonic() - started, keep)
+    failed = steps.dry_writes or steps.again_writes or steps.wet.blocked or steps.wet.failed
+    if as_json:
+        out.json(_numbers(steps, accounts))
+    return ERROR if failed else OK
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="holdfast-demo-") as name:
+        yield Path(name)
+
+
+def _walk(out: Output, folder: Path, accounts: int, seed: int) -> Steps:
+    from sandbox.serve import serve
+    from sandbox.world import make_world
+
+    out.heading("1. A software company with its tools, simulated on this machine")
+    world = make_world(seed, accounts)
+    sandbox = Sandbox(world)
+    out.line(
+        f"{count(len(world.companies), 'customer')} with {len(world.people):,} people, "
+        f"{count(len(world.tickets), 'ticket')}, 18 months of product usage."
+    )
+    with serve(sandbox) as running:
+        for name, url in running.base_urls.items():
+            out.line(f"  {name:<9} {url}", style="dim")
+        config = write_trial_config(folder, running.base_urls)
+        # The sandbox's clock is the agent's too, so that a vendor's rate limit is kept without waiting for it.
+        with open_agent(config, clock=sandbox.clock) as agent:
+            return _steps(out, agent, sandbox)
+
+
+def _steps(out: Output, agent: Agent, sandbox: Sandbox) -> Steps:
+    out.heading("2. holdfast setup: the agent's own fields in HubSpot")
+    diffs = agent.crm.setup([field.spec for field in agent.fields], dry_run=False)
+    created = sum(diff.action == "create" for diff in diffs)
+    out.line(f"{count(created, 'field')} created, in a group of their own.")
+
+    out.heading("3. holdfast sync --dry-run: what would change, and why")
+    before = writes(sandbox)
+    dry = watched(agent, out, lambda: agent.run(dry_run=True))
+    dry_writes = writes(sandbox) - before
+    show_pulls(out, dry)
+    _preview(out, dry)
+    out.line(f"Requests that wrote anything, by the sandbox's own journal: {dry_writes}.")
+
+    out.heading("4. holdfast sync: the same walk, and now it writes")
+    wet = watched(agent, out, lambda: agent.run(dry_run=False))
+    out.line(
+        f"Wrote {count(written_fields(wet), 'field')} and {count(written_tasks(wet), 'task')}; "
+        f"{count(len(wet.applied) - wet.endings['confirmed'], 'change')} not confirmed."
+    )
+
+    out.heading("5. holdfast sync again: nothing has changed, so nothing is written")
+    before = writes(sandbox)
+    again = watched(agent, out, lambda: agent.run(dry_run=False))
+    again_writes = writes(sandbox) - before
+    if again.plan is not None:
+        totals(out, again.plan)
+    calls = {source.name: sum(source.calls.values()) for source, _ in agent.sources}
+    return Steps(created, dry, dry_writes, wet, again, again_writes, calls)
+
+
+def writes(sandbox: Sandbox) -> int:
+    """Requests so far that meant to change something."""
+    return sum(number for (_, write), number in sandbox.journal.counts.items() if write)
+
+
+def _preview(out: Output, report: RunReport) -> None:
+    if report.plan is None:
+        return
+    for record in report.plan.records[:SHOWN]:
+        show_record(out, record)
+        for task in report.plan.tasks:
+            if task.account_id == record.record_id:
+                show_task(out, task)
+    out.line(f"… and {count(max(0, len(report.plan.records) - SHOWN), 'more record')}.", style="dim")
+    totals(out, report.plan)
+
+
+def _summary(out: Output, steps: Steps, seconds: float, keep: Path | None) -> None:
+    out.heading(f"Done in {seconds:.0f} s")
+    bands = steps.wet.bands
+    out.table(("health", "accounts"), [(band(n), f"{bands[n]:,}") for n in ("red", "yellow", "green", "unknown")])
+    calls = ", ".join(f"{number:,} to {name}" for name, number in steps.calls.items())
+    out.line(f"API calls for everything above: {calls}.")
+    out.heading("What to try next")
+    if keep is None:
+        out.line("  holdfast demo --keep trial                        keep config, state and plans to look into")
+    out.line("  holdfast sandbox serve --write-config trial       the same sandbox, for your own commands")
+    out.line("  cp config.example.toml config.toml                your own tools: README, 'Your own tools'")
+
+
+def _numbers(steps: Steps, accounts: int) -> dict[str, Any]:
+    second = steps.again.plan
+    return {
+        "accounts": accounts,
+        "scored": steps.wet.scored["account"],
+        "contacts_scored": steps.wet.scored["contact"],
+        "bands": dict(steps.wet.bands),
+        "setup": {"created": steps.fields_created},
+        "dry_run": {
+            "writes": steps.dry_writes,
+            "fields": steps.dry.plan.field_count if steps.dry.plan else 0,
+            "tasks": len(steps.dry.plan.tasks) if steps.dry.plan else 0,
+        },
+        "applied": {
+            "fields": written_fields(steps.wet),
+            "tasks": written_tasks(steps.wet),
+            "endings": dict(steps.wet.endings),
+        },
+        "second_run": {
+            "changes": (second.field_count + len(second.tasks)) if second else 0,
+            "writes": steps.again_writes,
+        },
+        "failed_streams": [f"{pull.source}/{pull.stream}" for pull in steps.wet.failed],
+        "api_calls": steps.calls,
+    }

@@ -1,0 +1,95 @@
+"""Turns what went wrong into a sentence and an exit code."""
+
+import logging
+import os
+import sqlite3
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+OK, ERROR, USAGE, CREDENTIALS, CONFLICTS, HELD, LOCKED = range(7)
+"""Exit codes: 5 is kept for the guard."""
+
+
+class CommandError(Exception):
+    """A command ends here.
+
+    Args:
+        message: What to tell the person.
+        code: Exit code.
+    """
+
+    def __init__(self, message: str, code: int = ERROR) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+def exit_code(command: Callable[[], Any]) -> int:
+    """Run a command and return its exit code, having said what went wrong."""
+    try:
+        result = command()
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader (`head`, a pager) has seen enough. Python would complain once more while closing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except (click.Abort, KeyboardInterrupt):
+        _say("stopped.")
+        return 130
+    except Exception as error:  # noqa: BLE001  # the last line of defence: no traceback reaches a person
+        text, code = explain(error)
+        _say(text)
+        return code
+    return result if isinstance(result, int) else OK
+
+
+def explain(error: Exception) -> tuple[str, int]:
+    """What to say of an error, and the exit code it means."""
+    from cli.config import InvalidConfigError
+    from connectors.errors import ConfigError, ConnectorError, CredentialsError, MissingPermissionError
+    from mapping.mapped import FieldMapError
+    from scoring.errors import ScoringError
+    from sync.lock import LockedError
+    from sync.owned import OwnedFieldError
+    from sync.plan import PlanError
+    from sync.run import MissingFieldsError
+    from sync.store import StoreError
+
+    by_class: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
+        ((InvalidConfigError, FieldMapError, OwnedFieldError, ScoringError, ConfigError, MissingFieldsError), USAGE),
+        ((CredentialsError, MissingPermissionError), CREDENTIALS),
+        ((LockedError,), LOCKED),
+        ((ConnectorError, StoreError, PlanError), ERROR),
+    )
+    if isinstance(error, CommandError):
+        return error.message, error.code
+    for classes, code in by_class:
+        if isinstance(error, classes):
+            return str(error), code
+    if isinstance(error, sqlite3.Error):
+        return f"the state file cannot be used: {error}.", ERROR
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the system'}: {error.strerror or error}.", ERROR
+    logging.getLogger("holdfast").debug("unexpected error", exc_info=error)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    text = (
+        f"this is a defect in Holdfast: {type(error).__name__} in {where.name}, line {where.lineno}. "
+        "Nothing unclear is lost: run the command again, and please report this line."
+    )
+    return text, ERROR
+
+
+def _say(text: str) -> None:
+    from cli.output import Output
+
+    out = Output()
+    for line in text.splitlines() or [""]:
+        out.fail(line)

@@ -1,0 +1,213 @@
+"""`status`, `explain` and `score`: reading what the agent knows. None of them writes to the CRM."""
+
+import difflib
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from cli.app import common, open_agent, wire
+from cli.errors import ERROR, OK, CommandError
+from cli.output import Output, ago, band, count
+from connectors.base import Clock, SystemClock
+from scoring.inputs import ScoreRow
+from sync import overview
+from sync.ledger import Ledger
+from sync.store import Store
+
+LONGEST = 15
+"""Lines of the waiting list that `status` shows."""
+
+
+def open_for_reading(config: Path) -> tuple[Store, Clock]:
+    """The state file of a config, which must exist.
+
+    Raises:
+        CommandError: When nothing was ever stored.
+    """
+    from cli.config import load
+
+    folder = load(config).state_dir
+    if not (folder / "state.db").exists():
+        raise CommandError(f"{folder}: nothing is stored yet; run `holdfast sync --dry-run` first.")
+    return Store.open(folder, readonly=True), SystemClock()
+
+
+@click.command()
+@common
+def status(config: Path, out: Output) -> int:
+    """Show the last runs, the age of every source, the bands, and what waits for a person. Makes no API call.
+
+    Example: holdfast status
+    """
+    store, clock = open_for_reading(config)
+    try:
+        _status(store, clock, out)
+    finally:
+        store.close()
+    return OK
+
+
+def _status(store: Store, clock: Clock, out: Output) -> None:
+    now, ledger = clock.now(), Ledger(store)
+    runs, streams = ledger.runs(), store.status()
+    people = overview.waiting(store)
+    out.heading("Runs")
+    out.table(
+        ("run", "mode", "started", "status", ""),
+        [(str(r.run_id), r.mode, ago(r.started, now), r.status, _run_line(dict(r.counts))) for r in runs],
+    )
+    out.heading("Sources")
+    rows = []
+    for s in streams:
+        state = (s.off and "off") or (s.error and "failed") or "ok"
+        rows.append((f"{s.source} {s.stream}", ago(s.complete, now), f"{s.total:,}", state, s.off or s.error))
+    out.table(("stream", "complete", "records", "", ""), rows)
+    bands = overview.band_counts(store)
+    if bands:
+        out.heading("Health")
+        out.table(("band", "accounts"), [(band(name), f"{number:,}") for name, number in sorted(bands.items())])
+    out.heading("Waiting for a person")
+    lines = [(f"{item.source} {item.what}", f"{item.count:,}", item.why) for item in people]
+    lines += [(f"{obj} {record}", state, error) for obj, record, state, error in ledger.problems()]
+    out.table(("what", "how many", "why"), lines[:LONGEST] or [("nothing", "", "")])
+    if len(lines) > LONGEST:
+        out.line(f"… and {count(len(lines) - LONGEST, 'more line')}; --json has them all.", style="dim")
+    if out.as_json:
+        out.json(
+            {
+                "runs": runs,
+                "sources": streams,
+                "bands": bands,
+                "waiting": people,
+                "operations": ledger.counts(),
+                "problems": ledger.problems(),
+            }
+        )
+
+
+def _run_line(counts: dict[str, object]) -> str:
+    parts = [f"{counts.get('planned_fields', 0)} fields and {counts.get('planned_tasks', 0)} tasks planned"]
+    endings = counts.get("endings")
+    if isinstance(endings, dict):
+        parts += [f"{number} {name}" for name, number in sorted(endings.items())]
+    failed = counts.get("failed_streams")
+    if isinstance(failed, list) and failed:
+        parts.append("failed: " + ", ".join(failed))
+    return ", ".join(parts)
+
+
+@click.command()
+@click.argument("account")
+@common
+def explain(config: Path, out: Output, *, account: str) -> int:
+    """Say why ACCOUNT (a CRM id or a name) has its score: every signal with value, points and weight.
+
+    Example: holdfast explain "Acme GmbH"
+    """
+    from cli.config import load
+    from scoring.card import Scorecard
+    from scoring.explain import explain as explain_row
+
+    settings = load(config)
+    card = Scorecard.load(settings.card_path)
+    store, _ = open_for_reading(config)
+    try:
+        row = find_account(store, account)
+    finally:
+        store.close()
+    explanation = explain_row(card, row)
+    out.line(f"{row.name or row.crm_id}  ({row.crm_id})", style="bold")
+    for line in explanation.lines:
+        out.line(line)
+    if out.as_json:
+        out.json(
+            {
+                "crm_id": row.crm_id,
+                "name": row.name,
+                "score": row.score,
+                "band": row.band,
+                "coverage": row.coverage,
+                "segments": row.segments,
+                "reason": row.reason,
+                "signals": [s._asdict() for s in row.signals],
+            }
+        )
+    return OK
+
+
+def find_account(store: Store, wanted: str) -> ScoreRow:
+    """The scored account with this CRM id or name.
+
+    Raises:
+        CommandError: When there is none, or several share the name; lists the nearest.
+    """
+    rows = list(store.latest_scores("account"))
+    by_id = [row for row in rows if row.crm_id == wanted]
+    found = by_id or [row for row in rows if (row.name or "").casefold() == wanted.casefold()]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ids = ", ".join(row.crm_id for row in found[:10])
+        raise CommandError(f"{len(found)} accounts are called {wanted!r}: name one by its id ({ids}).")
+    near = difflib.get_close_matches(wanted, [row.name for row in rows if row.name], n=3)
+    hint = f" Did you mean {', '.join(near)}?" if near else ""
+    raise CommandError(f"no scored account has the id or name {wanted!r}.{hint}")
+
+
+@click.command()
+@click.option("--sql", is_flag=True, help="Print the one SQL statement and stop.")
+@click.option("--level", type=click.Choice(["account", "contact"]), default="account", show_default=True)
+@click.option("--as-of", type=click.DateTime(), help="Score as of this instant (UTC) instead of now.")
+@click.option("--dialect", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True)
+@common
+def score(config: Path, out: Output, *, sql: bool, level: str, as_of: datetime | None, dialect: str) -> int:
+    """Score what is stored and print it; nothing is pulled, kept or written.
+
+    Example: holdfast score --sql
+    """
+    if sql:
+        return _print_sql(config, out, level, dialect)
+    from datetime import UTC
+
+    from scoring.engine import score as run_score
+    from sync import frames
+
+    with open_agent(config) as agent:
+        at = as_of.replace(tzinfo=UTC) if as_of else agent.clock.now()
+        names = [source.name for source, _ in agent.sources]
+        given = frames.inputs(agent.store, at, crm=agent.crm.name, sources=names)
+        rows = [row for row in run_score(agent.card, given) if row.level == level]
+    rows.sort(key=lambda row: (row.score is None, row.score or 0, row.crm_id))
+    out.table(
+        ("id", "score", "band", "coverage", "segments", "name", "why"),
+        [
+            (
+                row.crm_id,
+                "-" if row.score is None else str(row.score),
+                band(row.band),
+                f"{row.coverage} %",
+                ", ".join(row.segments),
+                row.name or "",
+                row.reason,
+            )
+            for row in rows
+        ],
+    )
+    out.line(f"{count(len(rows), level)} as of {at:%Y-%m-%d %H:%M} UTC.", style="bold")
+    if out.as_json:
+        out.json({"as_of": at, "rows": [row._asdict() for row in rows]})
+    return OK if rows else ERROR
+
+
+def _print_sql(config: Path, out: Output, level: str, dialect: str) -> int:
+    from scoring.card import Scorecard
+
+    # Without a config it is the card that comes with Holdfast: the statement can be read before anything is set up.
+    card = wire(config).card if config.exists() else Scorecard.load(None)
+    statement = card.compile("contact" if level == "contact" else "account", dialect=dialect)
+    if out.as_json:
+        out.json({"level": level, "dialect": dialect, "sql": statement})
+    else:
+        click.echo(statement)
+    return OK

@@ -1,0 +1,119 @@
+"""What people see: colours and progress bars on a terminal, plain lines elsewhere, one JSON object with `--json`."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+BAND_STYLES = {"green": "green", "yellow": "yellow", "red": "bold red", "unknown": "dim"}
+
+
+class Output:
+    """Where a command says what it does.
+
+    With `as_json` everything meant for people goes to standard error, so that standard output holds JSON alone.
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.console = Console(stderr=as_json, soft_wrap=True, highlight=False)
+        self.errors = Console(stderr=True, soft_wrap=True, highlight=False)
+
+    @property
+    def terminal(self) -> bool:
+        """Whether a person watches."""
+        return self.console.is_terminal
+
+    def line(self, text: str | Text = "", style: str | None = None) -> None:
+        """One line for people. Text from vendors is never read as markup."""
+        self.console.print(Text(text) if isinstance(text, str) else text, style=style)
+
+    def heading(self, text: str) -> None:
+        """A line that opens a part."""
+        self.console.print()
+        self.console.print(Text(text), style="bold")
+
+    def warn(self, text: str) -> None:
+        """Something an admin should look at."""
+        self.errors.print(Text(f"warning: {text}"), style="yellow")
+
+    def fail(self, text: str) -> None:
+        """Why the command ends in an error."""
+        self.errors.print(Text(f"error: {text}"), style="red")
+
+    def json(self, data: Any) -> None:
+        """One JSON object as one line on standard output."""
+        sys.stdout.write(json.dumps(plain(data), ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
+        """A table without frames; the last column takes the rest of the line."""
+        table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim")
+        for number, column in enumerate(columns):
+            table.add_column(column, overflow="fold", no_wrap=number == 0)
+        for row in rows:
+            table.add_row(*[Text(cell) if isinstance(cell, str) else cell for cell in row])
+        width = None if self.terminal else 200
+        self.console.print(table, width=width)
+
+    @contextmanager
+    def progress(self) -> Iterator[Progress | None]:
+        """A progress display on a terminal; None elsewhere."""
+        if not self.terminal:
+            yield None
+            return
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+        )
+        with Progress(*columns, console=self.console, transient=True) as progress:
+            yield progress
+
+
+def plain(data: Any) -> Any:
+    """Turn dataclasses, dates and paths into what JSON knows."""
+    if is_dataclass(data) and not isinstance(data, type):
+        return plain(asdict(data))
+    if isinstance(data, Mapping):
+        return {str(key): plain(value) for key, value in data.items()}
+    if isinstance(data, list | tuple | set | frozenset):
+        return [plain(item) for item in data]
+    if isinstance(data, datetime | date):
+        return data.isoformat()
+    if isinstance(data, Path):
+        return str(data)
+    return data
+
+
+def band(name: str) -> Text:
+    """A band in its colour."""
+    return Text(name, style=BAND_STYLES.get(name, ""))
+
+
+def ago(then: datetime | None, now: datetime) -> str:
+    """How long ago, in the largest fitting unit."""
+    if then is None:
+        return "never"
+    seconds = max(0, int((now - then) / timedelta(seconds=1)))
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def count(number: int, noun: str) -> str:
+    """Put a number before its noun, as in "1 task" and "1,234 tasks"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

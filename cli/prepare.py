@@ -1,0 +1,147 @@
+"""`check` and `setup`: is everything in place, and putting it there."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from cli.app import Wiring, common, wire
+from cli.errors import CONFLICTS, CREDENTIALS, ERROR, OK
+from cli.output import Output, count
+from connectors.base import FieldDiff, Finding, Source
+from connectors.errors import ConnectorError, CredentialsError, MissingPermissionError
+from sync.overview import MatchRate, match_rates, match_rules
+from sync.store import Store, StoreError
+
+GOOD_SHARE = 80
+"""Percent of linked records under which identities deserve a look."""
+
+MARKS = {"ok": ("✓", "green"), "info": ("·", "dim"), "warning": ("!", "yellow"), "error": ("✗", "red")}
+
+
+@click.command()
+@common
+def check(config: Path, out: Output) -> int:
+    """Say who we are at each vendor, which rights and fields are missing, how much quota is left, and who matches.
+
+    Reads only. Exit code 3 when a vendor does not know us or a right is missing.
+
+    Example: holdfast check
+    """
+    wiring = wire(config)
+    findings: dict[str, list[Finding]] = {}
+    for source, _ in wiring.sources:
+        findings[source.name] = _ask(source)
+    findings[wiring.crm.name] += _fields(wiring)
+    findings["scorecard"] = [
+        Finding("warning", "scorecard", text, "See docs/scoring.md.") for text in wiring.card.warnings()
+    ] or [Finding("ok", "scorecard", f"{wiring.card.name}: every band has a playbook, every signal an intervention.")]
+    findings["state"] = _state(wiring)
+    for name, items in findings.items():
+        out.heading(name)
+        for item in items:
+            mark, style = MARKS[item.severity]
+            out.line(f"  {mark} {item.message}", style=style if item.severity != "ok" else None)
+            if item.advice:
+                out.line(f"    {item.advice}", style="dim")
+    everything = [item for items in findings.values() for item in items]
+    errors = [item for item in everything if item.severity == "error"]
+    warnings = sum(item.severity == "warning" for item in everything)
+    out.line()
+    out.line(f"{count(len(errors), 'error')}, {count(warnings, 'warning')}.", style="bold")
+    if out.as_json:
+        out.json({name: [asdict(item) for item in items] for name, items in findings.items()})
+    if any(item.code in {"credentials", "missing_scope", "missing_permission"} for item in errors):
+        return CREDENTIALS
+    return ERROR if errors else OK
+
+
+def _ask(source: Source) -> list[Finding]:
+    try:
+        return list(source.check())
+    except (CredentialsError, MissingPermissionError) as error:
+        return [Finding("error", "credentials", error.message, error.advice)]
+    except ConnectorError as error:
+        return [Finding("error", "unreachable", error.message, error.advice)]
+
+
+def _fields(wiring: Wiring) -> list[Finding]:
+    """Our own fields in the CRM."""
+    try:
+        diffs = wiring.crm.setup([field.spec for field in wiring.fields], dry_run=True)
+    except ConnectorError as error:
+        return [Finding("error", "fields", f"Our fields could not be checked: {error.message}", error.advice)]
+    missing = [diff for diff in diffs if diff.action in {"create", "add_options"}]
+    conflicts = [diff for diff in diffs if diff.action == "conflict"]
+    findings = [
+        Finding("error", "field_conflict", f"Field {diff.spec.name}: {diff.detail}", "Rename ours in writeback.fields.")
+        for diff in conflicts
+    ]
+    if missing:
+        names = ", ".join(diff.spec.name for diff in missing)
+        findings.append(Finding("warning", "missing_fields", f"Fields to create: {names}.", "Run: holdfast setup"))
+    if not findings:
+        findings.append(Finding("ok", "fields", f"All {len(diffs)} fields of ours are there."))
+    return findings
+
+
+def _state(wiring: Wiring) -> list[Finding]:
+    """The state file, and how well identities match."""
+    folder = wiring.config.state_dir
+    if not (folder / "state.db").exists():
+        return [Finding("info", "no_state", f"{folder}: nothing stored yet.", "Run: holdfast sync --dry-run")]
+    try:
+        store = Store.open(folder, readonly=True)
+    except StoreError as error:
+        return [Finding("error", "state", str(error))]
+    try:
+        findings = [Finding("ok", "state", f"{store.file} opens.")]
+        findings += [_match(rate) for rate in match_rates(store, crm=wiring.crm.name)]
+        for source, kind, rule, number in match_rules(store):
+            findings.append(Finding("info", "identity_rule", f"{source}: {count(number, f'{kind} link')} by {rule}."))
+        return findings
+    finally:
+        store.close()
+
+
+def _match(rate: MatchRate) -> Finding:
+    share = 100 * rate.linked // rate.total if rate.total else 100
+    return Finding(
+        "ok" if share >= GOOD_SHARE else "warning",
+        "identity",
+        f"{rate.source}: {rate.linked:,} of {count(rate.total, rate.kind)} linked to the CRM ({share} %).",
+        "" if share >= GOOD_SHARE else "docs/identity.md says how to help; `holdfast status` lists what is ambiguous.",
+    )
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be created.")
+@common
+def setup(config: Path, out: Output, *, dry_run: bool) -> int:
+    """Create the property group and the agent's fields in the CRM; what is there already is compared, never replaced.
+
+    Example: holdfast setup --dry-run
+    """
+    wiring = wire(config)
+    diffs = wiring.crm.setup([field.spec for field in wiring.fields], dry_run=dry_run)
+    _show(out, diffs, dry_run=dry_run)
+    if out.as_json:
+        out.json({"dry_run": dry_run, "fields": diffs})
+    return CONFLICTS if any(diff.action == "conflict" for diff in diffs) else OK
+
+
+def _show(out: Output, diffs: list[FieldDiff], *, dry_run: bool) -> None:
+    did = {
+        "create": "would be created" if dry_run else "created",
+        "ok": "is there",
+        "add_options": "would get options" if dry_run else "got options",
+        "conflict": "differs",
+    }
+    rows = [(diff.spec.name, diff.spec.object, diff.spec.type, did[diff.action], diff.detail) for diff in diffs]
+    out.table(("field", "on", "type", "", ""), rows)
+    changed = sum(diff.action in {"create", "add_options"} for diff in diffs)
+    verb = "to create or extend" if dry_run else "created or extended"
+    out.line()
+    out.line(
+        f"{count(changed, 'field')} {verb}, {count(len(diffs) - changed, 'field')} left as they are.", style="bold"
+    )

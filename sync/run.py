@@ -1,0 +1,338 @@
+"""One run from end to end: recover, pull, resolve, score, plan, and either show the plan or apply it.
+
+A dry run is the same walk with a different last step.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Event
+from typing import Literal
+
+from connectors.base import Clock, Crm, FieldDiff, Source
+from mapping.fields import FieldMap
+from mapping.identity import Resolution, resolve
+from mapping.identity import Settings as IdentitySettings
+from scoring.card import Scorecard
+from scoring.inputs import ScoreRow
+from scoring.playbooks import DesiredTask, desired_tasks, next_states
+from sync import frames
+from sync.apply import Applied, Applier
+from sync.ledger import Ledger
+from sync.owned import OwnedField
+from sync.plan import (
+    HumanEdits,
+    Known,
+    Plan,
+    PlanError,
+    TaskChange,
+    build_records,
+    derive_key,
+    edited_by_human,
+    expected_calls,
+)
+from sync.pull import PullProgress, PullReport, pull_all
+from sync.store import Counts, Store
+
+Phase = Literal["recover", "pull", "resolve", "score", "plan", "apply"]
+
+NEEDED_KINDS = ("account", "contact")
+"""CRM records without which "what the CRM says now" is unknown, so that nothing may be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the admin allows to be written."""
+
+    human_edits: HumanEdits = "keep"
+    contacts: bool = True
+    tasks: bool = True
+    fallback_owner: str | None = None
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What one run came to.
+
+    Attributes:
+        as_of: The instant the scores are for.
+        recovered: Operations of earlier runs that were unclear and are settled now, by how.
+        bands: Accounts by band.
+        applied: What became of each planned change; empty for a dry run.
+        blocked: Why nothing was planned or written, empty when nothing stood in the way.
+    """
+
+    as_of: datetime
+    pulls: list[PullReport] = field(default_factory=list)
+    recovered: Counter[str] = field(default_factory=Counter)
+    resolution: Resolution | None = None
+    scored: Counter[str] = field(default_factory=Counter)
+    bands: Counter[str] = field(default_factory=Counter)
+    score_counts: Counts = field(default_factory=Counts)
+    plan: Plan | None = None
+    applied: list[Applied] = field(default_factory=list)
+    blocked: str = ""
+    stopped: bool = False
+
+    @property
+    def endings(self) -> Counter[str]:
+        """Planned changes by what became of them."""
+        return Counter(item.result for item in self.applied)
+
+    @property
+    def failed(self) -> list[PullReport]:
+        """Streams that could not be read."""
+        return [pull for pull in self.pulls if pull.ending == "failed"]
+
+
+class MissingFieldsError(Exception):
+    """The CRM lacks fields of ours, or has others under their names."""
+
+    def __init__(self, diffs: Sequence[FieldDiff]) -> None:
+        self.diffs = diffs
+        names = ", ".join(diff.spec.name for diff in diffs[:5]) + (", …" if len(diffs) > 5 else "")
+        super().__init__(f"{len(diffs)} fields are missing or differ in the CRM ({names}): run `holdfast setup`.")
+
+
+@dataclass(slots=True)
+class Agent:
+    """Everything wired together.
+
+    Attributes:
+        sources: The CRM first, then the others, each with its field map.
+        stop: Set to end the work at the next batch boundary.
+    """
+
+    crm: Crm
+    sources: Sequence[tuple[Source, FieldMap]]
+    store: Store
+    card: Scorecard
+    fields: Sequence[OwnedField]
+    identity: IdentitySettings
+    policy: Policy
+    clock: Clock
+    config_hash: str
+    stop: Event = field(default_factory=Event)
+    on_phase: Callable[[Phase], None] = lambda _: None
+    on_pull: Callable[[PullProgress], None] = lambda _: None
+    on_applied: Callable[[Applied, int], None] = lambda _item, _total: None
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of the state file."""
+        return Ledger(self.store)
+
+    def run(self, *, dry_run: bool) -> RunReport:
+        """Walk the whole way once. A dry run asks the CRM, and writes nothing to it."""
+        run_id = self.ledger.start_run("dry" if dry_run else "apply", self.clock.now())
+        report = RunReport(self.clock.now())
+        try:
+            self._walk(report, run_id, dry_run=dry_run)
+        except BaseException:
+            self.ledger.end_run(run_id, "failed", summary(report), self.clock.now())
+            raise
+        self.ledger.end_run(run_id, status_of(report), summary(report), self.clock.now())
+        return report
+
+    def _walk(self, report: RunReport, run_id: int, *, dry_run: bool) -> None:
+        if not dry_run:
+            self._recover(report)
+        self.pull(report)
+        if report.blocked or report.stopped:
+            return
+        rows = self.score(report, run_id)
+        report.plan = self.make_plan(rows, report.as_of)
+        if not dry_run and not report.plan.empty and not self.stop.is_set():
+            self.write(report.plan, run_id, report)
+
+    def _recover(self, report: RunReport) -> None:
+        if self.ledger.open_ops() or self.ledger.stale_updates():
+            self.on_phase("recover")
+            self.check_environment()
+            report.recovered = self._applier().recover()
+
+    def pull(self, report: RunReport) -> None:
+        """Read what changed in every source, side by side. A source that fails leaves its age behind."""
+        self.on_phase("pull")
+        report.pulls = pull_all(self.sources, self.store, self.clock, on_progress=self.on_pull, stop=self.stop)
+        report.stopped = any(pull.ending == "stopped" for pull in report.pulls)
+        blind = [pull for pull in report.failed if pull.source == self.crm.name and pull.record in NEEDED_KINDS]
+        if blind:
+            report.blocked = (
+                f"{self.crm.name} could not be read ({blind[0].stream}: {blind[0].error}), "
+                "so what it says now is unknown: nothing was planned."
+            )
+
+    def score(self, report: RunReport, run_id: int) -> list[ScoreRow]:
+        """Resolve who is who, score everything, and keep both."""
+        from scoring.engine import score
+
+        self.on_phase("resolve")
+        keys = frames.identity_keys(self.store, crm=self.crm.name)
+        report.resolution = resolve(
+            self.crm.name, keys.accounts, keys.people, keys.members, settings=self.identity, merged=keys.merged
+        )
+        self.store.save_links(report.resolution, report.as_of, crm=self.crm.name)
+        self.on_phase("score")
+        names = [source.name for source, _ in self.sources]
+        rows = list(score(self.card, frames.inputs(self.store, report.as_of, crm=self.crm.name, sources=names)))
+        report.score_counts = self.store.save_scores(run_id, rows, report.as_of)
+        report.scored = Counter(row.level for row in rows)
+        report.bands = Counter(row.band for row in rows if row.level == "account")
+        return rows
+
+    def make_plan(self, rows: Sequence[ScoreRow], as_of: datetime) -> Plan:
+        """Desired minus current. Remembers which band each account is in, so that an episode starts once."""
+        self.on_phase("plan")
+        environment = self.store.environment(self.crm.name) or self.check_environment()
+        written = self.ledger.written()
+        accounts = {record.crm_id: record for record in frames.accounts_for_plan(self.store, crm=self.crm.name)}
+        known = {("account", crm_id): _known(record, "account", written) for crm_id, record in accounts.items()}
+        if self.policy.contacts:
+            for record in frames.contacts_for_plan(self.store, crm=self.crm.name):
+                known["contact", record.crm_id] = _known(record, "contact", written)
+        wanted = [f for f in self.fields if self.policy.contacts or f.spec.object != "contact"]
+        self._confirm_edits(known, wanted)
+        records, kept = build_records(rows, known, wanted, as_of, self.policy.human_edits)
+        tasks = self._tasks(rows, accounts, environment, as_of) if self.policy.tasks else []
+        return Plan(
+            as_of,
+            environment,
+            self.config_hash,
+            tuple(records),
+            tuple(tasks),
+            tuple(kept),
+            expected_calls(records, tasks, self.crm.write),
+        )
+
+    def _confirm_edits(self, known: dict[tuple[str, str], Known], fields: Sequence[OwnedField]) -> None:
+        """Ask the CRM itself about values that look edited: what a search index says may be a minute old."""
+        names = {obj: [f.spec.name for f in fields if f.spec.object == obj] for obj in NEEDED_KINDS}
+        suspects: dict[str, list[str]] = {}
+        for (obj, record_id), record in known.items():
+            if any(edited_by_human(record.current.get(name), record.written, name) for name in names[obj]):
+                suspects.setdefault(obj, []).append(record_id)
+        for obj in NEEDED_KINDS:
+            ids, size = suspects.get(obj, []), self.crm.write.read_batch
+            for start in range(0, len(ids), size):
+                found = self.crm.read(obj, ids[start : start + size], names[obj])  # type: ignore[arg-type]  # obj is one of two literals
+                for record_id, values in found.items():
+                    self.store.set_crm_values(obj, record_id, values, self.clock.now())
+                    old = known[obj, record_id]
+                    known[obj, record_id] = Known(old.name, values, old.written)
+
+    def _tasks(
+        self,
+        rows: Sequence[ScoreRow],
+        accounts: Mapping[str, frames.CrmRecord],
+        environment: str,
+        as_of: datetime,
+    ) -> list[TaskChange]:
+        previous = self.ledger.band_states()
+        active = {record.owner_id for record in accounts.values() if record.owner_active and record.owner_id}
+        wanted = desired_tasks(
+            self.card, rows, previous, as_of, fallback_owner=self.policy.fallback_owner, active_owners=active
+        )
+        self.ledger.save_band_states(next_states(self.card, rows, previous, as_of))
+        done = self.ledger.known_tasks()
+        changes = (_task_change(task, accounts[task.crm_id], environment) for task in wanted if task.crm_id in accounts)
+        return [change for change in changes if change.key not in done]
+
+    def write(self, plan: Plan, run_id: int, report: RunReport) -> None:
+        """Apply a plan that was made for this CRM, one batch after the other.
+
+        Raises:
+            MissingFieldsError: Before anything is sent, when the CRM lacks a field.
+        """
+        self.on_phase("apply")
+        if self.check_environment() != plan.environment:
+            raise PlanError(f"the plan was made for {plan.environment}, but this CRM is {self.check_environment()}.")
+        self.require_fields()
+        total = len(plan.records) + len(plan.tasks)
+        for item in self._applier().apply(plan, run_id):
+            report.applied.append(item)
+            self.on_applied(item, total)
+        report.stopped = report.stopped or self.stop.is_set()
+
+    def apply_saved(self, plan: Plan) -> RunReport:
+        """Apply a saved plan and nothing else.
+
+        Raises:
+            PlanError: When it was made under other settings or for another CRM.
+        """
+        if plan.config_hash != self.config_hash:
+            raise PlanError("the settings have changed since the plan was made; make the plan again.")
+        run_id = self.ledger.start_run("apply", self.clock.now())
+        report = RunReport(self.clock.now(), plan=plan)
+        try:
+            self._recover(report)
+            if not plan.empty:
+                self.write(plan, run_id, report)
+        except BaseException:
+            self.ledger.end_run(run_id, "failed", summary(report), self.clock.now())
+            raise
+        self.ledger.end_run(run_id, status_of(report), summary(report), self.clock.now())
+        return report
+
+    def check_environment(self) -> str:
+        """Ask the CRM who it is; refuses another account than the one this state belongs to."""
+        fingerprint = self.crm.environment().fingerprint
+        self.store.pin_environment(self.crm.name, fingerprint)
+        return fingerprint
+
+    def require_fields(self) -> None:
+        """Make sure that the fields to write exist as they should.
+
+        Raises:
+            MissingFieldsError: Naming them.
+        """
+        specs = [f.spec for f in self.fields if self.policy.contacts or f.spec.object != "contact"]
+        if bad := [diff for diff in self.crm.setup(specs, dry_run=True) if diff.action != "ok"]:
+            raise MissingFieldsError(bad)
+
+    def _applier(self) -> Applier:
+        return Applier(self.crm, self.store, self.ledger, self.clock, stop=self.stop.is_set)
+
+
+def _known(record: frames.CrmRecord, obj: str, written: Mapping[tuple[str, str], Mapping[str, object]]) -> Known:
+    return Known(record.name, record.values, written.get((obj, record.crm_id), {}))  # type: ignore[arg-type]  # the ledger holds values
+
+
+def _task_change(task: DesiredTask, account: frames.CrmRecord, environment: str) -> TaskChange:
+    return TaskChange(
+        key=derive_key(environment, "task", task.key),
+        account_id=task.crm_id,
+        account_name=account.name,
+        playbook=task.playbook,
+        subject=task.subject,
+        body=task.body,
+        due=task.due,
+        priority=task.priority,
+        owner_id=task.owner_id,
+        owner_name=account.owner_name if task.owner_id == account.owner_id else (task.owner_id or "nobody"),
+        why=task.why,
+    )
+
+
+def status_of(report: RunReport) -> str:
+    """One word for the run table: done, partial, stopped or blocked."""
+    if report.blocked:
+        return "blocked"
+    if report.stopped:
+        return "stopped"
+    unclean = report.endings.keys() & {"conflict", "rejected", "gone", "in_doubt", "retry"}
+    return "partial" if report.failed or unclean else "done"
+
+
+def summary(report: RunReport) -> dict[str, object]:
+    """The numbers kept with the run."""
+    return {
+        "rows": sum(pull.rows for pull in report.pulls),
+        "failed_streams": [f"{pull.source}/{pull.stream}" for pull in report.failed],
+        "scored": dict(report.scored),
+        "bands": dict(report.bands),
+        "planned_fields": report.plan.field_count if report.plan else 0,
+        "planned_tasks": len(report.plan.tasks) if report.plan else 0,
+        "endings": dict(report.endings),
+    }
