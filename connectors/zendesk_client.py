@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from connectors.errors import ShapeError
+from connectors.errors import ConnectorError, ShapeError
 from connectors.http import Http
 
 
@@ -29,11 +29,14 @@ class Client:
 
     def me(self) -> dict[str, Any]:
         """The signed-in user as plain values; without an id when Zendesk does not know us."""
-        user = self._zenpy().users.me()
-        if not hasattr(user, "to_dict"):
-            raise ShapeError("users/me answered without a user.", vendor="zendesk")
-        known: dict[str, Any] = user.to_dict()
-        return known
+        try:
+            user: dict[str, Any] = self._zenpy().users.me().to_dict()
+        except ConnectorError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what zenpy raises over a strange body has no common family
+            kind = type(error).__name__
+            raise ShapeError(f"users/me answered without a user ({kind}).", vendor="zendesk") from None
+        return user
 
     def _zenpy(self) -> Any:
         from zenpy import Zenpy

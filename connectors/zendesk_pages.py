@@ -193,7 +193,10 @@ def load(cursor: str | None) -> State:
     """The place a cursor stands for; empty at the start."""
     if cursor is None:
         return {}
-    state = json.loads(cursor)
+    try:
+        state = json.loads(cursor)
+    except ValueError:
+        state = None
     if not isinstance(state, dict):
         raise CursorExpiredError("the saved place cannot be read.", vendor="zendesk")
     return state
