@@ -1,0 +1,264 @@
+"""The scorecard: read from TOML, checked, and compiled to one SQL statement per level.
+
+A card is data. It is closed (an unknown key is an error that names the nearest right one), typed and frozen; numbers
+with decimals are read exactly, so that points are whole hundredths everywhere.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StrictInt, ValidationError, model_validator
+
+from scoring.errors import CardError, nearest
+from scoring.features import Feature, catalogue
+from scoring.inputs import Band, Level
+from scoring.playbooks import Playbook
+from scoring.segments import Segment, parse_rule
+from scoring.signals import PLACEHOLDER, Signal
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+MAX_SIGNALS = 7
+"""More signals than this are hard to explain: a warning."""
+LEVELS: tuple[Level, ...] = ("account", "contact")
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BandPlaybooks(_Closed):
+    """Which playbook answers which band; every band has one."""
+
+    red: str
+    yellow: str
+    green: str
+    unknown: str
+
+
+class Bands(_Closed):
+    """Where the bands lie and what answers them."""
+
+    red_below: StrictInt = Field(40, ge=1, le=100, description="Scores below this are red.")
+    green_from: StrictInt = Field(70, ge=1, le=100, description="Scores from here on are green; between is yellow.")
+    min_coverage: StrictInt = Field(50, ge=1, le=100, description="Below this percentage the band is unknown.")
+    playbooks: BandPlaybooks = Field(description="Band -> playbook.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.red_below > self.green_from:
+            raise ValueError(f"red_below ({self.red_below}) must not lie above green_from ({self.green_from})")
+        return self
+
+
+class Freshness(_Closed):
+    """How fast knowledge ages when a source stops delivering."""
+
+    full_hours: StrictInt = Field(24, ge=1, le=8760, description="As good as new until this age.")
+    none_hours: StrictInt = Field(168, ge=2, le=8760, description="Worth nothing from this age on.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.full_hours >= self.none_hours:
+            raise ValueError(f"full_hours ({self.full_hours}) must lie below none_hours ({self.none_hours})")
+        return self
+
+
+class LevelCard(_Closed):
+    """Signals and segments of one level."""
+
+    signals: dict[str, Signal] = Field(min_length=1, description="By name.")
+    segments: dict[str, Segment] = Field(default_factory=dict, description="By name.")
+
+
+class Scorecard(_Closed):
+    """Everything that decides a score."""
+
+    name: str = Field(min_length=1, max_length=80, description="Shown with scores.")
+    bands: Bands
+    freshness: Freshness = Field(default_factory=lambda: Freshness(full_hours=24, none_hours=168))
+    segment_limit: StrictInt = Field(10, ge=1, le=100, description="Most named segments over both levels.")
+    account: LevelCard
+    contact: LevelCard
+    playbooks: dict[str, Playbook] = Field(min_length=1, description="By name.")
+    _compiled: dict[Level, "exp.Select"] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> "Scorecard":
+        """Read and check a card; without a path the one that comes with the program.
+
+        Raises:
+            CardError: Saying file, dotted key, what is wrong and what is allowed.
+        """
+        if path is None:
+            return cls.parse(resources.files("scoring").joinpath("default.toml").read_text("utf-8"), "default.toml")
+        try:
+            return cls.parse(path.read_text("utf-8"), str(path))
+        except OSError as problem:
+            raise CardError(f"cannot be read: {problem.strerror}", file=str(path)) from None
+        except UnicodeDecodeError as problem:
+            raise CardError(f"is not UTF-8: byte {problem.start}", file=str(path)) from None
+
+    @classmethod
+    def parse(cls, text: str, file: str = "") -> "Scorecard":
+        """Check a card given as TOML text; `file` is named in errors."""
+        try:
+            data = tomllib.loads(text, parse_float=Decimal)
+            card = cls.model_validate(_named(data))
+            for problem in card._problems():
+                raise problem
+        except tomllib.TOMLDecodeError as problem:
+            raise CardError(f"not valid TOML: {problem}", file=file) from None
+        except ValidationError as problem:
+            raise _card_error(problem, file) from None
+        except CardError as problem:
+            raise CardError(problem.problem, key=problem.key, file=file) from None
+        return card
+
+    def level(self, level: Level) -> LevelCard:
+        """Signals and segments of a level."""
+        return self.account if level == "account" else self.contact
+
+    def playbook_of(self, band: Band) -> Playbook:
+        """The playbook that answers a band."""
+        return self.playbooks[getattr(self.bands.playbooks, band)]
+
+    def segment_names(self) -> tuple[str, ...]:
+        """Every segment of both levels, sorted: the options of the CRM's field."""
+        return tuple(sorted({name for level in LEVELS for name in self.level(level).segments}))
+
+    def features(self, level: Level) -> dict[str, Feature]:
+        """Public features a level's signals, templates and rules use, by name, in the catalogue's order."""
+        from scoring.statement import named_features
+
+        return named_features(self, level)
+
+    def statement(self, level: Level) -> "exp.Select":
+        """The level's statement as a tree, with the instant left open as a parameter; do not change it."""
+        if level not in self._compiled:
+            from scoring.statement import build
+
+            self._compiled[level] = build(self, level)
+        return self._compiled[level]
+
+    def compile(self, level: Level = "account", *, as_of: datetime | None = None, dialect: str = "duckdb") -> str:
+        """The level's one SQL statement, as text.
+
+        Args:
+            level: What to score.
+            as_of: The instant to score for, aware; left out, the statement has the parameter `as_of` (epoch seconds).
+            dialect: "duckdb", "spark" or another of SQLGlot's.
+        """
+        from scoring.statement import at_instant
+
+        tree = self.statement(level)
+        return (tree if as_of is None else at_instant(tree, as_of)).sql(dialect, pretty=True)
+
+    @property
+    def fingerprint(self) -> str:
+        """Differs whenever the card would score or act differently: 16 hex digits."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed but unwise."""
+        found = []
+        for level in LEVELS:
+            signals = self.level(level).signals
+            if len(signals) > MAX_SIGNALS:
+                found.append(f"{level}: {len(signals)} signals; more than {MAX_SIGNALS} are hard to explain")
+        families = {catalogue("account")[s.feature].family for s in self.account.signals.values()}
+        if len(families) < 2:
+            found.append("account: every signal is of one family; one kind of evidence makes false alarms")
+        return tuple(found)
+
+    def _problems(self) -> Iterator[CardError]:
+        """What only shows when the parts are seen together."""
+        names = self.segment_names()
+        if len(names) > self.segment_limit:
+            yield CardError(
+                f"{len(names)} segments; at most {self.segment_limit} (segment_limit) stay distinguishable",
+                key="account.segments",
+            )
+        for band, playbook in self.bands.playbooks:
+            yield from _known(playbook, self.playbooks, f"bands.playbooks.{band}", "playbook")
+        if self.playbook_of("unknown").task:
+            yield CardError(
+                "what is not known is no reason to act: needs a playbook with task = false",
+                key="bands.playbooks.unknown",
+            )
+        for level in LEVELS:
+            yield from self._level_problems(level)
+
+    def _level_problems(self, level: Level) -> Iterator[CardError]:
+        features = catalogue(level)
+        public = {name: feature for name, feature in features.items() if not feature.internal}
+        for name, signal in self.level(level).signals.items():
+            key = f"{level}.signals.{name}"
+            yield from _known(signal.feature, public, f"{key}.feature", "feature")
+            yield from _known(signal.playbook, self.playbooks, f"{key}.playbook", "playbook")
+            if features[signal.feature].is_text:
+                yield CardError(f"{signal.feature} is a text; a curve needs a number", key=f"{key}.feature")
+            for found in PLACEHOLDER.finditer(signal.reason):
+                yield from _known(found[1], public, f"{key}.reason", "feature")
+            if set("{}") & set(PLACEHOLDER.sub("", signal.reason)):
+                yield CardError("a brace without its partner", key=f"{key}.reason")
+        segments = self.level(level).segments
+        for name, segment in segments.items():
+            key = f"{level}.segments.{name}"
+            parse_rule(segment.rule, features, key=f"{key}.rule")
+            for other in segment.outranks:
+                yield from _known(other, segments, f"{key}.outranks", "segment of this level")
+
+
+def _known(name: str, allowed: Mapping[str, object], key: str, what: str) -> Iterator[CardError]:
+    if name not in allowed:
+        yield CardError(f"unknown {what} {name!r}{nearest(name, allowed)}", key=key)
+
+
+def _named(data: dict[str, Any]) -> dict[str, Any]:
+    """Hand every signal, segment and playbook the heading of its table as its name."""
+    tables = [data.get("playbooks")]
+    for level in LEVELS:
+        part = data.get(level)
+        tables += [part.get("signals"), part.get("segments")] if isinstance(part, dict) else []
+    for table in tables:
+        for name, entry in table.items() if isinstance(table, dict) else ():
+            if isinstance(entry, dict):
+                if "name" in entry:
+                    raise CardError(f"{name!r}: 'name' is the heading of the table and not set inside")
+                entry["name"] = name
+    return data
+
+
+def _card_error(problem: ValidationError, file: str) -> CardError:
+    first, *others = problem.errors(include_url=False)
+    place = tuple(first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        message = f"unknown key{nearest(str(place[-1]), _fields_at(place[:-1]))}"
+    elif first["type"] == "missing":
+        message = "missing"
+        if place[:2] == ("bands", "playbooks"):
+            message = "missing: every band maps to a playbook; one without a task has task = false and a reason"
+    elif isinstance(first["input"], str | int | Decimal):
+        message += f" (it is {str(first['input'])[:60]!r})"
+    more = f" (and {len(others)} more)" if others else ""
+    return CardError(message + more, key=".".join(map(str, place)), file=file)
+
+
+def _fields_at(place: tuple[int | str, ...]) -> list[str]:
+    """The keys allowed at a place of the card."""
+    tables: dict[str, type[BaseModel]] = {"signals": Signal, "segments": Segment, "playbooks": Playbook}
+    parts: dict[str, type[BaseModel]] = {"bands": Bands, "freshness": Freshness}
+    known: dict[str, type[BaseModel]] = {**tables, **parts, "account": LevelCard, "contact": LevelCard}
+    model: type[BaseModel] = Scorecard
+    for step in place:
+        model = BandPlaybooks if (model, step) == (Bands, "playbooks") else known.get(str(step), model)
+    return [name for name in model.model_fields if name != "name" or model is Scorecard]

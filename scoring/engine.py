@@ -1,0 +1,216 @@
+"""Runs a scorecard's statement with DuckDB: tables out of the state file, usage straight from Parquet, rows out.
+
+Only the tables and columns that the statement names are read. SQLite is read through ADBC as a stream of Arrow batches,
+so no row becomes a Python object before it is a score.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime, timedelta
+from itertools import repeat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from scoring.card import LEVELS, Scorecard
+from scoring.errors import InputsError, ScoringError
+from scoring.inputs import TABLES, USAGE, Engine, Inputs, Level, ScoreRow, SignalPoints, SqlType
+from scoring.sources import REACH_DAYS
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+__all__ = ["COLUMNS", "Engine", "Inputs", "ScoreRow", "load", "run", "score"]
+
+COLUMNS = (
+    "key", "crm_id", "name", "owner_id", "score", "health", "points", "coverage", "band", "segments", "reason",
+)  # fmt: skip
+"""What every statement answers first; after these come points and weight by signal, then the card's features."""
+FETCH = 10_000
+"""Rows turned into Python objects at a time."""
+_FIRST = -(2**63)
+"""Marks the row put before a table so that its text columns are known to be text; no key has this value."""
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def score(
+    card: Scorecard, inputs: Inputs, *, levels: Sequence[Level] = LEVELS, engine: Engine | None = None
+) -> Iterator[ScoreRow]:
+    """Score every account and contact, accounts first, each level by key.
+
+    Args:
+        card: What to compute.
+        inputs: What to read.
+        levels: Which levels to score.
+        engine: Limits; by default two threads and 700 MB.
+
+    Raises:
+        InputsError: A table is not as promised.
+        ScoringError: The engine gave up, for lack of memory for example.
+    """
+    with load(card, inputs, levels=levels, engine=engine) as con:
+        for level in levels:
+            yield from run(con, card, level, inputs.as_of)
+
+
+def load(
+    card: Scorecard, inputs: Inputs, *, levels: Sequence[Level] = LEVELS, engine: Engine | None = None
+) -> "DuckDBPyConnection":
+    """A DuckDB connection with every table the card reads; the caller closes it."""
+    con = _connect(engine or Engine())
+    try:
+        needed = _needed(card, levels)
+        usage = needed.pop("usage", None)
+        if usage:
+            _load_usage(con, inputs, usage)
+        # Two at a time: reading SQLite is bound by one core per connection.
+        with ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(_load_table, con, inputs, name, needed[name]) for name in _largest_first(needed)]:
+                done.result()
+    except BaseException:
+        con.close()
+        raise
+    return con
+
+
+def run(con: "DuckDBPyConnection", card: Scorecard, level: Level, as_of: datetime) -> Iterator[ScoreRow]:
+    """Run one level's statement on tables that are already there."""
+    import duckdb
+
+    try:
+        answer = con.execute(card.compile(level, as_of=as_of))
+        shape = _Shape(card, level)
+        while rows := answer.fetchmany(FETCH):
+            yield from shape.score_rows(rows)
+    except duckdb.Error as problem:
+        raise ScoringError(f"{level} scores: {_first_line(problem)}") from problem
+
+
+class _Shape:
+    """Turns answer rows into score rows a block at a time, with the loops inside the interpreter's own functions."""
+
+    def __init__(self, card: Scorecard, level: Level) -> None:
+        self.level = level
+        self.signals = tuple(card.level(level).signals.values())
+        self.features = tuple(card.features(level))
+        self.segments: dict[str, tuple[str, ...]] = {"": ()}
+
+    def score_rows(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[ScoreRow]:
+        columns = list(zip(*rows, strict=True))
+        fixed, after = columns[: len(COLUMNS)], len(COLUMNS) + 2 * len(self.signals)
+        fixed[COLUMNS.index("segments")] = tuple(map(self._split, fixed[COLUMNS.index("segments")]))
+        values = dict(zip(self.features, columns[after:], strict=True))
+        signals = []
+        for i, signal in enumerate(self.signals):
+            points, weight = columns[len(COLUMNS) + 2 * i : len(COLUMNS) + 2 * i + 2]
+            parts = zip(repeat(signal.name), points, weight, values[signal.feature], strict=False)
+            signals.append(map(SignalPoints._make, parts))
+        features = map(dict, map(zip, repeat(self.features), zip(*columns[after:], strict=True)))
+        return map(ScoreRow._make, zip(repeat(self.level), *fixed, zip(*signals, strict=True), features, strict=False))
+
+    def _split(self, text: str) -> tuple[str, ...]:
+        found = self.segments.get(text)
+        if found is None:
+            found = self.segments[text] = tuple(text.split(","))
+        return found
+
+
+def _connect(engine: Engine) -> "DuckDBPyConnection":
+    import duckdb
+
+    return duckdb.connect(
+        config={
+            "threads": engine.threads,
+            "memory_limit": engine.memory,
+            "temp_directory": str(engine.spill) if engine.spill else "",
+            # Nothing is fetched from anywhere at run time.
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
+
+
+def _needed(card: Scorecard, levels: Sequence[Level]) -> dict[str, set[str]]:
+    """Common table -> columns that the statements name."""
+    from sqlglot import exp
+
+    found: dict[str, set[str]] = {}
+    for level in levels:
+        tree = card.statement(level)
+        columns = {column.name for column in tree.find_all(exp.Column)}
+        for table in {table.name for table in tree.find_all(exp.Table)} & {*TABLES, "usage"}:
+            contract = USAGE if table == "usage" else TABLES[table]
+            found.setdefault(table, set()).update(columns & set(contract.types()))
+    return found
+
+
+def _largest_first(tables: dict[str, set[str]]) -> list[str]:
+    order = ["ticket", "contact", "survey"]
+    return sorted(tables, key=lambda name: order.index(name) if name in order else len(order))
+
+
+def _load_table(con: "DuckDBPyConnection", inputs: Inputs, name: str, columns: set[str]) -> None:
+    import duckdb
+
+    types = {column: kind for column, kind in TABLES[name].types().items() if column in columns}
+    if name not in inputs.tables:
+        con.cursor().execute(f"CREATE TABLE {name} ({', '.join(f'{c} {t}' for c, t in types.items())})")
+        return
+    from adbc_driver_manager import Error
+    from adbc_driver_sqlite import dbapi
+
+    try:
+        with dbapi.connect(f"file:{quote(str(inputs.state))}?mode=ro") as db, db.cursor() as cursor:
+            cursor.execute(_typed(inputs.tables[name], types))
+            rows = cursor.fetch_arrow()  # DuckDB finds it by this name
+            _keep(con.cursor(), name, types, rows)
+    except (duckdb.Error, Error) as problem:
+        raise InputsError(f"table {name}: {_first_line(problem)}") from problem
+
+
+def _typed(select: str, types: dict[str, SqlType]) -> str:
+    """The SELECT with a first row of the right types: the driver guesses a column's type from the first rows."""
+    key = next(column for column, kind in types.items() if kind == "BIGINT")
+    first = (str(_FIRST) if c == key else "''" if kind == "VARCHAR" else "NULL" for c, kind in types.items())
+    named = ", ".join(f"{value} AS {column}" for value, column in zip(first, types, strict=True))
+    return f"SELECT {named} UNION ALL SELECT {', '.join(types)} FROM ({select})"
+
+
+def _keep(con: "DuckDBPyConnection", name: str, types: dict[str, SqlType], rows: object) -> None:
+    key = next(column for column, kind in types.items() if kind == "BIGINT")
+    cast = ", ".join(f"CAST({column} AS {kind}) AS {column}" for column, kind in types.items())
+    con.register("arrived", rows)
+    con.execute(f"CREATE TABLE {name} AS SELECT {cast} FROM arrived WHERE {key} IS DISTINCT FROM {_FIRST}")
+
+
+def _load_usage(con: "DuckDBPyConnection", inputs: Inputs, columns: set[str]) -> None:
+    import duckdb
+
+    types = {column: kind for column, kind in USAGE.types().items() if column in columns}
+    files = [str(path) for path in inputs.usage if _in_reach(path, inputs.as_of.date())]
+    if not files:
+        con.execute(f"CREATE TABLE usage ({', '.join(f'{c} {t}' for c, t in types.items())})")
+        return
+    try:
+        con.read_parquet(files).select(*types).create_view("usage")
+        found = {row[0]: row[1] for row in con.execute("DESCRIBE usage").fetchall()}
+    except duckdb.Error as problem:
+        raise InputsError(f"usage files: {_first_line(problem)}") from problem
+    if found["day"] != "DATE":
+        raise InputsError(f"usage files: column day is {found['day']}, not DATE")
+
+
+def _in_reach(path: Path, today: date) -> bool:
+    """False when the file's name says that its day cannot count, not even for a source that is a week late."""
+    named = _DAY.match(path.name)
+    if not named:
+        return True
+    try:
+        return today - timedelta(days=REACH_DAYS + 7) <= date.fromisoformat(named[0]) <= today
+    except ValueError:
+        return True
+
+
+def _first_line(problem: Exception) -> str:
+    return str(problem).splitlines()[0][:300] if str(problem) else type(problem).__name__

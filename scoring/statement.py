@@ -1,0 +1,215 @@
+"""Builds a card's one SQL statement: clock, facts per table, derived features, points, score, segments, reason.
+
+The statement is a chain of common table expressions; each adds columns to the one before. It keeps to what DuckDB and
+Spark share: integer arithmetic, CASE, GROUP BY, LEFT JOIN, row numbers. The instant is the parameter `as_of`.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from scoring.features import Feature, catalogue
+from scoring.inputs import Level
+from scoring.segments import parse_rule
+from scoring.signals import PLACEHOLDER
+from scoring.sources import MIN_PEERS, SOURCES, usage_chain
+from scoring.verdict import reason_sql, score_layers, segments_sql, signal_layers
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+    from scoring.card import Freshness, Scorecard
+
+
+def named_features(card: "Scorecard", level: Level) -> dict[str, Feature]:
+    """Public features a level's signals, templates and rules name, in the catalogue's order."""
+    from sqlglot import exp
+
+    known, part = catalogue(level), card.level(level)
+    names = {signal.feature for signal in part.signals.values()}
+    names |= {found[1] for signal in part.signals.values() for found in PLACEHOLDER.finditer(signal.reason)}
+    for segment in part.segments.values():
+        names |= {column.name for column in parse_rule(segment.rule, known).find_all(exp.Column)}
+    return {name: feature for name, feature in known.items() if name in names}
+
+
+def at_instant(tree: "exp.Select", as_of: datetime) -> "exp.Select":
+    """The statement with the parameter replaced by an instant's epoch seconds."""
+    from sqlglot import exp
+
+    if as_of.tzinfo is None:
+        raise ValueError("as_of must be an aware datetime")
+    number = exp.Literal.number(int(as_of.timestamp()))
+    bound = tree.copy()
+    for place in list(bound.find_all(exp.Placeholder)):
+        place.replace(number.copy())
+    return bound
+
+
+def build(card: "Scorecard", level: Level) -> "exp.Select":
+    """The statement as a tree: the columns of `scoring.engine.COLUMNS`, points and weight by signal, features."""
+    return _Builder(card, level).build()
+
+
+class _Builder:
+    def __init__(self, card: "Scorecard", level: Level) -> None:
+        self.card, self.level = card, level
+        self.part = card.level(level)
+        self.known = catalogue(level)
+        self.needed = self._needed(named_features(card, level))
+        self.ctes: list[tuple[str, exp.Select]] = []
+
+    def build(self) -> "exp.Select":
+        kinds = sorted({kind for feature in self.needed.values() for kind in feature.kinds})
+        self._clock(kinds)
+        last = self._derived(self._facts(kinds))
+        layers = signal_layers(self.part.signals, self.known) + score_layers(self.card, self.part.signals)
+        for name, columns in layers:
+            last = self._layer(name, last, columns)
+        return self._answer(last)
+
+    def _needed(self, features: Iterable[str]) -> dict[str, Feature]:
+        """These features and everything they are computed from, in the catalogue's order."""
+        wanted, todo = set[str](), list(features)
+        while todo:
+            name = todo.pop()
+            if name not in wanted:
+                wanted.add(name)
+                todo += self._inputs(self.known[name])
+        return {name: feature for name, feature in self.known.items() if name in wanted}
+
+    def _inputs(self, feature: Feature) -> set[str]:
+        from sqlglot import exp
+
+        if feature.source in ("", "median"):
+            return {column.name for column in _parse(feature.sql).find_all(exp.Column)}
+        return {"usage_links"} if feature.source == "usage" and feature.zero else set()
+
+    def _add(self, name: str, select: "exp.Select | str") -> str:
+        from sqlglot import exp
+
+        tree = _parse(select) if isinstance(select, str) else select
+        if not isinstance(tree, exp.Select):
+            raise TypeError(f"{name} is not a SELECT")
+        self.ctes.append((name, tree))
+        return name
+
+    def _layer(self, name: str, base: str, columns: Mapping[str, str], *cross: str) -> str:
+        from sqlglot import exp
+
+        select = exp.select(f"{base}.*", *(_parse(sql).as_(column) for column, sql in columns.items())).from_(base)
+        for table in cross:
+            select = select.join(table, join_type="cross")
+        return self._add(name, select)
+
+    def _clock(self, kinds: Iterable[str]) -> None:
+        """One row: now, and for every kind the instant and day up to which it is known, and how fresh that is."""
+        fed, heard, clock = ["$as_of AS now"], [], ["now // 86400 AS today"]
+        for kind in kinds:
+            fed.append(f"MIN(CASE WHEN record = '{kind}' THEN COALESCE(as_of, 0) END) AS {kind}_fed")
+            heard.append(f"CASE WHEN {kind}_fed > now THEN now WHEN {kind}_fed > 0 THEN {kind}_fed END AS {kind}_at")
+            heard.append(f"{_fresh_sql(f'{kind}_fed', self.card.freshness)} AS {kind}_fresh")
+            clock.append(f"{kind}_at // 86400 AS {kind}_day")
+        self._add("fed", f"SELECT {', '.join(fed)} FROM feed")
+        self._add("heard", f"SELECT {', '.join(['fed.*', *heard])} FROM fed")
+        self._add("clock", f"SELECT heard.*, {', '.join(clock)} FROM heard")
+
+    def _facts(self, kinds: Iterable[str]) -> str:
+        """One row per account or contact with every feature that comes out of a table."""
+        own = [f for f in self.needed.values() if f.source == "self"]
+        name = (
+            "name, owner_id"
+            if self.level == "account"
+            else "CAST(NULL AS TEXT) AS name, CAST(NULL AS TEXT) AS owner_id"
+        )
+        columns = "".join(f", {f.sql} AS {f.name}" for f in own)
+        self._add("own", f"SELECT {self.level} AS key, crm_id, {name}{columns} FROM {self.level} CROSS JOIN clock")
+        joins, picked = [], [f"clock.{kind}_fresh" for kind in kinds]
+        sources = dict.fromkeys(f.source for f in self.needed.values() if f.source not in ("", "self", "median"))
+        for source in sources:
+            features = [f for f in self.needed.values() if f.source == source]
+            table = self._source(source, features)
+            joins.append((table, source == "history"))
+            picked += [_picked(table, feature) for feature in features]
+        from sqlglot import exp
+
+        select = exp.select("own.*", *map(_parse, picked)).from_("own").join("clock", join_type="cross")
+        for table, single in joins:
+            how = {"join_type": "cross"} if single else {"on": f"own.key = {table}.key", "join_type": "left"}
+            select = select.join(table, **how)  # type: ignore[arg-type]  # SQLGlot's keywords are typed one by one
+        return self._add("facts", select)
+
+    def _source(self, source: str, features: list[Feature]) -> str:
+        from sqlglot import exp
+
+        wanted = {column.name for f in features for column in _parse(f.sql).find_all(exp.Column)}
+        if source in ("usage", "link", "history"):
+            for name, sql in usage_chain(source, self.level):
+                self._add(name, sql)
+        else:
+            self._add(f"{source}_rows", SOURCES[source].select(self.level, wanted))
+        if source == "history":
+            return "history_rows"
+        columns = ", ".join(f"CAST({f.sql} AS BIGINT) AS {f.name}" for f in features)
+        return self._add(f"{source}_facts", f"SELECT key, {columns} FROM {source}_rows GROUP BY key")
+
+    def _derived(self, base: str) -> str:
+        """Features computed from features: as many layers as they build on each other."""
+        done = {f.name for f in self.needed.values() if f.source not in ("", "median")}
+        todo = {name: f for name, f in self.needed.items() if name not in done}
+        step = 0
+        while todo:
+            step += 1
+            ready = [f for f in todo.values() if self._inputs(f) <= done]
+            medians = [self._median(f, base) for f in ready if f.source == "median"]
+            columns = {f.name: f.sql if f.source == "" else f"{f.name}_of.{f.name}" for f in ready}
+            base = self._layer(f"features_{step}", base, columns, *medians)
+            done |= set(columns)
+            todo = {name: f for name, f in todo.items() if name not in done}
+        return base
+
+    def _median(self, feature: Feature, base: str) -> str:
+        """The lower median of a feature over all rows where it is known; NULL while they are too few."""
+        ranked = (
+            f"SELECT {feature.sql} AS value, ROW_NUMBER() OVER (ORDER BY {feature.sql}) AS place, "
+            f"COUNT(*) OVER () AS total FROM {base} WHERE NOT {feature.sql} IS NULL"
+        )
+        middle = f"CASE WHEN place = (total + 1) // 2 AND total >= {MIN_PEERS} THEN value END"
+        return self._add(f"{feature.name}_of", f"SELECT MAX({middle}) AS {feature.name} FROM ({ranked}) AS ranked")
+
+    def _answer(self, last: str) -> "exp.Select":
+        from sqlglot import exp
+
+        signals = self.part.signals
+        columns = ["key", "crm_id", "name", "owner_id", "score"]
+        health = "CASE WHEN NOT score IS NULL THEN (points + 50) // 100 END AS health"
+        columns += [health, "points", "coverage", "band"]
+        columns.append(f"{segments_sql(self.part.segments)} AS segments")
+        columns.append(f"{reason_sql(signals)} AS reason")
+        columns += [f"{name}__{what}" for name in signals for what in ("points", "weight")]
+        columns += list(named_features(self.card, self.level))
+        select = exp.select(*map(_parse, columns)).from_(last).order_by("key", dialect="duckdb")
+        for name, tree in self.ctes:
+            select = select.with_(name, as_=tree, copy=False)
+        return select
+
+
+def _parse(sql: str) -> "exp.Expr":
+    import sqlglot
+
+    return sqlglot.parse_one(sql, read="duckdb")
+
+
+def _picked(table: str, feature: Feature) -> str:
+    if not feature.zero:
+        return f"{table}.{feature.name} AS {feature.name}"
+    known = "link_facts.usage_links > 0" if feature.source == "usage" else f"NOT clock.{feature.kinds[0]}_at IS NULL"
+    return f"CASE WHEN {known} THEN COALESCE({table}.{feature.name}, 0) END AS {feature.name}"
+
+
+def _fresh_sql(fed: str, freshness: "Freshness") -> str:
+    full, none = freshness.full_hours * 3600, freshness.none_hours * 3600
+    return (
+        f"CASE WHEN {fed} IS NULL THEN NULL WHEN {fed} <= 0 THEN 0 WHEN now - {fed} <= {full} THEN 100 "
+        f"WHEN now - {fed} >= {none} THEN 0 ELSE ({none} - now + {fed}) * 100 // {none - full} END"
+    )
