@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint bench clean lock
+.PHONY: demo test lint bench docs clean lock
 
 demo: .venv/.run          ## watch a whole hourly run against the built-in sandbox
 	$(BIN)/holdfast demo
@@ -18,6 +18,9 @@ lint: .venv/.dev
 
 bench: .venv/.dev         ## speed and API calls, printed as ratios
 	$(BIN)/python -m benchmarks
+
+docs: .venv/.dev          ## write the reference pages again
+	$(BIN)/python -m docs.generate
 
 lock: .venv/.dev          ## pin the newest allowed versions again
 	$(BIN)/pip install --quiet pip-tools

@@ -1,0 +1,105 @@
+"""The walls of the house: who may import whom, what heavy libraries may be touched where, how large a file may be."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("connectors", "mapping", "scoring", "sync", "sandbox", "cli")
+
+ALLOWED = {
+    "connectors": {"connectors"},
+    "mapping": {"mapping"},
+    "sandbox": {"sandbox"},
+    "scoring": {"scoring", "mapping"},
+    "sync": {"sync", "connectors", "mapping", "scoring"},
+    "cli": set(ROOMS),
+}
+
+ONLY_IN = {
+    "click": ("agent.py", "cli/"),
+    "duckdb": ("scoring/", "sync/usage"),
+    "sqlglot": ("scoring/",),
+    "hubspot": ("connectors/hubspot",),
+    "zenpy": ("connectors/zendesk",),
+    "mixpanel_utils": ("connectors/mixpanel",),
+    "werkzeug": ("sandbox/",),
+    "numpy": ("sandbox/",),
+    "rich": ("cli/",),
+}
+
+FILES = sorted([ROOT / "agent.py", *(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))])
+
+
+def imports(path: Path) -> set[str]:
+    """Names of every module that a file imports, wherever the import stands."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+    return found
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_imports_go_one_way(path: Path) -> None:
+    room = name(path).partition("/")[0]
+    ours = {module for module in imports(path) if module.partition(".")[0] in {*ROOMS, "agent"}}
+    if room == "agent.py":
+        return
+    assert "agent" not in {module.partition(".")[0] for module in ours}
+    for module in ours:
+        assert module.partition(".")[0] in ALLOWED[room], f"{name(path)} imports {module}"
+    if room == "scoring":
+        assert {m for m in ours if m.startswith("mapping")} <= {"mapping.schema"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_heavy_libraries_stay_in_their_rooms(path: Path) -> None:
+    for library, rooms in ONLY_IN.items():
+        if library in {module.partition(".")[0] for module in imports(path)}:
+            assert name(path).startswith(rooms), f"{name(path)} imports {library}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_files_stay_short(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 420
+
+
+def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, agent\n"
+        "try: agent.main(['--help'])\n"
+        "except SystemExit as done: assert done.code == 0, done.code\n"
+        "print(','.join(sorted({m.partition('.')[0] for m in sys.modules})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split(","))
+    heavy = {"duckdb", "sqlglot", "hubspot", "zenpy", "mixpanel_utils", "numpy", "werkzeug", "requests", "pydantic"}
+    assert not loaded & (heavy | {"sqlite_utils", "tldextract", "rich"})
+
+
+def test_the_package_list_names_every_room() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["tool"]["setuptools"]["packages"] == sorted(ROOMS)
+
+
+def test_dependencies_are_pinned_with_hashes_and_name_no_host() -> None:
+    for file in ("requirements.txt", "requirements-dev.txt"):
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert "://" not in text
+        assert "--index-url" not in text
+        pins = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
+        assert all("==" in line and line.endswith("\\") for line in pins), file
+        assert text.count("--hash=sha256:") >= len(pins)
