@@ -123,7 +123,7 @@ class Events:
     def _rates(self, index: int, weekday: int) -> Floats:
         """Expected events of each user that day."""
         health = self.health[:, index][self.company]
-        engaged = np.clip((health - self.patience) / 0.2, 0.0, 1.0) * (0.35 + 0.9 * health) * (health > 0)
+        engaged = np.clip((health - self.patience) / 0.2, 0.0, 1.0) * (0.15 + 1.15 * health) * (health > 0)
         here = (self.first <= index) & (self.last > index)
         return np.asarray(self.rate * engaged * here * (_WEEKDAY[weekday] * self.season[index]), dtype=np.float32)
 

@@ -21,7 +21,7 @@ REGIMES = ("thriving", "steady", "decline", "shock", "onboarding")
 _SHARES = (0.30, 0.38, 0.13, 0.11, 0.08)
 _LEVELS = (0.86, 0.68, 0.72, 0.74, 0.50)
 _PULL, _NOISE = 0.18, 0.035  # per week; standing deviation about 0.06
-_STEEPNESS = 6.0  # of the hazard: health lower by 0.1 means leaving is 1.8 times as likely
+_STEEPNESS = 8.0  # of the hazard: health lower by 0.1 means leaving is 2.2 times as likely
 _CHURN_A_YEAR = 0.16
 NEVER = 1 << 30
 """The day number of what does not happen."""
@@ -72,7 +72,7 @@ def _levels(rng: Rng, regime: Ints, turn: Ints, weeks: int) -> Floats:
     after = np.arange(weeks)[None, :] - turn[:, None]
     late = np.clip(after, 0, None)
     level = np.asarray(_LEVELS)[regime][:, None] + rng.normal(0, 0.05, (len(regime), 1))
-    fall = rng.uniform(0.010, 0.028, (len(regime), 1)) * late
+    fall = rng.uniform(0.014, 0.040, (len(regime), 1)) * late
     heal = np.where(rng.random((len(regime), 1)) < 0.5, np.clip(0.5 - 0.012 * late, 0.1, None), 0.5)
     drop = np.select(
         [regime[:, None] == REGIMES.index(name) for name in ("decline", "shock", "onboarding")],

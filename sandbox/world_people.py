@@ -1,7 +1,7 @@
 """People: the addresses, jobs, moves and duplicates that make it hard to say who is who."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 import numpy as np
@@ -194,12 +194,12 @@ class _Maker:
         odd = dice[5]
         if odd < 0.006:
             return None, (), email
-        if odd < 0.022:
+        if odd < 0.016:
             return shown, (), email.replace("@", "+support@", 1)
-        if odd < 0.034:
+        if odd < 0.028:
             free = self.addresses.take(f"{local}.hf{n + 1}", FREE_MAIL[pick[0] % len(FREE_MAIL)])
             return shown, (free,), free if dice[6] < 0.5 else None
-        if odd < 0.042 and index > 0:
+        if odd < 0.036 and index > 0:
             return self._moved(n, index, local, shown)
         return shown, (), _ascii_domain(email) if not domain.isascii() else None
 
@@ -329,6 +329,7 @@ def _duplicates(frame: Frame, addresses: Addresses, people: list[Person], start:
                 zendesk_has_product_id=False,
                 in_zendesk=False,
                 duplicate_of=person.id,
+                created_at=person.created_at + timedelta(minutes=int(rng.integers(1, 30_000))),
             )
         )
     return copies
