@@ -1,0 +1,241 @@
+"""HubSpot: CRM and source.
+
+Streams: owners, companies, contacts, deals, tickets and, where the plan has them, feedback submissions. Rows are
+HubSpot's own objects with side tables folded in: `_associations` (kind -> [{"id", "primary"}]), `_stage` of deals and
+tickets, `_currency` of companies and deals. Our own properties come along with every pull.
+
+How often what is read, and what a quiet hour costs (one call for each kind of record, nothing else):
+
+| Pass | When | Calls |
+| --- | --- | --- |
+| changed records | every pull | one search per 200, at least one |
+| associations of changed records | with them | one per 1,000 and associated kind |
+| pipelines, currency | with deals, tickets, companies that changed | one each per process and day |
+| deleted records | every `deletes_hours` | one per 100 deleted in the last 90 days |
+| everything, with associations | every `relist_hours` | one per 100 |
+| owners | every `relist_hours` | two |
+"""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from requests.adapters import BaseAdapter
+
+from connectors.base import (
+    Batch,
+    Change,
+    Clock,
+    Environment,
+    FieldDiff,
+    FieldSpec,
+    Finding,
+    ObjectName,
+    Outcome,
+    Quota,
+    Row,
+    Stream,
+    Value,
+    WriteSpec,
+)
+from connectors.errors import MissingPermissionError, NotFoundError, ShapeError
+from connectors.hubspot_api import Api
+from connectors.hubspot_fold import Fold
+from connectors.hubspot_kinds import KINDS
+from connectors.hubspot_read import Reader, Rhythm
+from connectors.hubspot_setup import Checkup, Setup
+from connectors.hubspot_values import own_values
+from connectors.hubspot_write import OBJECTS, Writer
+
+BASE_URL = "https://api.hubapi.com"
+
+STREAMS = (
+    Stream("owners", "user"),
+    Stream("companies", "account"),
+    Stream("contacts", "contact"),
+    Stream("deals", "deal"),
+    Stream("tickets", "ticket"),
+    Stream("feedback_submissions", "survey_response", optional=True),
+)
+
+
+class Settings(BaseModel):
+    """What the config says about HubSpot."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    token: SecretStr = Field(description="Service key, or access token of a static-auth or legacy private app.")
+    base_url: str | None = Field(None, description="Where HubSpot is, for a sandbox or another data centre.")
+    api_version: str = Field(
+        "2026-09",
+        pattern=r"^(legacy|20[0-9]{2}-(03|09))$",
+        description="Dated API version; 'legacy' for the v3 and v4 paths, which end in 2027.",
+    )
+    relist_hours: int = Field(
+        24, ge=1, description="Hours between full lists, which find changed associations and vanished records."
+    )
+    deletes_hours: int = Field(6, ge=1, description="Hours between looks at the list of deleted records.")
+
+
+def connect(
+    name: str,
+    settings: Settings,
+    *,
+    clock: Clock,
+    adapter: BaseAdapter | None = None,
+    spool: Path | None = None,
+    own_fields: Sequence[FieldSpec] = (),
+    wanted: Mapping[str, Sequence[str]] | None = None,
+) -> "HubSpot":
+    """Make the connector; sends nothing yet.
+
+    Args:
+        name: The source's name in the config.
+        settings: See `Settings`.
+        clock: Time and sleep.
+        adapter: A transport in place of the network.
+        spool: Not used: HubSpot has no exports.
+        own_fields: The fields that are ours.
+        wanted: Stream -> properties that the field map reads; the usual ones where it says nothing.
+    """
+    del spool
+    return HubSpot(name, settings, clock=clock, adapter=adapter, own_fields=own_fields, wanted=wanted or {})
+
+
+class HubSpot:
+    """One HubSpot account; see the module's docstring and `connectors.base.Crm`."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        *,
+        clock: Clock,
+        adapter: BaseAdapter | None,
+        own_fields: Sequence[FieldSpec],
+        wanted: Mapping[str, Sequence[str]],
+    ) -> None:
+        self.name = name
+        self.streams = STREAMS
+        self.write = WriteSpec(update_batch=100, create_batch=100, read_batch=100)
+        self._api = Api(
+            name,
+            settings.token.get_secret_value(),
+            settings.base_url or BASE_URL,
+            settings.api_version,
+            clock=clock,
+            adapter=adapter,
+        )
+        self._own_fields = tuple(own_fields)
+        self._wanted = {stream: [n.removeprefix("properties.") for n in names] for stream, names in wanted.items()}
+        self._specs = {
+            kind: {spec.name: spec for spec in own_fields if OBJECTS[spec.object] == kind} for kind in OBJECTS.values()
+        }
+        asked = {
+            kind.name: (*kind.asked(self._wanted.get(kind.name, ())), *self._specs.get(kind.name, {}))
+            for kind in KINDS.values()
+        }
+        rhythm = Rhythm(timedelta(hours=settings.relist_hours), timedelta(hours=settings.deletes_hours))
+        self._fold = Fold(self._api, self._currency)
+        self._reader = Reader(self._api, asked, rhythm, self._fold)
+        self._writer = Writer(self._api, self._fold)
+        self._account: Row | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def calls(self) -> Mapping[str, int]:
+        """Requests sent so far, by purpose, retries included."""
+        return self._api.http.calls
+
+    def environment(self) -> Environment:
+        """Which portal the token belongs to; asked once."""
+        account = self._details("check")
+        return Environment(
+            vendor="hubspot",
+            account_id=str(account.get("portalId")),
+            label=f"portal {account.get('portalId')}",
+            kind=str(account.get("accountType") or "UNKNOWN"),
+            time_zone=str(account.get("timeZone") or "UTC"),
+        )
+
+    def check(self) -> Iterator[Finding]:
+        """See `Source.check`."""
+        portal = self.environment()
+        message = f"Connected to HubSpot {portal.label} ({portal.kind}), time zone {portal.time_zone}."
+        yield Finding("ok", "identity", message)
+        checkup = Checkup(self._api, self._writer, self._own_fields, self._wanted)
+        yield from checkup.rights()
+        yield from checkup.properties()
+        yield from checkup.room()
+        yield from checkup.clock()
+        yield from checkup.quota(self.quota())
+
+    def pull(self, stream: Stream, cursor: str | None) -> Iterator[Batch]:
+        """See `Source.pull`."""
+        if stream.name == "owners":
+            return self._reader.owners(cursor)
+        return self._reader.pull(KINDS[stream.name], cursor)
+
+    def own_values(self, stream: Stream, row: Row) -> Mapping[str, Value]:
+        """See `Crm.own_values`."""
+        properties = row.get("properties")
+        specs = self._specs.get(stream.name, {})
+        return own_values(specs, properties) if specs and isinstance(properties, dict) else {}
+
+    def read(self, obj: ObjectName, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, Value]]:
+        """See `Crm.read`. An id that was merged away may be answered with its winner's: only ids asked for count."""
+        kind = OBJECTS[obj]
+        asked = set(ids)
+        specs = {
+            name: self._specs[kind].get(name) or FieldSpec(obj, name, name, "text") for name in dict.fromkeys(fields)
+        }
+        numbers = [one for one in ids if one.isdigit()]
+        rows = self._fold.batch_read(kind, numbers, list(specs), purpose="read")
+        return {
+            str(row["id"]): own_values(specs, row.get("properties") or {})
+            for row in rows
+            if str(row.get("id")) in asked and not row.get("archived")
+        }
+
+    def send(self, changes: Sequence[Change]) -> list[Outcome]:
+        """See `Crm.send`."""
+        return self._writer.send(changes)
+
+    def find_tasks(self, account_ids: Sequence[str]) -> Mapping[str, str]:
+        """See `Crm.find_tasks`."""
+        return self._writer.find_tasks(account_ids)
+
+    def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
+        """See `Crm.setup`. New properties go into a group of their own."""
+        return Setup(self._api, self._writer).run(fields, dry_run=dry_run)
+
+    def quota(self) -> Quota:
+        """The day's calls, from the headers of the last answer, or else from the usage report."""
+        if self._api.daily.remaining is not None:
+            return self._api.daily
+        try:
+            answer = self._api.json("GET", "/account-info/v3/api-usage/daily/private-apps", purpose="check")
+        except (MissingPermissionError, NotFoundError):
+            return self._api.daily
+        rows = answer.get("results") if isinstance(answer, dict) else None
+        row = rows[0] if rows else {}
+        limit, used = row.get("usageLimit"), row.get("currentUsage")
+        return (
+            Quota(limit, limit - used, "day") if isinstance(limit, int) and isinstance(used, int) else self._api.daily
+        )
+
+    def _details(self, purpose: str) -> Row:
+        with self._lock:
+            if self._account is None:
+                account: Any = self._api.json("GET", "/account-info/v3/details", purpose=purpose)
+                if not isinstance(account, dict) or "portalId" not in account:
+                    raise ShapeError("the account's details have no portalId.", vendor=self.name)
+                self._account = account
+            return self._account
+
+    def _currency(self) -> str | None:
+        currency = self._details("account").get("companyCurrency")
+        return str(currency) if currency else None
