@@ -59,9 +59,29 @@ def column(values: Iterable[int], count: int) -> Seconds:
     return np.fromiter(values, dtype=np.int64, count=count)
 
 
+class Life(NamedTuple):
+    """Everything that ever happens to one ticket: epoch seconds, 0 for never; the rating is 0 for none."""
+
+    created: int
+    replied: int
+    first_solved: int
+    reopened: int
+    solved: int
+    deleted: int
+    offered: int
+    answered: int
+    rating: int
+    user: int
+
+    @property
+    def closed(self) -> int:
+        """When the automation closes it for good."""
+        return self.solved + CLOSE_AFTER if self.solved else 0
+
+
 @dataclass(slots=True)
 class Tickets:
-    """Columns over the world's tickets: epoch seconds, 0 for never."""
+    """The lives of all tickets as columns."""
 
     created: Seconds
     replied: Seconds
@@ -73,6 +93,13 @@ class Tickets:
     answered: Seconds
     rating: Seconds
     user: Seconds
+    _views: list[memoryview] = field(default_factory=list)
+
+    def life(self, index: int) -> Life:
+        """One ticket's row; through views, which cost a third of what numpy's own scalars do."""
+        if not self._views:
+            self._views = [memoryview(getattr(self, name)) for name in Life._fields]
+        return Life._make([view[index] for view in self._views])
 
     @classmethod
     def of(cls, tickets: Sequence[SupportTicket], user_of: dict[int, int]) -> "Tickets":
@@ -102,7 +129,8 @@ class Tickets:
 
     def append(self, **row: int) -> None:
         """Add a ticket; columns not named are "never"."""
-        for name in self.__slots__:
+        self._views = []
+        for name in Life._fields:
             setattr(self, name, np.append(getattr(self, name), row.get(name, 0)))
 
     @property
@@ -257,14 +285,13 @@ class Desk:
         """A ticket's survey as of now; None while none was offered."""
         if ticket in self.edits.csat:
             return self.edits.csat[ticket]
-        offered, answered = int(self.columns.offered[ticket]), int(self.columns.answered[ticket])
-        if not 0 < offered <= self.now:
+        life = self.columns.life(ticket)
+        if not 0 < life.offered <= self.now:
             return None
-        if not 0 < answered <= self.now:
-            return Csat(offered)
-        rating = int(self.columns.rating[ticket])
-        comment = COMMENTS[rating - 1] if ticket % 3 == 0 else None
-        return Csat(offered, answered, rating, comment)
+        if not 0 < life.answered <= self.now:
+            return Csat(life.offered)
+        comment = COMMENTS[life.rating - 1] if ticket % 3 == 0 else None
+        return Csat(life.offered, life.answered, life.rating, comment)
 
 
 COMMENTS = (

@@ -44,6 +44,8 @@ class Lists:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self._memberships: Keys = np.zeros(0, dtype=np.int64)
+        self._memberships_of: tuple[int, int, int] | None = None
 
     def routes(self) -> dict[str, Handler]:
         """Path pattern -> handler."""
@@ -149,13 +151,18 @@ class Lists:
         return any_page(call, keys, "organization_memberships", self._membership(call.base))
 
     def _membership_keys(self) -> Keys:
-        return np.fromiter(self._all_memberships(), dtype=np.int64)
+        """Key = user index * 16 + place in the user's list of organizations; kept until users or merges change."""
+        visible, edits = self._visible("users"), self.desk.edits
+        state = (len(visible), len(edits.users), len(edits.merged_orgs))
+        if state != self._memberships_of:
+            self._memberships_of = state
+            self._memberships = np.fromiter(self._all_memberships(visible.tolist()), dtype=np.int64)
+        return self._memberships
 
-    def _all_memberships(self) -> Iterator[int]:
-        """Key = user index * 16 + place in the user's list of organizations."""
-        visible = set(self._visible("users").tolist())
-        for index, user in enumerate(self.desk.users):
-            if isinstance(user, Person) and index in visible:
+    def _all_memberships(self, users: list[int]) -> Iterator[int]:
+        for index in users:
+            user = self.desk.users[index]
+            if isinstance(user, Person):
                 for place in range(len(self._orgs_of(user))):
                     yield index * MEMBERSHIPS_PER_USER + place
 

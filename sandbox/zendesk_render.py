@@ -7,7 +7,7 @@ from typing import Any
 
 from sandbox.core import hubspot_company_id
 from sandbox.model import Company, Person
-from sandbox.zendesk_desk import CLOSE_AFTER, DAY, Csat, Desk, Staff, epoch, org_id, ticket_id, user_id
+from sandbox.zendesk_desk import DAY, Csat, Desk, Life, Staff, epoch, org_id, ticket_id, user_id
 
 Json = dict[str, Any]
 
@@ -67,7 +67,7 @@ class Renderer:
 
     def ticket(self, index: int) -> Json:
         """A ticket, without its export stamp."""
-        desk, columns, world = self.desk, self.desk.columns, self.desk.tickets[index]
+        desk, life, world = self.desk, self.desk.columns.life(index), self.desk.tickets[index]
         requester, status = user_id(desk.requester(index)), self.status(index)
         org = desk.organization(world.company_id)
         area = [{"id": PRODUCT_AREA, "value": AREAS[index % 5]}]
@@ -78,8 +78,8 @@ class Renderer:
             "id": ticket_id(index),
             "external_id": None,
             "via": {"channel": VIA[world.channel], "source": {"from": {}, "to": {}, "rel": None}},
-            "created_at": iso(int(columns.created[index])),
-            "updated_at": iso(self._updated(index)),
+            "created_at": iso(life.created),
+            "updated_at": iso(self._updated(life)),
             "type": TYPES[index % 5],
             "subject": subject,
             "raw_subject": subject,
@@ -89,7 +89,7 @@ class Renderer:
             "recipient": "support@holdfast.example" if world.channel == "email" else None,
             "requester_id": requester,
             "submitter_id": requester,
-            "assignee_id": self._assignee(index),
+            "assignee_id": self._assignee(index, life),
             "organization_id": None if org is None else org_id(org),
             "group_id": group_of(index),
             "collaborator_ids": [],
@@ -127,66 +127,59 @@ class Renderer:
         edit = self.desk.edits.tickets.get(index)
         if edit and "status" in edit:
             return str(edit["status"])
-        columns, now = self.desk.columns, self.desk.now
-        closed = int(columns.solved[index]) + CLOSE_AFTER if columns.solved[index] else 0
+        life, now = self.desk.columns.life(index), self.desk.now
         stages = (
-            (columns.deleted[index], "deleted"),
-            (closed, "closed"),
-            (columns.solved[index], "solved"),
-            (columns.reopened[index], "open"),
-            (columns.first_solved[index], "solved"),
-            (columns.replied[index], ("pending", "open", "pending", "hold")[index % 4]),
+            (life.deleted, "deleted"),
+            (life.closed, "closed"),
+            (life.solved, "solved"),
+            (life.reopened, "open"),
+            (life.first_solved, "solved"),
+            (life.replied, ("pending", "open", "pending", "hold")[index % 4]),
         )
-        fresh = "new" if self._assignee(index) is None else "open"
-        return next((name for when, name in stages if 0 < when <= now), fresh)
+        for when, name in stages:
+            if 0 < when <= now:
+                return name
+        return "new" if self._assignee(index, life) is None else "open"
 
-    def _assignee(self, index: int) -> int | None:
-        if not 0 < self.desk.columns.replied[index] <= self.desk.now and index % 2:
+    def _assignee(self, index: int, life: Life) -> int | None:
+        if not 0 < life.replied <= self.desk.now and index % 2:
             return None
         agent = self.desk.agent_of.get(self.desk.tickets[index].agent_id)
         return None if agent is None else user_id(agent)
 
-    def _updated(self, index: int) -> int:
-        columns, now = self.desk.columns, self.desk.now
-        moments = (
-            columns.created, columns.replied, columns.first_solved, columns.reopened, columns.solved, columns.deleted,
-            columns.offered, columns.answered,
-        )  # fmt: skip
-        latest = max(int(when[index]) for when in moments if when[index] <= now)
-        closed = int(columns.solved[index]) + CLOSE_AFTER if columns.solved[index] else 0
-        latest = closed if latest < closed <= now else latest
-        deleted = int(columns.deleted[index])
-        return deleted if 0 < deleted <= now else latest
+    def _updated(self, life: Life) -> int:
+        """Time of the last change by a person or rule; what the system does on its own is not among them."""
+        if 0 < life.deleted <= self.desk.now:
+            return life.deleted
+        return max(when for when in (*life[:5], life.closed, life.offered, life.answered) if when <= self.desk.now)
 
     def metric_set(self, index: int) -> Json:
         """The times of one ticket; minutes in calendar and business hours, null until they are known."""
-        columns, now = self.desk.columns, self.desk.now
-        created, replied = int(columns.created[index]), int(columns.replied[index])
-        first, solved = int(columns.first_solved[index]), int(columns.solved[index])
-        reopened = 0 < columns.reopened[index] <= now
-        has_reply = 0 < replied <= now
-        updated = iso(self._updated(index))
-        waited = _minutes(created, solved, now)
+        life, now = self.desk.columns.life(index), self.desk.now
+        created, replied = iso(life.created), iso_or_none(life.replied, now)
+        updated = iso(self._updated(life))
+        reopened = 0 < life.reopened <= now
+        waited = _minutes(life.created, life.solved, now)
         return {
             "url": f"{self.base}/ticket_metrics/{700_000 + index}.json",
             "id": 700_000 + index,
             "ticket_id": ticket_id(index),
-            "created_at": iso(created),
+            "created_at": created,
             "updated_at": updated,
             "group_stations": 1,
-            "assignee_stations": 1 if has_reply else 0,
+            "assignee_stations": 1 if replied else 0,
             "reopens": 1 if reopened else 0,
-            "replies": (2 if reopened else 1) if has_reply else 0,
-            "assignee_updated_at": iso_or_none(replied, now),
-            "requester_updated_at": iso(created),
+            "replies": (2 if reopened else 1) if replied else 0,
+            "assignee_updated_at": replied,
+            "requester_updated_at": created,
             "status_updated_at": updated,
             "custom_status_updated_at": updated,
-            "initially_assigned_at": iso_or_none(replied, now),
-            "assigned_at": iso_or_none(replied, now),
-            "solved_at": iso_or_none(solved, now),
-            "latest_comment_added_at": iso(max(created, replied) if has_reply else created),
-            "reply_time_in_minutes": _minutes(created, replied, now),
-            "first_resolution_time_in_minutes": _minutes(created, first, now),
+            "initially_assigned_at": replied,
+            "assigned_at": replied,
+            "solved_at": iso_or_none(life.solved, now),
+            "latest_comment_added_at": replied or created,
+            "reply_time_in_minutes": _minutes(life.created, life.replied, now),
+            "first_resolution_time_in_minutes": _minutes(life.created, life.first_solved, now),
             "full_resolution_time_in_minutes": waited,
             "agent_wait_time_in_minutes": waited,
             "requester_wait_time_in_minutes": waited,
