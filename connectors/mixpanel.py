@@ -186,6 +186,7 @@ def connect(
     adapter: BaseAdapter | None = None,
     spool: Path | None = None,
     own_fields: Sequence[FieldSpec] = (),  # noqa: ARG001 - nothing is written here
+    wanted: Mapping[str, Sequence[str]] | None = None,  # noqa: ARG001 - rows come with all their fields
 ) -> Mixpanel:
     """Make the source; nothing is sent yet. Raises `ConfigError` for a base URL the secret may not be sent to."""
     vendor_clock = VendorClock("Mixpanel", clock)

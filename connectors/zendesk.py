@@ -179,6 +179,7 @@ def connect(
     adapter: BaseAdapter | None = None,
     spool: Path | None = None,  # noqa: ARG001 - nothing is spooled here
     own_fields: Sequence[FieldSpec] = (),  # noqa: ARG001 - nothing is written here
+    wanted: Mapping[str, Sequence[str]] | None = None,  # noqa: ARG001 - rows come with all their fields
 ) -> Zendesk:
     """Make the source; nothing is sent yet. Raises `ConfigError` for a base URL the token may not be sent to."""
     limits: dict[str, str] = {}
