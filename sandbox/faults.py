@@ -213,25 +213,32 @@ def _with(row: Any, changes: Mapping[str, Any]) -> Any:
 
 
 def _rewritten(response: Response, change: Callable[[list[Any]], list[Any]]) -> Response:
-    """The response with its rows changed: the longest list of a JSON object, a JSON array, or JSON lines."""
+    """The response with its rows changed: the longest list of a JSON object, a JSON array, or JSON lines.
+
+    Errors, compressed bodies and text that is neither JSON nor JSON lines stay as they are.
+    """
     if response.status_code >= 400 or response.headers.get("Content-Encoding"):
         return response
     text = response.get_data(as_text=True)
     try:
-        value = json.loads(text)
+        response.set_data(json.dumps(_changed(json.loads(text), change)))
     except ValueError:
-        lines = change([json.loads(line) for line in text.split("\n") if line])
-        response.set_data("".join(json.dumps(line) + "\n" for line in lines))
-        return response
-    if isinstance(value, list):
-        value = change(value)
-    elif isinstance(value, dict):
-        lists = [key for key, held in value.items() if isinstance(held, list)]
-        if lists:
-            key = max(lists, key=lambda name: len(value[name]))
-            value[key] = change(value[key])
-    response.set_data(json.dumps(value))
+        lines = [line for line in text.split("\n") if line]
+        if lines and all(line.startswith("{") and line.endswith("}") for line in lines):
+            rows = change([json.loads(line) for line in lines])
+            response.set_data("".join(json.dumps(row) + "\n" for row in rows))
     return response
+
+
+def _changed(value: Any, change: Callable[[list[Any]], list[Any]]) -> Any:
+    """The JSON value with its rows changed, itself when it has none."""
+    if isinstance(value, list):
+        return change(value)
+    lists = [key for key, held in value.items() if isinstance(held, list)] if isinstance(value, dict) else []
+    if not lists:
+        return value
+    key = max(lists, key=lambda name: len(value[name]))
+    return {**value, key: change(value[key])}
 
 
 class _Armed:

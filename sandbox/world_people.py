@@ -105,8 +105,7 @@ class _Maker:
     def add(self, company: Company, index: int, position: int) -> None:
         """The company's next person."""
         n = len(self.people)
-        size_known = position >= 5 and company.domains and position % 12 == 5
-        if size_known and self.dice[n][0] < 0.6:
+        if company.domains and position % 12 == 5 and self.dice[n][0] < 0.6:
             inbox = self._inbox(n, company)
             if inbox is not None:
                 self.people.append(inbox)

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 import requests
+from werkzeug.wrappers import Response
 
 from sandbox.core import Sandbox
 from sandbox.faults import Fault
@@ -150,6 +151,38 @@ def test_json_lines_are_rewritten_too(echo_sandbox: Sandbox, echo_session: reque
 def test_rewriting_leaves_compressed_answers_alone(echo_sandbox: Sandbox, echo_session: requests.Session) -> None:
     echo_sandbox.faults.add(Fault("empty_page"))
     assert echo_session.get(f"{ROOT}/echo/zip").json() == {"zip": True}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("[1, 2]", "[1, 2, 1, 2]"),
+        ('{"total": 3}', '{"total": 3}'),
+        ("7", "7"),
+        ("no json", "no json"),
+        ('{"n": 1}\n{"n": 2}\n', '{"n": 1}\n{"n": 2}\n{"n": 1}\n{"n": 2}\n'),
+        ('{"n": 1}\nterminated early\n', '{"n": 1}\nterminated early\n'),
+        ("", ""),
+    ],
+)
+def test_rewriting_finds_the_rows_or_leaves_the_body(
+    echo_sandbox: Sandbox,
+    echo_session: requests.Session,
+    monkeypatch: pytest.MonkeyPatch,
+    body: str,
+    expected: str,
+) -> None:
+    monkeypatch.setattr(echo_sandbox.echo, "handle", lambda request: Response(body))
+    echo_sandbox.faults.add(Fault("duplicate_rows"))
+    assert echo_session.get(URL).text == expected
+
+
+def test_rewriting_leaves_errors_alone(
+    echo_sandbox: Sandbox, echo_session: requests.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(echo_sandbox.echo, "handle", lambda request: Response('{"errors": [1]}', 404))
+    echo_sandbox.faults.add(Fault("empty_page"))
+    assert echo_session.get(URL).json() == {"errors": [1]}
 
 
 def test_rules_over_http(echo_sandbox: Sandbox, echo_session: requests.Session) -> None:
