@@ -45,6 +45,13 @@ def common(function: F) -> F:
     return wrapper  # type: ignore[return-value]  # click's decorators keep the function's use, not its type
 
 
+def current_clock() -> Clock:
+    """The clock handed in as click's context object (the demo and the tests do), else the machine's."""
+    context = click.get_current_context(silent=True)
+    clock = context.find_object(object) if context is not None else None
+    return clock if isinstance(clock, Clock) else SystemClock()
+
+
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """The parts of an agent that need no state file."""
@@ -64,7 +71,7 @@ def wire(path: Path, clock: Clock | None = None) -> Wiring:
         InvalidConfigError: And its kin, with the key to fix.
     """
     config = load(path)
-    clock = clock or SystemClock()
+    clock = clock or current_clock()
     card = Scorecard.load(config.card_path)
     fields = owned_fields(card.segment_names(), config.writeback.fields)
     specs = [field.spec for field in fields]

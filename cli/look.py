@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from cli.app import common, open_agent, wire
+from cli.app import common, current_clock, open_agent, wire
 from cli.errors import ERROR, OK, CommandError
 from cli.output import Output, ago, band, count
-from connectors.base import Clock, SystemClock
+from connectors.base import Clock
 from scoring.inputs import ScoreRow
 from sync import overview
 from sync.ledger import Ledger
@@ -30,7 +30,7 @@ def open_for_reading(config: Path) -> tuple[Store, Clock]:
     folder = load(config).state_dir
     if not (folder / "state.db").exists():
         raise CommandError(f"{folder}: nothing is stored yet; run `holdfast sync --dry-run` first.")
-    return Store.open(folder, readonly=True), SystemClock()
+    return Store.open(folder, readonly=True), current_clock()
 
 
 @click.command()

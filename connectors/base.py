@@ -23,6 +23,7 @@ ObjectName = Literal["account", "contact", "task"]
 FieldType = Literal["number", "text", "long_text", "select", "multi_select", "datetime", "date", "boolean"]
 
 
+@runtime_checkable
 class Clock(Protocol):
     """The one source of time. Everything that asks for "now" or waits goes through it."""
 

@@ -1,0 +1,104 @@
+"""API calls: what a first sync, a quiet hour and a write-back cost, against the least that the page sizes allow.
+
+The least is counted from the rows that came and the vendors' documented largest pages; requests come from the sandbox's
+own journal, so that no counter of ours is trusted.
+"""
+
+import re
+import tempfile
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from cli.app import open_agent
+from cli.trial import write_trial_config
+from sandbox.core import Sandbox
+from sandbox.serve import serve
+from sandbox.world import make_world
+from sync.run import RunReport
+
+ACCOUNTS = 1_000
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+FIRST_PAGE = {
+    ("hubspot", "owners"): 100,
+    ("hubspot", "companies"): 100,
+    ("hubspot", "contacts"): 100,
+    ("hubspot", "deals"): 100,
+    ("hubspot", "tickets"): 100,
+    ("hubspot", "feedback_submissions"): 100,
+    ("zendesk", "organizations"): 1000,
+    ("zendesk", "users"): 1000,
+    ("zendesk", "tickets"): 1000,
+    ("zendesk", "organization_memberships"): 100,
+    ("zendesk", "survey_responses"): 100,
+    ("mixpanel", "profiles"): 1000,
+}
+"""Largest page of each stream when all of it is read. Event exports have no pages: one call a slice."""
+
+
+def least_first(report: RunReport) -> Counter[str]:
+    """Calls that reading every stream once must cost."""
+    least: Counter[str] = Counter()
+    for pull in report.pulls:
+        if pull.ending == "ok" and (page := FIRST_PAGE.get((pull.source, pull.stream))):
+            least[pull.source] += max(1, ceil(pull.rows / page))
+    return least
+
+
+def least_writes(report: RunReport) -> int:
+    """Calls that writing must cost: every target read again and written, 100 at a time."""
+    assert report.plan is not None
+    sizes = Counter(record.object for record in report.plan.records)
+    return sum(2 * ceil(count / 100) for count in sizes.values()) + ceil(len(report.plan.tasks) / 100)
+
+
+def requests(sandbox: Sandbox) -> Counter[tuple[str, str]]:
+    """(vendor, shape of the path) -> requests so far; ids are taken out of the path."""
+    entries = sandbox.journal.entries()
+    return Counter((entry.vendor, f"{entry.method} {re.sub(r'/[0-9]{3,}', '/N', entry.path)}") for entry in entries)
+
+
+def by_vendor(calls: Counter[tuple[str, str]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for (vendor, _), number in calls.items():
+        total[vendor] += number
+    return total
+
+
+def main() -> list[dict[str, Any]]:
+    sandbox = Sandbox(make_world(seed=1, accounts=ACCOUNTS, now=NOW))
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder, serve(sandbox) as running:
+        config = write_trial_config(Path(folder), running.base_urls)
+        with open_agent(config, clock=sandbox.clock) as agent:
+            agent.crm.setup([field.spec for field in agent.fields], dry_run=False)
+            sandbox.journal.clear()
+            first = agent.run(dry_run=True)
+            rows += compare("first sync", by_vendor(requests(sandbox)), least_first(first))
+            sandbox.journal.clear()
+            wet = agent.run(dry_run=False)
+            spent = requests(sandbox)
+            writes = Counter({"hubspot": by_vendor(spent)["hubspot"]})
+            rows += compare("second run and write-back", writes, Counter({"hubspot": least_writes(wet) + 5}))
+            sandbox.clock.advance(timedelta(hours=1))
+            agent.run(dry_run=False)  # takes the echo of our own writes in
+            sandbox.clock.advance(timedelta(hours=1))
+            sandbox.journal.clear()
+            quiet = agent.run(dry_run=True)
+            hourly = Counter({"hubspot": 5, "zendesk": 3, "mixpanel": 1})
+            rows += compare("quiet hour, pull and preview", by_vendor(requests(sandbox)), hourly)
+            rows.append({"name": "quiet hour: fields planned", "value": quiet.plan.field_count if quiet.plan else -1})
+    return rows
+
+
+def compare(name: str, spent: Counter[str], least: Counter[str]) -> list[dict[str, Any]]:
+    rows = []
+    for vendor in least:
+        ratio = spent[vendor] / least[vendor]
+        rows.append({"name": f"{name}, {vendor}: calls", "value": spent[vendor]})
+        rows.append({"name": f"{name}, {vendor}: against the least ({least[vendor]})", "value": ratio, "unit": "x"})
+    total = sum(spent[vendor] for vendor in least) / sum(least.values())
+    return [*rows, {"name": f"{name}, all vendors: against the least", "value": total, "unit": "x"}]

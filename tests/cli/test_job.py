@@ -1,0 +1,219 @@
+"""The whole job from the command line, against the sandbox over real HTTP, as an admin would run it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Site
+
+
+def test_the_job_from_nothing_to_nothing_left_to_do(site: Site) -> None:
+    missing = site.run("check", "--json")
+    assert missing.code == 0
+    assert any(item["code"] == "missing_fields" for item in missing.data["hubspot"])
+
+    preview = site.run("setup", "--dry-run", "--json")
+    assert {field["action"] for field in preview.data["fields"]} == {"create"}
+    assert site.writes() == 0
+
+    blind = site.run("sync")
+    assert blind.code == 2
+    assert "run `holdfast setup`" in blind.err
+
+    assert site.run("setup").code == 0
+    before = site.writes()
+    dry = site.run("sync", "--dry-run", "--json")
+    assert dry.code == 0, dry.err
+    assert site.writes() == before
+    assert dry.data["plan"]["fields"] > 0
+
+    wet = site.run("sync", "--json")
+    assert wet.code == 0, wet.err
+    assert wet.data["applied"]["fields"] == dry.data["plan"]["fields"]
+    assert wet.data["applied"]["tasks"] == dry.data["plan"]["tasks"] > 0
+    assert wet.data["scored"]["account"] > 0
+
+    before = site.writes()
+    again = site.run("sync", "--json")
+    assert again.code == 0, again.err
+    assert again.data["plan"]["fields"] == 0
+    assert again.data["plan"]["tasks"] == 0
+    assert site.writes() == before
+
+    ready = site.run("check", "--json")
+    assert ready.code == 0
+    assert any(item["code"] == "fields" and item["severity"] == "ok" for item in ready.data["hubspot"])
+    assert [item for item in ready.data["state"] if item["code"] == "identity"]
+
+
+def test_a_dry_run_shows_old_value_new_value_and_why(site: Site) -> None:
+    site.run("setup")
+    said = site.run("sync", "--dry-run")
+    assert "holdfast_health_band" in said.out
+    assert "(empty) → " in said.out
+    assert "why: " in said.out
+    assert "+ task " in said.out
+    assert "API call" in said.out
+
+
+def test_a_saved_plan_is_applied_exactly(site: Site, tmp_path: Path) -> None:
+    site.run("setup")
+    file = tmp_path / "monday.plan"
+    planned = site.run("plan", "--out", str(file), "--json")
+    assert planned.code == 0, planned.err
+    shown = site.run("apply", str(file), "--dry-run", "--json")
+    assert shown.data["hash"] == planned.data["plan"]["hash"]
+    applied = site.run("apply", str(file), "--json")
+    assert applied.code == 0, applied.err
+    assert applied.data["applied"]["fields"] == planned.data["plan"]["fields"]
+    twice = site.run("apply", str(file), "--json")
+    assert twice.data["applied"] == {
+        "fields": 0,
+        "tasks": 0,
+        "endings": {"already": planned.data["plan"]["records"]["account"] + planned.data["plan"]["records"]["contact"]},
+    }
+
+
+def test_a_changed_plan_is_refused(site: Site, tmp_path: Path) -> None:
+    site.run("setup")
+    file = tmp_path / "a.plan"
+    site.run("plan", "--out", str(file))
+    file.write_text(file.read_text().replace("unknown", "green").replace("red", "green"))
+    before = site.writes()
+    refused = site.run("apply", str(file))
+    assert refused.code == 1
+    assert "was changed after it was saved" in refused.err
+    assert site.writes() == before
+
+
+def test_a_plan_made_under_other_settings_is_refused(site: Site, tmp_path: Path) -> None:
+    site.run("setup")
+    file = tmp_path / "a.plan"
+    site.run("plan", "--out", str(file))
+    with site.config.open("a") as config:
+        config.write("[writeback]\ncontacts = false\n")
+    refused = site.run("apply", str(file))
+    assert refused.code == 1
+    assert "settings have changed" in refused.err
+
+
+def test_a_policy_of_approval_keeps_sync_from_writing(site: Site) -> None:
+    site.run("setup")
+    with site.config.open("a") as config:
+        config.write('[writeback]\npolicy = "approve"\n')
+    before = site.writes()
+    said = site.run("sync")
+    assert said.code == 1
+    assert "holdfast plan" in said.err
+    assert site.writes() == before
+
+
+def test_what_a_person_changed_stays(site: Site) -> None:
+    site.run("setup")
+    first = site.run("sync", "--json").data
+    change = next(item for item in first["changes"] if item.get("object") == "account")
+    site.sandbox.mutate(
+        "hubspot", "edit", object="companies", id=change["record_id"], properties={"holdfast_health_score": "99"}
+    )
+    site.sandbox.clock.sleep(3600)
+    said = site.run("sync", "--json")
+    kept = [edit for edit in said.data["kept"] if edit["record_id"] == change["record_id"]]
+    assert [(edit["field"], edit["theirs"]) for edit in kept] == [("holdfast_health_score", 99)]
+
+
+def test_a_source_that_is_down_leaves_its_age_behind_and_the_run_goes_on(site: Site) -> None:
+    from sandbox.faults import Fault
+
+    site.run("setup")
+    site.sandbox.faults.add(Fault("zendesk", path="/api/v2/.*", kind="status", status=503, times=None))
+    said = site.run("sync", "--json")
+    assert said.code == 1
+    assert {item["source"] for item in said.data["failed"]} == {"zendesk"}
+    assert said.data["scored"]["account"] > 0
+    assert said.data["applied"]["fields"] > 0
+    assert "the run goes on without it" in said.err
+    status = site.run("status")
+    assert "failed" in status.out
+
+
+def test_a_crm_that_is_down_means_nothing_is_planned(site: Site) -> None:
+    from sandbox.faults import Fault
+
+    site.run("setup")
+    site.sandbox.faults.add(Fault("hubspot", path="/crm/.*companies.*", kind="status", status=503, times=None))
+    said = site.run("sync", "--json")
+    assert said.code == 1
+    assert said.data["plan"] is None
+    assert "nothing was planned" in said.err
+
+
+def test_status_explain_and_score(site: Site) -> None:
+    site.run("setup")
+    synced = site.run("sync", "--json")
+    assert synced.code == 0
+    status = site.run("status", "--json")
+    assert status.code == 0
+    assert status.data["runs"][0]["status"] == "done"
+    assert sum(status.data["bands"].values()) == synced.data["scored"]["account"]
+    assert "hubspot companies" in site.run("status").out
+
+    account = next(item for item in synced.data["changes"] if item.get("object") == "account")
+    by_id = site.run("explain", account["record_id"], "--json")
+    assert by_id.code == 0, by_id.err
+    assert by_id.data["crm_id"] == account["record_id"]
+    assert by_id.data["signals"]
+    nobody = site.run("explain", "no such customer")
+    assert nobody.code == 1
+    assert "no scored account" in nobody.err
+
+    scored = site.run("score", "--json")
+    assert {row["crm_id"]: row["score"] for row in scored.data["rows"]}[account["record_id"]] == by_id.data["score"]
+    sql = site.run("score", "--sql")
+    assert sql.out.lstrip().upper().startswith(("WITH", "SELECT"))
+    assert site.run("score", "--sql", "--dialect", "spark", "--level", "contact").code == 0
+
+
+def test_nothing_to_look_at_yet(site: Site) -> None:
+    for command in (["status"], ["explain", "x"]):
+        said = site.run(*command)
+        assert said.code == 1
+        assert "sync --dry-run" in said.err
+
+
+@pytest.mark.parametrize(
+    ("file", "secret", "said"),
+    [
+        ("hubspot.token", "pat-wrong-canary", "hubspot"),
+        ("zendesk.token", "zd-wrong-canary", "zendesk"),
+        ("mixpanel.secret", "mp-wrong-canary", "mixpanel"),
+    ],
+)
+def test_a_wrong_token_is_said_and_never_shown(site: Site, file: str, secret: str, said: str) -> None:
+    (site.config.parent / file).write_text(secret)
+    for command in (["check"], ["sync", "--dry-run"]):
+        result = site.run(*command)
+        assert result.code == 3, result.err
+        assert said in result.out + result.err
+        assert "Traceback" not in result.err
+        assert secret not in result.out + result.err
+
+
+def test_another_account_behind_the_same_state_is_refused(site: Site) -> None:
+    site.run("setup")
+    assert site.run("sync").code == 0
+    site.sandbox.mutate("hubspot", "portal", id=999)
+    site.sandbox.clock.sleep(86400)
+    before = site.writes()
+    said = site.run("sync")
+    assert said.code == 1
+    assert site.writes() == before
+
+
+def test_a_host_that_is_not_there(site: Site) -> None:
+    text = site.config.read_text()
+    site.config.write_text(re.sub(r'base_url = "http://127[^"]*/zendesk"', 'base_url = "http://127.0.0.1:9"', text))
+    said = site.run("check")
+    assert said.code == 1
+    assert "zendesk" in said.out
+    assert "Traceback" not in said.err

@@ -1,0 +1,52 @@
+"""The documentation is generated, or checked against the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs.generate import PAGES
+
+ROOT = Path(__file__).parent.parent
+PAGES_BY_HAND = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_reference_pages_follow_the_code(name: str) -> None:
+    written = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert written == PAGES[name]().rstrip("\n") + "\n", "run `make docs`"
+
+
+@pytest.mark.parametrize("page", PAGES_BY_HAND, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_readme_opens_with_the_two_commands() -> None:
+    block = re.search(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert block is not None
+    assert [line.split()[:2] for line in block[1].splitlines()] == [["make", "demo"], ["make", "test"]]
+
+
+def test_commands_in_the_docs_exist() -> None:
+    from agent import COMMANDS
+
+    for page in PAGES_BY_HAND:
+        for command in re.findall(r"(?:`|^\s*|bin/)holdfast ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE):
+            assert command in COMMANDS, f"{page.name}: holdfast {command}"
+
+
+def test_every_command_has_an_example() -> None:
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    parts = text.split("\n## ")[1:]
+    assert len(parts) >= 11
+    assert not [part.splitlines()[0] for part in parts if "Example: holdfast" not in part]
+
+
+def test_the_changelog_names_the_version() -> None:
+    import tomllib
+
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
