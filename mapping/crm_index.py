@@ -34,13 +34,14 @@ class Records:
     """The live CRM records of one kind, by id, with what was merged away leading to what stayed."""
 
     def __init__(self, ids: Iterable[str], merged: Mapping[str, str]) -> None:
-        self._live = {normalise.crm_key(crm_id): crm_id for crm_id in ids}
+        self._ids = frozenset(ids)
+        self._live = {normalise.crm_key(crm_id): crm_id for crm_id in sorted(self._ids)}
         self._merged = {normalise.crm_key(loser): normalise.crm_key(winner) for loser, winner in merged.items()}
 
     def find(self, crm_id: str | None) -> str | None:
         """The live record that this id means, as the CRM writes it; None when there is none."""
-        if not crm_id:
-            return None
+        if not crm_id or crm_id in self._ids:
+            return crm_id or None
         key = normalise.crm_key(crm_id)
         for _ in range(len(self._merged) + 1):  # a circle of merges ends too
             if key in self._live:
@@ -82,19 +83,20 @@ class Contacts:
         self.account: dict[str, str | None] = {}
         for person in people:
             self.account[person.source_id] = accounts.find(person.account_ref)
-            findable = not (person.staff or mailboxes.staff(person.email) or mailboxes.shared_inbox(person.email))
-            _note_ids(person.external_ids, person.source_id, self.stored, self.shared if findable else None)
+            findable = not person.staff and mailboxes.kind(person.email) == "person"
+            if person.external_ids:
+                _note_ids(person.external_ids, person.source_id, self.stored, self.shared if findable else None)
             if findable:
                 self._note_addresses(person, mailboxes, plus_tag)
 
     def _note_addresses(self, person: PersonKeys, mailboxes: Mailboxes, plus_tag: bool) -> None:  # noqa: FBT001 - private
         if person.email:
             self.primary.note(person.email, person.source_id)
-        others = [other for other in person.other_emails if not mailboxes.shared_inbox(other)]
+        others = [other for other in person.other_emails if mailboxes.kind(other) == "person"]
         for other in others:
             self.additional.note(other, person.source_id)
-        for address in (person.email, *others) if plus_tag else ():
-            if address:
+        if plus_tag:
+            for address in filter(None, (person.email, *others)):
                 self.plus.note(normalise.without_tag(address), person.source_id)
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from mapping import normalise
 from mapping.links import Settings
 
 _FOLDER = Path(__file__).parent
@@ -63,19 +62,21 @@ class Mailboxes:
             known = self._seen[host] = any(level in self._nobody for level in levels(host))
         return known
 
-    def staff(self, email: str | None) -> bool:
-        """True for addresses at one of our own domains."""
-        if not email or not self.own:
-            return False
-        host = normalise.email_domain(email)
-        known = self._staff.get(host)
-        if known is None:
-            known = self._staff[host] = any(level in self.own for level in levels(host))
-        return known
+    def kind(self, email: str | None) -> Literal["person", "staff", "shared_inbox"]:
+        """Whose an address is: one person's, one of our own people's, or one that several people read (billing@)."""
+        if not email:
+            return "person"
+        local, _, host = email.rpartition("@")
+        staff = self._staff.get(host)
+        if staff is None:
+            staff = self._staff[host] = any(level in self.own for level in levels(host))
+        if staff:
+            return "staff"
+        return "shared_inbox" if local in self._roles or local.partition("+")[0] in self._roles else "person"
 
-    def shared_inbox(self, email: str | None) -> bool:
-        """True for addresses that several people read, such as billing@."""
-        return bool(email) and str(email).partition("@")[0].partition("+")[0] in self._roles
+    def shared_inbox(self, email: str) -> bool:
+        """True for addresses that several people read."""
+        return self.kind(email) == "shared_inbox"
 
 
 class Owners:

@@ -4,8 +4,10 @@ Deterministic: the same keys give the same links, in whatever order and however 
 link, never "the first wins"; they are listed for a person to decide. docs/identity.md explains the rules.
 """
 
+import gc
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal
 
 from mapping import match
@@ -46,8 +48,21 @@ def resolve(
         settings: The `[identity]` table.
         merged: CRM ids of records merged away -> the record that stayed; accounts and contacts together.
     """
-    intake = Intake(crm, accounts, people, members)
-    return _Resolver(intake, settings or Settings(), merged or {}).run()
+    with _collector_paused():
+        intake = Intake(crm, accounts, people, members)
+        return _Resolver(intake, settings or Settings(), merged or {}).run()
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Without the cycle collector: a million small objects and no cycle make it walk them all for nothing (a third)."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Resolver:
@@ -73,7 +88,7 @@ class _Resolver:
             self._out.cases("account", source, self._account_cases[source])
         for source in sorted(self._in.people):
             self._out.cases("contact", source, self._contact_cases[source])
-            self._homes(source)
+            self._out.cases("home", source, self._homes(source))
         return self._out.finish()
 
     def _pinned(self, kind: _Kind, source: str, source_id: str, case: Case) -> bool:
@@ -91,48 +106,54 @@ class _Resolver:
     # People
 
     def _match_people(self) -> None:
-        open_cases: list[tuple[PersonKeys, Case]] = []
+        waiting: list[tuple[PersonKeys, Case]] = []
         for source, people in self._in.people.items():
             cases: dict[str, Case] = {}
-            waiting = [person for person in people.values() if not self._set_aside(person, cases)]
-            open_cases += [(person, cases[person.source_id]) for person in waiting]
+            for person in people.values():
+                case = self._person_by_ids(person, cases)
+                if case is not None:
+                    waiting.append((person, case))
             self._contact_cases[source] = cases
-        strong = self._mates(_STRONG)
+        strong = self._mates(_STRONG, (person for person, _ in waiting))
         left = [
             (person, case)
-            for person, case in open_cases
+            for person, case in waiting
             if not match.by_mates(case, person, strong, "product_id_strong")
             and not match.by_address(case, person, self._contacts, self._mailboxes)
         ]
-        weak = self._mates(_BY_ADDRESS) if left else Index()
+        weak = self._mates(_BY_ADDRESS, (person for person, _ in left))
         for person, case in left:
             if not match.by_mates(case, person, weak, "product_id_weak"):
                 match.by_plus_tag(case, person, self._contacts)
 
-    def _set_aside(self, person: PersonKeys, cases: dict[str, Case]) -> bool:
-        """True when pins, ids, or being staff or a shared inbox, settle the matter; otherwise addresses are next."""
+    def _person_by_ids(self, person: PersonKeys, cases: dict[str, Case]) -> Case | None:
+        """The person's case when addresses may still settle it: not once a pin or an id did, not for shared inboxes."""
         case = Case()
-        if self._pinned("contact", person.source, person.source_id, case):
-            cases[person.source_id] = case
-            return True
-        if person.staff or self._mailboxes.staff(person.email):
+        pinned = self._pins and self._pinned("contact", person.source, person.source_id, case)
+        kind = self._mailboxes.kind(person.email)
+        if not pinned and (person.staff or kind == "staff"):
             self._out.staff(person.source, person.source_id)
-            return True
+            return None
         cases[person.source_id] = case
-        shared_inbox = self._mailboxes.shared_inbox(person.email)
         contacts = self._contacts
-        shared = None if shared_inbox else contacts.shared
-        return match.by_ids(case, person, contacts.stored, contacts.records, shared) or shared_inbox
+        shared = contacts.shared if kind == "person" else None
+        if pinned or match.by_ids(case, person, contacts.stored, contacts.records, shared) or kind != "person":
+            return None
+        return case
 
-    def _mates(self, rules: frozenset[str]) -> Index:
-        """Product id -> CRM contacts to which records with that id are linked by one of these rules."""
+    def _mates(self, rules: frozenset[str], waiting: Iterable[PersonKeys]) -> Index:
+        """Product ids of waiting people -> CRM contacts to which others with that id are linked by these rules."""
+        wanted = {shared for person in waiting if person.external_ids for shared in match.shared_ids(person)}
         mates = Index()
+        if not wanted:
+            return mates
         for source, cases in self._contact_cases.items():
             people = self._in.people[source]
             for source_id, case in cases.items():
-                if case.crm_id is not None and case.rule in rules:
+                if case.rule in rules and case.crm_id is not None:
                     for shared in match.shared_ids(people[source_id]):
-                        mates.note(shared, case.crm_id)
+                        if shared in wanted:
+                            mates.note(shared, case.crm_id)
         return mates
 
     # Accounts
@@ -162,44 +183,48 @@ class _Resolver:
         """
         votes: dict[str, Counter[str]] = {}
         cases = self._contact_cases.get(source, {})
-        for person_id, account_ids in self._in.accounts_of(source):
+        account_of = self._contacts.account
+        for person_id, account_id in self._in.people_in(source, wanted):
             case = cases.get(person_id)
-            if len(account_ids) != 1 or case is None or case.crm_id is None:
-                continue
-            (account_id,) = account_ids
-            home = self._contacts.account.get(case.crm_id)
-            if account_id in wanted and home is not None:
-                votes.setdefault(account_id, Counter())[home] += 1
+            home = account_of.get(case.crm_id) if case is not None and case.crm_id is not None else None
+            if home is not None:
+                if account_id not in votes:
+                    votes[account_id] = Counter()
+                votes[account_id][home] += 1
         return votes
 
     # Homes
 
-    def _homes(self, source: str) -> None:
-        """The CRM account of people whose linked contact does not already say it."""
-        cases = self._contact_cases[source]
+    def _homes(self, source: str) -> dict[str, Case]:
+        """The CRM account of people whose linked contact does not already say it.
+
+        The account that the source itself gives a person comes before the domain of the address. The account under
+        whose group key somebody was active comes after it: it may be a customer that an agency works for.
+        """
         account_of = self._contacts.account
-        homeless = [i for i, case in cases.items() if case.crm_id is None or account_of.get(case.crm_id) is None]
-        for person_id in sorted(homeless):
-            person = self._in.people[source][person_id]
-            case = Case()
-            if (
-                self._by_candidates(case, cases[person_id])
-                or self._by_membership(case, person)
-                or self._by_own_domain(case, person)
-            ):
-                self._out.link("home", source, person_id, case)
+        homes: dict[str, Case] = {}
+        for person_id, contact in self._contact_cases[source].items():
+            if contact.crm_id is None or account_of.get(contact.crm_id) is None:
+                person = self._in.people[source][person_id]
+                case = homes[person_id] = Case()
+                if not (
+                    self._by_candidates(case, contact)
+                    or self._by_account(case, source, person.account_ref)
+                    or self._by_own_domain(case, person)
+                ):
+                    groups = self._in.groups(source, person_id)
+                    self._by_account(case, source, next(iter(groups)) if len(groups) == 1 else None)
+        return homes
 
     def _by_candidates(self, case: Case, contact: Case) -> bool:
         """Whichever of several CRM contacts it is, when they all belong to one account."""
         accounts = {self._contacts.account.get(candidate) for candidate in contact.candidates}
         return len(accounts) == 1 and case.ask("candidates", next(iter(accounts)))
 
-    def _by_membership(self, case: Case, person: PersonKeys) -> bool:
-        """The link of the person's primary account in the source, else of the only one."""
-        cases = self._account_cases.get(person.source, {})
-        ids = {person.account_ref} if person.account_ref else self._in.groups(person.source, person.source_id)
-        linked = {cases[i].crm_id for i in ids if i in cases} if len(ids) == 1 else set()
-        return case.ask("membership", next(iter(linked), None))
+    def _by_account(self, case: Case, source: str, account_id: str | None) -> bool:
+        """What the source's account is linked to."""
+        linked = self._account_cases.get(source, {}).get(account_id) if account_id else None
+        return linked is not None and case.ask("membership", linked.crm_id)
 
     def _by_own_domain(self, case: Case, person: PersonKeys) -> bool:
         if not person.email:

@@ -1,6 +1,6 @@
 """Sorts the keys that come in: CRM or source, each record once, whatever the order."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from mapping.links import AccountKeys, Member, PersonKeys
@@ -43,23 +43,29 @@ class Intake:
         """Accounts of its source that a person is a member of or active in, beside the primary one."""
         return self._groups.get(source, {}).get(person_id, _NONE)
 
-    def accounts_of(self, source: str) -> Iterator[tuple[str, frozenset[str]]]:
-        """Every person of a source with all accounts of that source that they are in."""
+    def people_in(self, source: str, wanted: Container[str]) -> Iterator[tuple[str, str]]:
+        """(person, account) for everybody who is in exactly one account of the source, when it is a wanted one."""
         groups = self._groups.get(source, {})
         for person_id, person in self.people.get(source, {}).items():
+            ref = person.account_ref
             held = groups.get(person_id, _NONE)
-            if person.account_ref:
-                held |= {person.account_ref}
-            if held:
-                yield person_id, held
+            if len(held) > 1 or (held and ref and ref not in held):
+                continue
+            account_id = ref or next(iter(held), None)
+            if account_id is not None and account_id in wanted:
+                yield person_id, account_id
 
 
 def _by_source(records: Iterable[KeysT], union: Callable[[KeysT, KeysT], KeysT]) -> dict[str, dict[str, KeysT]]:
     found: dict[str, dict[str, KeysT]] = {}
+    source, ids = None, {}
     for record in records:
-        held = found.setdefault(record.source, {}).setdefault(record.source_id, record)
+        if record[0] != source:
+            source = record.source
+            ids = found.setdefault(source, {})
+        held = ids.setdefault(record[1], record)
         if held is not record and held != record:
-            found[record.source][record.source_id] = union(held, record)
+            ids[record.source_id] = union(held, record)
     return found
 
 

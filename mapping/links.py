@@ -56,8 +56,7 @@ class Member(NamedTuple):
     account_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """One source record belongs to one CRM record.
 
     Attributes:
@@ -81,8 +80,7 @@ class Link:
     confidence: int
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(NamedTuple):
     """Something only a person can decide: two or more candidates, hence no link.
 
     Attributes:

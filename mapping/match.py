@@ -6,7 +6,6 @@ several only narrows: a weaker rule may choose among them, never against them.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from mapping import normalise
 from mapping.crm_index import SHARED_SYSTEMS, Accounts, Contacts, Found, Index, Records, as_set
@@ -35,7 +34,6 @@ RULES: dict[str, tuple[int, str]] = {
 NOBODY: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
 class Case:
     """One source record on its way through the rules.
 
@@ -46,14 +44,17 @@ class Case:
         candidates: What is left of several findings.
     """
 
-    crm_id: str | None = None
-    rule: str = ""
-    detail: str = ""
-    candidates: frozenset[str] = NOBODY
+    __slots__ = ("candidates", "crm_id", "detail", "rule")
+
+    def __init__(self) -> None:
+        self.crm_id: str | None = None
+        self.rule = ""
+        self.detail = ""
+        self.candidates = NOBODY
 
     def ask(self, rule: str, found: Found, detail: str = "") -> bool:
         """Take in what a rule found; True when the record is now linked."""
-        if found is None or not found:
+        if not found:
             return False
         if self.candidates or not isinstance(found, str):
             left = as_set(found) & self.candidates if self.candidates else as_set(found)
@@ -67,24 +68,28 @@ class Case:
 
 def by_ids(case: Case, keys: AccountKeys | PersonKeys, stored: Index, records: Records, shared: Index | None) -> bool:
     """Rules 2 to 4: ids that one side knows of the other, then ids that both share. `shared` None skips the latter."""
-    if case.ask("stored_id", stored.get((keys.source, keys.source_id))):
+    if stored and case.ask("stored_id", stored.get((keys.source, keys.source_id))):
         return True
     ids = keys.external_ids
     if not ids:
         return False
-    if case.ask("crm_id", records.find(ids.get("crm"))):
+    if "crm" in ids and case.ask("crm_id", records.find(ids["crm"])):
         return True
-    by_product = shared.get(ids.get("product")) if shared is not None else None
-    anything = ids.get("any")
-    if anything is not None:
-        as_crm_id = records.find(anything)
-        as_product = shared.get(anything) if shared is not None else None
-        if as_crm_id is not None and as_product is not None and as_product != as_crm_id:
-            return case.ask("crm_id", as_set(as_crm_id) | as_set(as_product))
-        if case.ask("crm_id", as_crm_id):
-            return True
-        by_product = as_set(by_product) | as_set(as_product) if by_product and as_product else by_product or as_product
-    return case.ask("product_id", by_product)
+    by_product = shared.get(ids["product"]) if shared is not None and "product" in ids else None
+    if "any" not in ids:
+        return case.ask("product_id", by_product)
+    return _by_any_id(case, ids["any"], records, shared, by_product)
+
+
+def _by_any_id(case: Case, held: str, records: Records, shared: Index | None, by_product: Found) -> bool:
+    """An id of which nobody said whose it is: the CRM's first, then the product's; both is one too many."""
+    as_crm_id = records.find(held)
+    as_product = shared.get(held) if shared is not None else None
+    if as_crm_id is not None and as_product is not None and as_product != as_crm_id:
+        return case.ask("crm_id", as_set(as_crm_id) | as_set(as_product))
+    if case.ask("crm_id", as_crm_id):
+        return True
+    return case.ask("product_id", as_set(by_product) | as_set(as_product) if by_product else as_product)
 
 
 def shared_ids(person: PersonKeys) -> list[str]:
@@ -99,9 +104,9 @@ def by_mates(case: Case, person: PersonKeys, mates: Mapping[object, Found], rule
 
 def by_address(case: Case, person: PersonKeys, contacts: Contacts, mailboxes: Mailboxes) -> bool:
     """Rules 5 and 6: primary address to primary address, then any other pair."""
-    if person.email and case.ask("email", contacts.primary.get(person.email)):
+    if case.ask("email", contacts.primary.get(person.email)):
         return True
-    others = [other for other in person.other_emails if not mailboxes.shared_inbox(other)]
+    others = [other for other in person.other_emails if mailboxes.kind(other) == "person"]
     found = as_set(contacts.additional.get(person.email))
     for other in others:
         found |= as_set(contacts.primary.get(other)) | as_set(contacts.additional.get(other))
