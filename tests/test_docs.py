@@ -50,3 +50,10 @@ def test_the_changelog_names_the_version() -> None:
 
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_hubspot_page_names_every_field() -> None:
+    from sync.owned import default_fields
+
+    text = (ROOT / "docs" / "vendors" / "hubspot.md").read_text(encoding="utf-8")
+    assert not [field.spec.name for field in default_fields([]) if f"`{field.spec.name}`" not in text]
