@@ -26,8 +26,10 @@ from connectors.vendor_clock import VendorClock
 HOSTS = ("mixpanel.com",)
 HOUR = 3600.0
 CALLS_AN_HOUR = 60
-READ_TIMEOUT = 300.0
-"""A large export is prepared before its first byte comes."""
+EXPORT_PATIENCE = ((5.0, 300.0), 900.0)
+QUERY_PATIENCE = ((5.0, 60.0), 300.0)
+"""Time-outs to connect and to read, and the deadline with all tries, in seconds. A large export is prepared before its
+first byte comes."""
 
 RULES = (
     Rule((402,), MissingPermissionError, harmless=True, advice="The plan does not include Mixpanel's query API."),
@@ -194,7 +196,7 @@ def connect(
     prefix = "" if settings.region == "us" else f"{settings.region}."
     residency = "" if settings.region == "us" else f"-{settings.region}"
 
-    def session(base: str, bucket: Bucket) -> Http:
+    def session(base: str, bucket: Bucket, patience: tuple[tuple[float, float], float]) -> Http:
         return Http(
             "mixpanel",
             settings.base_url or base,
@@ -204,13 +206,14 @@ def connect(
             buckets=(bucket,),
             rules=RULES,
             adapter=adapter,
-            timeout=(5.0, READ_TIMEOUT),
+            timeout=patience[0],
+            deadline=patience[1],
             hosts=HOSTS,
             on_headers=vendor_clock.saw,
         )
 
-    export = session(f"https://data{residency}.mixpanel.com", _Paced("default"))
-    query = session(f"https://{prefix}mixpanel.com", Bucket("default", CALLS_AN_HOUR, HOUR))
+    export = session(f"https://data{residency}.mixpanel.com", _Paced("default"), EXPORT_PATIENCE)
+    query = session(f"https://{prefix}mixpanel.com", Bucket("default", CALLS_AN_HOUR, HOUR), QUERY_PATIENCE)
     exporter = Exporter(_library(settings, export), clock, spool, settings.workspace_id)
     return Mixpanel(name, settings, exporter=exporter, export=export, query=query, clock=vendor_clock)
 

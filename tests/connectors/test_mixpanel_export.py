@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import random
-import sys
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -341,12 +340,6 @@ def test_the_library_logs_nowhere_by_itself_and_no_secret(
     assert logging.getLogger("mixpanel_utils").handlers == []
     assert SECRET not in caplog.text
     assert "Authorization" not in caplog.text
-
-
-def test_the_library_is_not_imported_before_it_is_needed() -> None:
-    names = {"connectors.mixpanel", "connectors.mixpanel_export"}
-    assert names <= set(sys.modules)
-    assert "mixpanel_utils" not in vars(sys.modules["connectors.mixpanel_export"])
 
 
 # ---- reading lines in any pieces
