@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Timer
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -121,6 +122,18 @@ def open_agent(path: Path, clock: Clock | None = None) -> Iterator[Agent]:
         )
     finally:
         store.close()
+
+
+@contextmanager
+def stop_after(seconds: float, stop: Event) -> Iterator[None]:
+    """Set `stop` when a run takes longer, so that it ends at a batch boundary before the next one is due."""
+    timer = Timer(seconds, stop.set)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`status`, `explain` and `score`: reading what the agent knows. None of them writes to the CRM."""
 
 import difflib
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from connectors.base import Clock
 from scoring.inputs import ScoreRow
 from sync import overview
 from sync.ledger import Ledger
+from sync.run import Agent
 from sync.store import Store
 
 LONGEST = 15
@@ -105,35 +107,57 @@ def explain(config: Path, out: Output, *, account: str) -> int:
 
     Example: holdfast explain "Acme GmbH"
     """
-    from cli.config import load
-    from scoring.card import Scorecard
     from scoring.explain import explain as explain_row
 
-    settings = load(config)
-    card = Scorecard.load(settings.card_path)
-    store, _ = open_for_reading(config)
-    try:
-        row = find_account(store, account)
-    finally:
-        store.close()
-    explanation = explain_row(card, row)
-    out.line(f"{row.name or row.crm_id}  ({row.crm_id})", style="bold")
-    for line in explanation.lines:
+    with open_agent(config) as agent:
+        row = find_account(agent.store, account)
+        as_of = last_scored(agent)
+        now = next(
+            (one for one in scored_rows(agent, as_of) if (one.level, one.crm_id) == ("account", row.crm_id)), row
+        )
+    explanation = explain_row(agent.card, now)
+    out.line(f"{now.name or now.crm_id}  ({now.crm_id}), as of {as_of:%Y-%m-%d %H:%M} UTC", style="bold")
+    for line in explanation.sentences:
         out.line(line)
     if out.as_json:
         out.json(
             {
-                "crm_id": row.crm_id,
-                "name": row.name,
-                "score": row.score,
-                "band": row.band,
-                "coverage": row.coverage,
-                "segments": row.segments,
-                "reason": row.reason,
-                "signals": [s._asdict() for s in row.signals],
+                "crm_id": now.crm_id,
+                "name": now.name,
+                "as_of": as_of,
+                "score": now.score,
+                "health": now.health,
+                "band": now.band,
+                "coverage": now.coverage,
+                "segments": now.segments,
+                "reason": now.reason,
+                "signals": [signal._asdict() for signal in now.signals],
+                "features": now.features,
+                "parts": explanation.parts,
             }
         )
     return OK
+
+
+def last_scored(agent: Agent) -> datetime:
+    """The instant of the newest run that scored.
+
+    Raises:
+        CommandError: When none did.
+    """
+    for run in agent.ledger.runs(limit=100):
+        if run.counts.get("scored") and isinstance(run.counts.get("as_of"), str):
+            return datetime.fromisoformat(run.counts["as_of"])
+    raise CommandError("nothing has been scored yet; run `holdfast sync --dry-run` first.")
+
+
+def scored_rows(agent: Agent, as_of: datetime) -> Iterator[ScoreRow]:
+    """Every account and contact, scored as of an instant out of what is stored."""
+    from scoring.engine import score as run_score
+    from sync import frames
+
+    names = [source.name for source, _ in agent.sources]
+    return iter(run_score(agent.card, frames.inputs(agent.store, as_of, crm=agent.crm.name, sources=names)))
 
 
 def find_account(store: Store, wanted: str) -> ScoreRow:
@@ -170,14 +194,9 @@ def score(config: Path, out: Output, *, sql: bool, level: str, as_of: datetime |
         return _print_sql(config, out, level, dialect)
     from datetime import UTC
 
-    from scoring.engine import score as run_score
-    from sync import frames
-
     with open_agent(config) as agent:
         at = as_of.replace(tzinfo=UTC) if as_of else agent.clock.now()
-        names = [source.name for source, _ in agent.sources]
-        given = frames.inputs(agent.store, at, crm=agent.crm.name, sources=names)
-        rows = [row for row in run_score(agent.card, given) if row.level == level]
+        rows = [row for row in scored_rows(agent, at) if row.level == level]
     rows.sort(key=lambda row: (row.score is None, row.score or 0, row.crm_id))
     out.table(
         ("id", "score", "band", "coverage", "segments", "name", "why"),

@@ -9,7 +9,8 @@ from typing import Any
 import click
 from rich.progress import Progress, TaskID
 
-from cli.app import common, open_agent, stop_on_signals
+from cli.app import common, open_agent, stop_after, stop_on_signals
+from cli.config import load
 from cli.errors import CONFLICTS, CREDENTIALS, ERROR, OK, CommandError
 from cli.output import Output, count
 from cli.plan_view import show_plan, totals
@@ -41,12 +42,13 @@ def sync(config: Path, out: Output, *, dry_run: bool, full: bool, plan_out: Path
 
     Example: holdfast sync --dry-run
     """
+    settings = load(config)
+    if not dry_run and settings.writeback.policy == "approve":
+        raise CommandError(
+            "writeback.policy is 'approve': use `holdfast plan`, look at it, then `holdfast apply PLAN`."
+        )
     with open_agent(config) as agent, run_lock(agent.store.path):
-        if not dry_run and _needs_approval(config):
-            raise CommandError(
-                "writeback.policy is 'approve': use `holdfast plan`, look at it, then `holdfast apply PLAN`."
-            )
-        with stop_on_signals(agent.stop.set):
+        with stop_on_signals(agent.stop.set), stop_after(settings.run.deadline, agent.stop):
             report = watched(agent, out, lambda: agent.run(dry_run=dry_run))
         if plan_out is not None and report.plan is not None:
             report.plan.save(plan_out)
@@ -112,12 +114,6 @@ def run(config: Path, out: Output, *, every: str | None, times: int | None) -> i
     from cli.schedule import keep_running
 
     return keep_running(config, out, every=every, times=times)
-
-
-def _needs_approval(config: Path) -> bool:
-    from cli.config import load
-
-    return load(config).writeback.policy == "approve"
 
 
 def watched(agent: Agent, out: Output, work: Callable[[], RunReport]) -> RunReport:

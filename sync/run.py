@@ -176,8 +176,9 @@ class Agent:
         self.store.save_links(report.resolution, report.as_of, crm=self.crm.name)
         self.on_phase("score")
         names = [source.name for source, _ in self.sources]
-        rows = list(score(self.card, frames.inputs(self.store, report.as_of, crm=self.crm.name, sources=names)))
-        report.score_counts = self.store.save_scores(run_id, rows, report.as_of)
+        given = frames.inputs(self.store, report.as_of, crm=self.crm.name, sources=names)
+        rows: list[ScoreRow] = []
+        report.score_counts = self.store.save_scores(run_id, _kept(score(self.card, given), rows), report.as_of)
         report.scored = Counter(row.level for row in rows)
         report.bands = Counter(row.band for row in rows if row.level == "account")
         return rows
@@ -295,6 +296,13 @@ class Agent:
         return Applier(self.crm, self.store, self.ledger, self.clock, stop=self.stop.is_set)
 
 
+def _kept(rows: Iterable[ScoreRow], into: list[ScoreRow]) -> Iterator[ScoreRow]:
+    """Pass rows on and keep what a plan needs of them: a contact's parts are many and go into no task."""
+    for row in rows:
+        into.append(row if row.level == "account" else row._replace(signals=(), features={}))
+        yield row
+
+
 def _known(record: frames.CrmRecord, obj: str, written: Mapping[tuple[str, str], Mapping[str, object]]) -> Known:
     return Known(record.name, record.values, written.get((obj, record.crm_id), {}))  # type: ignore[arg-type]  # the ledger holds values
 
@@ -328,6 +336,7 @@ def status_of(report: RunReport) -> str:
 def summary(report: RunReport) -> dict[str, object]:
     """The numbers kept with the run."""
     return {
+        "as_of": report.as_of.isoformat(),
         "rows": sum(pull.rows for pull in report.pulls),
         "failed_streams": [f"{pull.source}/{pull.stream}" for pull in report.failed],
         "scored": dict(report.scored),

@@ -126,7 +126,7 @@ def test_a_source_that_is_down_leaves_its_age_behind_and_the_run_goes_on(site: S
     from sandbox.faults import Fault
 
     site.run("setup")
-    site.sandbox.faults.add(Fault("zendesk", path="/api/v2/.*", kind="status", status=503, times=None))
+    site.sandbox.faults.add(Fault("status", "zendesk", path="/api/v2/.*", status=503, every=1))
     said = site.run("sync", "--json")
     assert said.code == 1
     assert {item["source"] for item in said.data["failed"]} == {"zendesk"}
@@ -141,7 +141,7 @@ def test_a_crm_that_is_down_means_nothing_is_planned(site: Site) -> None:
     from sandbox.faults import Fault
 
     site.run("setup")
-    site.sandbox.faults.add(Fault("hubspot", path="/crm/.*companies.*", kind="status", status=503, times=None))
+    site.sandbox.faults.add(Fault("status", "hubspot", path="/crm/.*companies.*", status=503, every=1))
     said = site.run("sync", "--json")
     assert said.code == 1
     assert said.data["plan"] is None
@@ -202,7 +202,7 @@ def test_a_wrong_token_is_said_and_never_shown(site: Site, file: str, secret: st
 def test_another_account_behind_the_same_state_is_refused(site: Site) -> None:
     site.run("setup")
     assert site.run("sync").code == 0
-    site.sandbox.mutate("hubspot", "portal", id=999)
+    site.sandbox.mutate("hubspot", "options", portal_id=999)
     site.sandbox.clock.sleep(86400)
     before = site.writes()
     said = site.run("sync")
