@@ -1,7 +1,7 @@
 """`status`, `explain` and `score`: reading what the agent knows. None of them writes to the CRM."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -160,13 +160,12 @@ def scored_rows(agent: Agent, as_of: datetime) -> Iterator[ScoreRow]:
     return iter(run_score(agent.card, frames.inputs(agent.store, as_of, crm=agent.crm.name, sources=names)))
 
 
-def find_account(store: Store, wanted: str) -> ScoreRow:
+def find_account(rows: Sequence[ScoreRow], wanted: str) -> ScoreRow:
     """The scored account with this CRM id or name.
 
     Raises:
         CommandError: When there is none, or several share the name; lists the nearest.
     """
-    rows = list(store.latest_scores("account"))
     by_id = [row for row in rows if row.crm_id == wanted]
     found = by_id or [row for row in rows if (row.name or "").casefold() == wanted.casefold()]
     if len(found) == 1:
