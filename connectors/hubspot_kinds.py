@@ -90,7 +90,6 @@ class Place(BaseModel):
         until: ... to here ...
         last: ... and has passed this record id.
         listed: When everything was last listed.
-        deleted: Newest deletion seen.
         swept: When deletions were last looked for.
     """
 
@@ -104,7 +103,6 @@ class Place(BaseModel):
     until: AwareDatetime | None = None
     last: int = 0
     listed: AwareDatetime | None = None
-    deleted: AwareDatetime | None = None
     swept: AwareDatetime | None = None
 
     @classmethod

@@ -102,7 +102,7 @@ class Reader:
                 continue
             if count >= 10 * LIST_PAGE:
                 self._believe(kind, count)
-            done = Place(high=started, listed=started, deleted=started, swept=started)
+            done = Place(high=started, listed=started, swept=started)
             yield self._batch(self.fold.fold(kind, rows), done, kind, full=fresh)
 
     def _relist(self, kind: Kind) -> Iterator[Batch]:
@@ -116,7 +116,7 @@ class Reader:
                 yield self._batch(self.fold.fold(kind, rows), None, kind)
                 continue
             self._believe(kind, count)
-            done = Place(high=started, listed=started, deleted=started, swept=started)
+            done = Place(high=started, listed=started, swept=started)
             yield self._batch(self.fold.fold(kind, rows), done, kind, full=True)
 
     def _listed(self, kind: Kind, after: str | None) -> Iterator[Any]:
@@ -159,7 +159,9 @@ class Reader:
         place = place.model_copy(update={"high": max(high, until), "low": None, "until": None, "last": 0})
         deleted: tuple[str, ...] = ()
         if self._due(place.swept, self.rhythm.deletes):
-            deleted, place = self._swept(kind, place)
+            now = self.api.server_now()
+            deleted = self._gone(kind, (place.swept or high) - OVERLAP)
+            place = place.model_copy(update={"swept": now})
         yield Batch(cursor=place.text(), deleted=deleted, server_time=self.api.http.server_time)
 
     def _changed(self, kind: Kind, low: datetime, until: datetime, last: int) -> Iterator[tuple[list[Row], int]]:
@@ -197,19 +199,16 @@ class Reader:
                 return page
         raise ShapeError(f"a search for {kind.name} found records but gave none.", vendor=self.api.http.vendor)
 
-    def _swept(self, kind: Kind, place: Place) -> tuple[tuple[str, ...], Place]:
+    def _gone(self, kind: Kind, since: datetime) -> tuple[str, ...]:
         """Records deleted since the last look. The list has its own paging, no order, and forgets after 90 days."""
-        seen = place.deleted or place.high or self.api.server_now()
-        newest = seen
         gone: list[str] = []
         params = {"limit": str(LIST_PAGE), "archived": "true", "properties": "hs_object_id"}
         for page in self.api.pages(kind.path, params, purpose=f"{kind.name} deleted"):
             for row in results(page, self.api.http.vendor):
                 when = _archived_at(row)
-                if when is not None and when >= seen - OVERLAP:
+                if when is not None and when >= since:
                     gone.append(str(row.get("id")))
-                    newest = max(newest, when)
-        return tuple(gone), place.model_copy(update={"deleted": newest, "swept": self.api.server_now()})
+        return tuple(gone)
 
     def _due(self, last: datetime | None, every: timedelta) -> bool:
         return last is None or self.api.server_now() - last >= every

@@ -1,8 +1,16 @@
-"""A clock that stands still until somebody sleeps, and remembers every wait."""
+"""A clock that stands still until somebody sleeps and remembers every wait; and simulated HubSpot accounts."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+
+from connectors.hubspot import HubSpot, Settings, connect
+from sandbox.core import Sandbox
+from sandbox.faults import Fault
+from sandbox.model import World
+from sandbox.mount import SandboxAdapter
+from sandbox.world import make_world
 
 
 class FakeClock:
@@ -29,3 +37,67 @@ class FakeClock:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+class Portal:
+    """A simulated HubSpot account, and our connector to it."""
+
+    def __init__(self, world: World, **options: Any) -> None:
+        self.box = Sandbox(world, vendors=("hubspot",), options={"hubspot": options})
+        self.vendor: Any = self.box.vendors["hubspot"]
+        self.crm = self.connect()
+
+    def connect(self, **settings: Any) -> HubSpot:
+        given = dict(settings)
+        settings.setdefault("token", "pat-sandbox-full")
+        extra = {name: settings.pop(name) for name in ("clock", "own_fields", "wanted") if name in given}
+        return connect(
+            "hubspot",
+            Settings(base_url=self.box.base_urls()["hubspot"], **settings),
+            adapter=SandboxAdapter(self.box),
+            **{"clock": self.box.clock, **extra},
+        )
+
+    def do(self, action: str, **args: Any) -> Any:
+        """What people do in HubSpot's own pages."""
+        self.vendor.tick(self.box.clock.now())
+        return self.vendor.mutate(action, args)
+
+    def fault(self, kind: Any, path: str = "", **rule: Any) -> None:
+        self.box.faults.add(Fault(kind, vendor="hubspot", path=path, **rule))
+
+    def ids(self, kind: str) -> list[str]:
+        """Ids of all records that exist by now, in order."""
+        self.vendor.tick(self.box.clock.now())
+        table = self.vendor.portal.tables[kind]
+        return sorted((str(table.ids[place]) for place in table.living(0, self.vendor.portal.now)), key=int)
+
+    def pass_time(self, **delta: float) -> None:
+        self.box.clock.advance(timedelta(**delta))
+
+    def requests(self) -> list[str]:
+        """Every request so far, as "METHOD path"."""
+        return [f"{entry.method} {entry.path}" for entry in self.box.journal]
+
+    def forget(self) -> None:
+        self.box.journal.clear()
+
+
+@pytest.fixture(scope="session")
+def small_world() -> World:
+    return make_world(seed=3, accounts=12, people_per_account=8, months=6, horizon_days=0)
+
+
+@pytest.fixture(scope="session")
+def large_world() -> World:
+    return make_world(seed=3, accounts=560, people_per_account=20, months=6, horizon_days=0)
+
+
+@pytest.fixture
+def portal(small_world: World) -> Portal:
+    return Portal(small_world)
+
+
+@pytest.fixture
+def open_portal() -> type[Portal]:
+    return Portal
