@@ -75,6 +75,11 @@ _OLD_ENOUGH = f"usage_history_days >= {2 * WINDOW_DAYS}"
 _THOUSANDTHS = things("thousandth")
 
 
+# Bits of `day_mask`: bit 0 is today, bits 1-28 the last complete days, bits 29-56 the days before.
+_NOW = 2 ** (WINDOW_DAYS + 1) - 2
+_BEFORE = 2 ** (2 * WINDOW_DAYS + 1) - 2 ** (WINDOW_DAYS + 1)
+
+
 def _change(now: str, before: str, least: int) -> str:
     return f"CASE WHEN {_OLD_ENOUGH} AND {before} >= {least} THEN 100 * {now} // {before} - 100 END"
 
@@ -169,40 +174,41 @@ _USAGE = (
         "active_days_28d",
         DAYS,
         "Days with any product event, of the last 28 complete days.",
-        f"BIT_COUNT(BIT_OR(day_mask) & {2**WINDOW_DAYS - 1})",
+        f"BIT_COUNT(BIT_OR(day_mask) & {_NOW})",
         levels=BOTH,
     ),
     _counted(
         "active_days_prev_28d",
         DAYS,
         "Days with any product event, of the 28 days before.",
-        f"BIT_COUNT(BIT_OR(day_mask) & {2 ** (2 * WINDOW_DAYS) - 2**WINDOW_DAYS})",
+        f"BIT_COUNT(BIT_OR(day_mask) & {_BEFORE})",
         levels=BOTH,
     ),
     _counted(
         "active_users_28d",
         PEOPLE,
         "People with a product event in the last 28 complete days.",
-        "SUM(CASE WHEN events > 0 THEN 1 ELSE 0 END)",
+        f"SUM(CASE WHEN (day_mask & {_NOW}) > 0 THEN 1 END)",
     ),
     _counted(
         "active_users_prev_28d",
         PEOPLE,
         "People with a product event in the 28 days before.",
-        "SUM(CASE WHEN events_prev > 0 THEN 1 ELSE 0 END)",
+        f"SUM(CASE WHEN (day_mask & {_BEFORE}) > 0 THEN 1 END)",
     ),
     _counted(
-        "seen_users",
+        "recent_users",
         PEOPLE,
-        "People with a product event in the last 90 complete days.",
-        "SUM(CASE WHEN events_all > 0 THEN 1 ELSE 0 END)",
+        "People with a product event in the last 28 complete days or today.",
+        "SUM(CASE WHEN last_age <= 28 THEN 1 END)",
     ),
+    _counted("seen_users", PEOPLE, "People with a product event in the last 90 days.", "COUNT(*)"),
     _usage(
         "active_share",
         PERCENT,
         "Of the people seen in 90 days, how many were active in the last 28.",
-        "CASE WHEN seen_users > 0 THEN 100 * active_users_28d // seen_users "
-        f"WHEN usage_age IS NULL AND usage_history_days >= {WINDOW_DAYS} THEN seen_users END",
+        "CASE WHEN seen_users > 0 THEN 100 * recent_users // seen_users "
+        f"WHEN usage_history_days >= {WINDOW_DAYS} THEN seen_users END",
     ),
     _usage(
         "active_users_change",

@@ -109,41 +109,44 @@ SOURCES: dict[str, Source] = {
 }
 """Sources that are rows of one table."""
 
-_AGE = "clock.usage_day - DATE_DIFF('day', DATE '1970-01-01', usage.day)"
+_AGE = "CAST(clock.usage_day - DATE_DIFF('day', DATE '1970-01-01', usage.day) AS INT)"
 _SUMS = """MIN(last_age) AS last_age, CAST(SUM(events) AS BIGINT) AS events,
-    CAST(SUM(events_prev) AS BIGINT) AS events_prev, CAST(SUM(events_all) AS BIGINT) AS events_all,
-    BIT_OR(day_mask) AS day_mask"""
+    CAST(SUM(events_prev) AS BIGINT) AS events_prev, BIT_OR(day_mask) AS day_mask"""
 
 
 def usage_chain(source: str, level: Level) -> list[tuple[str, str]]:
     """The steps from usage to rows per account or contact: CTE name -> SQL.
 
     `usage_seen` is the only step that touches every usage row: one pass, one group per person and product group. The
-    days of activity are bits of a number, day 1 (yesterday) the lowest, so that days are counted without listing them.
+    days of activity are bits of a number, the lowest for today, so that days are counted without listing them. What
+    lies outside a window is NULL and not 0: aggregates skip it, which saves a quarter of the pass.
     """
     if source == "history":
-        days = "clock.usage_day - DATE_DIFF('day', DATE '1970-01-01', first_day)"
-        first = "SELECT MIN(usage.day) AS first_day FROM usage"
-        return [("history_rows", f"SELECT {days} AS usage_history_days FROM ({first}) AS span CROSS JOIN clock")]
+        days = "clock.usage_day - DATE_DIFF('day', DATE '1970-01-01', MIN(usage.day))"
+        first = f"SELECT {days} AS days FROM usage CROSS JOIN clock GROUP BY clock.usage_day"
+        capped = f"CASE WHEN days > {REACH_DAYS} THEN {REACH_DAYS} ELSE days END"
+        return [("history_rows", f"SELECT MAX({capped}) AS usage_history_days FROM ({first}) AS span")]
     if source == "link":
         people = f"SELECT usage_person.{level} AS key FROM usage_person WHERE NOT usage_person.{level} IS NULL"
         groups = "SELECT usage_group.account AS key FROM usage_group WHERE NOT usage_group.account IS NULL"
         both = f"{people} UNION ALL {groups}" if level == "account" else people
         return [("link_rows", f"SELECT key FROM ({both}) AS linked")]
-    aged = f"SELECT usage.person, usage.grp, usage.count AS hits, {_AGE} AS age FROM usage CROSS JOIN clock"
-    seen = f"""SELECT person, grp, MIN(age) AS last_age,
-        SUM(CASE WHEN age BETWEEN 1 AND 28 THEN hits ELSE 0 END) AS events,
-        SUM(CASE WHEN age BETWEEN 29 AND 56 THEN hits ELSE 0 END) AS events_prev,
-        SUM(CASE WHEN age >= 1 THEN hits ELSE 0 END) AS events_all,
-        BIT_OR(CASE WHEN age BETWEEN 1 AND 56 THEN CAST(1 AS BIGINT) << CAST(age - 1 AS INT)
-            ELSE CAST(0 AS BIGINT) END) AS day_mask
-        FROM ({aged}) AS aged WHERE age BETWEEN 0 AND {REACH_DAYS} GROUP BY person, grp"""
+    # A contact's usage is the contact's in whichever product group; only accounts need to tell groups apart.
+    group = ", grp" if level == "account" else ""
+    aged = f"SELECT usage.person{group}, usage.count AS hits, {_AGE} AS age FROM usage CROSS JOIN clock"
+    seen = f"""SELECT person{group}, MIN(age) AS last_age,
+        SUM(CASE WHEN age BETWEEN 1 AND 28 THEN hits END) AS events,
+        SUM(CASE WHEN age BETWEEN 29 AND 56 THEN hits END) AS events_prev,
+        BIT_OR(CASE WHEN age <= 56 THEN CAST(1 AS BIGINT) << age END) AS day_mask
+        FROM ({aged}) AS aged WHERE age BETWEEN 0 AND {REACH_DAYS} GROUP BY person{group}"""
     # The same human seen by two sources counts once: as the contact, when linked to one.
     member = "CASE WHEN usage_person.contact IS NULL THEN -1 - usage_seen.person ELSE usage_person.contact END"
-    account = "COALESCE(usage_group.account, usage_person.account)"
-    owned = f"""SELECT {account if level == "account" else "usage_person.contact"} AS key, {member} AS member,
-        usage_seen.last_age, usage_seen.events, usage_seen.events_prev, usage_seen.events_all, usage_seen.day_mask
-        FROM usage_seen LEFT JOIN usage_person ON usage_seen.person = usage_person.person
-        LEFT JOIN usage_group ON usage_seen.grp = usage_group.grp"""
+    key, groups = "usage_person.contact", ""
+    if level == "account":
+        key = "COALESCE(usage_group.account, usage_person.account)"
+        groups = "LEFT JOIN usage_group ON usage_seen.grp = usage_group.grp"
+    owned = f"""SELECT {key} AS key, {member} AS member, usage_seen.last_age, usage_seen.events,
+        usage_seen.events_prev, usage_seen.day_mask
+        FROM usage_seen LEFT JOIN usage_person ON usage_seen.person = usage_person.person {groups}"""
     rows = f"SELECT key, member, {_SUMS} FROM usage_owned WHERE NOT key IS NULL GROUP BY key, member"
     return [("usage_seen", seen), ("usage_owned", owned), ("usage_rows", rows)]
