@@ -48,7 +48,7 @@ from connectors.hubspot_kinds import KINDS
 from connectors.hubspot_read import Reader, Rhythm
 from connectors.hubspot_setup import Checkup, Setup
 from connectors.hubspot_values import own_values
-from connectors.hubspot_write import OBJECTS, Writer
+from connectors.hubspot_write import OBJECTS, Writer, is_id
 
 BASE_URL = "https://api.hubapi.com"
 
@@ -192,7 +192,7 @@ class HubSpot:
         specs = {
             name: self._specs[kind].get(name) or FieldSpec(obj, name, name, "text") for name in dict.fromkeys(fields)
         }
-        numbers = [one for one in ids if one.isdigit()]
+        numbers = [one for one in ids if is_id(one)]
         rows = self._fold.batch_read(kind, numbers, list(specs), purpose="read")
         return {
             str(row["id"]): own_values(specs, row.get("properties") or {})

@@ -238,7 +238,7 @@ def _millis(when: datetime) -> str:
 
 
 def _numbers(rows: Sequence[Row]) -> list[int]:
-    return [int(row["id"]) for row in rows if str(row.get("id")).isdigit()]
+    return [int(row["id"]) for row in rows if str(row.get("id")).isdecimal()]
 
 
 def _archived_at(row: Row) -> datetime | None:

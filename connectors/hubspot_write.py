@@ -160,6 +160,11 @@ def marked(row: Row) -> str | None:
     return found[-1] if found else None
 
 
+def is_id(text: str | None) -> bool:
+    """Whether a record id has the form HubSpot gives; others it may report as written without writing."""
+    return re.fullmatch(r"[0-9]{1,20}", text or "") is not None
+
+
 def _update(change: Change) -> Row:
     properties = {name: to_text(value) for name, value in change.values.items()}
     return {"id": change.record_id, "properties": properties, "objectWriteTraceId": change.key}
@@ -195,7 +200,7 @@ def _refusal(change: Change, definitions: Mapping[str, Row] | None) -> Outcome |
         if not isinstance(change.values.get("due"), datetime):
             return Outcome(change.key, "rejected", error_code="INVALID_DATE", message="a task needs a due date")
         return None
-    if not str(change.record_id).isdigit():
+    if not is_id(change.record_id):
         return Outcome(change.key, "rejected", error_code="INVALID_ID", message="a record id is a number")
     for name, value in change.values.items() if definitions is not None else ():
         reason = objection((definitions or {}).get(name), value)

@@ -1,0 +1,378 @@
+"""Writing to HubSpot: one outcome for every change, and none of them a guess."""
+
+from datetime import UTC, date, datetime
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.base import Change, Crm, FieldSpec, Outcome, Value
+from connectors.errors import CredentialsError, QuotaError
+from connectors.hubspot_write import marked, task_body
+
+SPECS = (
+    FieldSpec("account", "holdfast_score", "Score", "number"),
+    FieldSpec("account", "holdfast_reason", "Reason", "text"),
+    FieldSpec("account", "holdfast_band", "Band", "select", ("green", "yellow", "red")),
+    FieldSpec("account", "holdfast_segments", "Segments", "multi_select", ("power", "at_risk", "dormant")),
+    FieldSpec("account", "holdfast_scored_at", "Scored at", "datetime"),
+    FieldSpec("account", "holdfast_day", "Day", "date"),
+    FieldSpec("account", "holdfast_flag", "Flag", "boolean"),
+    FieldSpec("contact", "holdfast_engagement", "Engagement", "number"),
+)
+FULL: dict[str, Value] = {
+    "holdfast_score": 72.5,
+    "holdfast_reason": "Logins fell <b>by half</b> & more; 100 %",
+    "holdfast_band": "red",
+    "holdfast_segments": ("at_risk", "power"),
+    "holdfast_scored_at": datetime(2026, 11, 22, 8, 0, tzinfo=UTC),
+    "holdfast_day": date(2026, 11, 30),
+    "holdfast_flag": False,
+}
+DUE = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def ready(portal: Any) -> Any:
+    """A portal with our properties."""
+    portal.crm = portal.connect(own_fields=SPECS)
+    portal.crm.setup(SPECS, dry_run=False)
+    portal.forget()
+    return portal
+
+
+def update(record_id: str, values: dict[str, Value] | None = None, key: str = "") -> Change:
+    return Change("account", record_id, values or {"holdfast_score": 50}, key or f"key-{record_id}")
+
+
+def task(account_id: str, key: str, **values: Value) -> Change:
+    given: dict[str, Value] = {"subject": "Call them", "body": "Ask how it goes.", "due": DUE, "priority": "high"}
+    return Change("task", None, {**given, "account_id": account_id, **values}, key)
+
+
+def results(outcomes: list[Outcome]) -> list[str]:
+    return [outcome.result for outcome in outcomes]
+
+
+def posts(portal: Any, end: str) -> int:
+    return sum(request.startswith("POST") and request.endswith(end) for request in portal.requests())
+
+
+def test_it_is_a_crm(portal: Any) -> None:
+    assert isinstance(portal.crm, Crm)
+
+
+def test_what_is_written_is_what_is_read(ready: Any) -> None:
+    one = ready.ids("companies")[0]
+    (outcome,) = ready.crm.send([update(one, FULL)])
+    assert outcome == Outcome(f"key-{one}", "confirmed", one)
+    assert ready.crm.read("account", [one], list(FULL)) == {one: FULL}
+    stream = next(stream for stream in ready.crm.streams if stream.name == "companies")
+    (row,) = [row for batch in ready.crm.pull(stream, None) for row in batch.rows if row["id"] == one]
+    assert ready.crm.own_values(stream, row) == FULL, "they come along with every pull"
+
+
+def test_none_clears_and_a_shorter_choice_replaces(ready: Any) -> None:
+    one = ready.ids("companies")[0]
+    ready.crm.send([update(one, FULL)])
+    ready.crm.send([update(one, {**dict.fromkeys(FULL), "holdfast_segments": ("dormant",)})])
+    assert ready.crm.read("account", [one], list(FULL)) == {
+        one: dict.fromkeys(FULL) | {"holdfast_segments": ("dormant",)}
+    }
+
+
+def test_a_hundred_updates_are_one_request(ready: Any) -> None:
+    people = ready.ids("contacts")[:80]
+    changes = [Change("contact", one, {"holdfast_engagement": 7}, one) for one in people]
+    outcomes = ready.crm.send(changes)
+    assert [(outcome.key, outcome.result) for outcome in outcomes] == [(one, "confirmed") for one in people]
+    assert posts(ready, "contacts/batch/update") == 1
+
+
+def test_nothing_to_send_is_no_request(ready: Any) -> None:
+    assert ready.crm.send([]) == []
+    assert ready.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({"holdfast_scoer": 1}, "PROPERTY_DOESNT_EXIST"),
+        ({"holdfast_band": "purple"}, "INVALID_OPTION"),
+        ({"holdfast_segments": ("power", "unknown")}, "INVALID_OPTION"),
+        ({"holdfast_score": "many"}, "INVALID_INTEGER"),
+        ({"holdfast_score": True}, "INVALID_INTEGER"),
+        ({"holdfast_score": float("nan")}, "INVALID_INTEGER"),
+        ({"holdfast_scored_at": "yesterday"}, "INVALID_DATE"),
+        ({"holdfast_flag": "maybe"}, "INVALID_BOOLEAN"),
+        ({"holdfast_reason": "x" * 65_537}, "INVALID_LENGTH"),
+        ({"hs_lastmodifieddate": DUE}, "READ_ONLY_VALUE"),
+    ],
+)
+def test_a_value_that_would_be_refused_never_endangers_its_batch(
+    ready: Any, values: dict[str, Value], code: str
+) -> None:
+    bad, good = ready.ids("companies")[:2]
+    outcomes = ready.crm.send([update(bad, values), update(good)])
+    assert results(outcomes) == ["rejected", "confirmed"]
+    assert outcomes[0].error_code == code
+    assert next(iter(values)) in outcomes[0].message
+    assert posts(ready, "batch/update") == 1
+
+
+@pytest.mark.parametrize("record_id", ["abc", "8000000017x", "", "\uff10\uff11"])
+def test_an_id_of_the_wrong_form_is_not_sent(ready: Any, record_id: str) -> None:
+    (outcome,) = ready.crm.send([update(record_id, key="k")])
+    assert (outcome.result, outcome.error_code) == ("rejected", "INVALID_ID")
+    assert posts(ready, "batch/update") == 0
+
+
+def test_a_batch_refused_as_a_whole_is_halved_until_the_culprits_stand_alone(ready: Any) -> None:
+    ids = ready.ids("companies")
+    ready.crm.send([update(ids[0])])
+    ready.do("change_property", object="companies", name="holdfast_band", changes={"options": [_option("green")]})
+    bad = {ids[2], ids[7]}
+    changes = [update(one, {"holdfast_band": "red" if one in bad else "green"}) for one in ids]
+    outcomes = ready.crm.send(changes)
+    assert {outcome.remote_id for outcome in outcomes if outcome.result == "rejected"} == bad
+    assert results(outcomes).count("confirmed") == len(ids) - 2
+    assert [outcome.key for outcome in outcomes] == [change.key for change in changes]
+    assert {outcome.error_code for outcome in outcomes if outcome.result == "rejected"} == {"VALIDATION_ERROR"}
+
+
+def _option(value: str) -> dict[str, Any]:
+    return {"label": value, "value": value, "displayOrder": 0, "hidden": False}
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_unknown_and_deleted_records_are_gone_and_the_rest_lands(ready: Any, plain: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    ready.do("options", plain_partial=plain)
+    first, second, third = ready.ids("companies")[:3]
+    ready.do("archive", object="companies", id=second)
+    outcomes = ready.crm.send([update(first), update("123"), update(second), update(third)])
+    assert results(outcomes) == ["confirmed", "gone", "gone", "confirmed"]
+    assert outcomes[1].error_code == "OBJECT_NOT_FOUND"
+
+
+def test_a_record_merged_away_is_silently_left_out_and_so_gone(ready: Any) -> None:
+    winner, loser, other = ready.ids("companies")[:3]
+    ready.do("merge", object="companies", winner=winner, loser=loser)
+    outcomes = ready.crm.send([update(loser), update(other)])
+    assert results(outcomes) == ["gone", "confirmed"]
+    assert "merged" in outcomes[0].message
+    assert ready.crm.read("account", [winner, loser], ["holdfast_score"]) == {winner: {"holdfast_score": None}}
+
+
+def test_missing_and_malformed_ids_are_left_out_of_a_read(ready: Any) -> None:
+    one = ready.ids("companies")[0]
+    assert set(ready.crm.read("account", [one, "77", "x"], ["name"])) == {one}
+    assert ready.crm.read("account", [], ["name"]) == {}
+
+
+def test_the_winner_s_answer_for_a_loser_s_id_is_not_taken(ready: Any) -> None:
+    body = {"results": [{"id": "999", "properties": {"name": "Winner"}}], "status": "COMPLETE"}
+    ready.fault("status", "companies/batch/read", status=200, body=body)
+    assert ready.crm.read("account", ["111"], ["name"]) == {}
+
+
+def test_the_same_record_twice_goes_in_two_requests(ready: Any) -> None:
+    one = ready.ids("companies")[0]
+    outcomes = ready.crm.send([update(one, {"holdfast_score": 1}, "a"), update(one, {"holdfast_score": 2}, "b")])
+    assert results(outcomes) == ["confirmed", "confirmed"]
+    assert ready.crm.read("account", [one], ["holdfast_score"]) == {one: {"holdfast_score": 2}}
+
+
+def test_a_locked_account_is_waited_out(ready: Any) -> None:
+    one = ready.ids("companies")[0]
+    ready.fault("status", "batch/update", status=423, body={"category": "LOCKED", "message": "Locked"})
+    before = ready.box.clock.monotonic()
+    assert results(ready.crm.send([update(one)])) == ["confirmed"]
+    assert ready.box.clock.monotonic() - before >= 2.0
+
+
+@pytest.mark.parametrize(
+    ("fault", "happened"),
+    [
+        ({"kind": "timeout_after"}, True),
+        ({"kind": "timeout_before"}, False),
+        ({"kind": "reset"}, False),
+        ({"kind": "cut"}, True),
+        ({"kind": "status", "status": 502, "effect": True}, True),
+        ({"kind": "status", "status": 503}, False),
+        ({"kind": "html", "status": 200, "effect": True}, True),
+        ({"kind": "not_json"}, False),
+    ],
+)
+def test_an_unclear_ending_is_in_doubt_and_never_sent_again(ready: Any, fault: dict[str, Any], happened: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    one, two = ready.ids("companies")[:2]
+    kind = fault.pop("kind")
+    ready.fault(kind, "batch/update", **fault)
+    assert results(ready.crm.send([update(one), update(two)])) == ["in_doubt", "in_doubt"]
+    assert posts(ready, "batch/update") == 1
+    value = ready.crm.read("account", [one], ["holdfast_score"])[one]["holdfast_score"]
+    assert value == (50 if happened else None)
+
+
+def test_a_server_that_cannot_be_reached_did_nothing(ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import requests
+    from urllib3.exceptions import NewConnectionError
+
+    one = ready.ids("companies")[0]
+    ready.crm.send([update(one)])
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise requests.ConnectionError(NewConnectionError(None, "refused"))  # type: ignore[arg-type]  # no connection
+
+    monkeypatch.setattr("sandbox.mount.SandboxAdapter.send", refuse)
+    (outcome,) = ready.crm.send([update(one)])
+    assert outcome.result == "retry"
+    assert "cannot be reached" in outcome.message
+
+
+def test_a_used_up_day_raises_when_nothing_was_sent(ready: Any) -> None:
+    ready.crm.send([update(ready.ids("companies")[0])])
+    ready.do("options", daily_limit=100)
+    ready.do("use_quota", calls=100)
+    with pytest.raises(QuotaError):
+        ready.crm.send([update(ready.ids("companies")[0])])
+
+
+def test_a_used_up_day_half_way_leaves_the_rest_to_be_sent_again(ready: Any) -> None:
+    ids = ready.ids("companies")[:4]
+    daily = {"policyName": "DAILY", "errorType": "RATE_LIMIT", "message": "You have reached your daily limit."}
+    refused = {"category": "VALIDATION_ERROR", "message": "no"}
+    ready.fault("status", "batch/update", status=400, body=refused, nth=1)
+    ready.fault("status", "batch/update", status=429, body=daily, nth=3)
+    outcomes = ready.crm.send([update(one) for one in ids])
+    assert results(outcomes) == ["confirmed", "confirmed", "retry", "retry"]
+    assert outcomes[2].error_code == "DAILY"
+
+
+def test_a_revoked_token_raises_when_nothing_was_sent(ready: Any) -> None:
+    ready.do("revoke_token", token="pat-sandbox-full")
+    with pytest.raises(CredentialsError):
+        ready.crm.send([update(ready.ids("companies")[0])])
+
+
+def test_a_missing_write_scope_changes_nothing_and_is_named(ready: Any) -> None:
+    ready.do("token", token="pat-reader", scopes=["crm.objects.companies.read", "crm.schemas.companies.read"])
+    reader = ready.connect(token="pat-reader", own_fields=SPECS)
+    (outcome,) = reader.send([update(ready.ids("companies")[0])])
+    assert (outcome.result, outcome.error_code) == ("retry", "MISSING_SCOPES")
+
+
+def test_without_definitions_hubspot_judges_alone(ready: Any) -> None:
+    ready.fault("status", "properties/2026-09/companies", status=403, body={"category": "MISSING_SCOPES"})
+    one, two = ready.ids("companies")[:2]
+    outcomes = ready.crm.send([update(one, {"nonsense": 1}), update(two)])
+    assert results(outcomes) == ["rejected", "confirmed"]
+
+
+def test_an_answer_that_lists_nothing_is_in_doubt(ready: Any) -> None:
+    ready.fault("status", "batch/update", status=200, body={"status": "COMPLETE"})
+    assert results(ready.crm.send([update(ready.ids("companies")[0])])) == ["in_doubt"]
+
+
+# -- tasks ---------------------------------------------------------------------------------------------------------
+
+
+def tasks(portal: Any) -> list[dict[str, Any]]:
+    names = [
+        "hs_task_subject",
+        "hs_task_body",
+        "hs_task_priority",
+        "hs_task_status",
+        "hs_timestamp",
+        "hubspot_owner_id",
+    ]
+    rows = portal.crm._fold.batch_read("tasks", portal.ids("tasks"), names, purpose="test")
+    return [row["properties"] for row in rows]
+
+
+def test_a_task_is_created_for_account_and_contact_and_found_by_its_key(ready: Any) -> None:
+    account, contact = ready.ids("companies")[0], ready.ids("contacts")[0]
+    owner = next(key for key, gone in ready.vendor.portal.inactive.items() if not gone)
+    (outcome,) = ready.crm.send([task(account, "k" * 64, contact_id=contact, owner_id=owner)])
+    assert outcome.result == "confirmed"
+    assert ready.crm.find_tasks([account]) == {"k" * 64: outcome.remote_id}
+    (made,) = tasks(ready)
+    assert made["hs_task_subject"] == "Call them"
+    assert made["hs_task_priority"] == "HIGH"
+    assert made["hs_task_status"] == "NOT_STARTED"
+    assert made["hubspot_owner_id"] == owner
+    assert made["hs_timestamp"].startswith("2026-11-30T09:00:00")
+    linked = ready.crm._fold.associated("contacts", "tasks", [contact], purpose="test")
+    assert linked == {contact: [{"id": outcome.remote_id, "primary": False}]}
+
+
+def test_a_batch_of_tasks_with_one_bad_owner_makes_the_others(ready: Any) -> None:
+    accounts = ready.ids("companies")[:4]
+    changes = [task(one, f"key-{one}", owner_id="999" if one == accounts[1] else None) for one in accounts]
+    outcomes = ready.crm.send(changes)
+    assert results(outcomes) == ["confirmed", "rejected", "confirmed", "confirmed"]
+    assert posts(ready, "tasks/batch/create") == 1
+    found = ready.crm.find_tasks(accounts)
+    assert found == {outcome.key: outcome.remote_id for outcome in outcomes if outcome.result == "confirmed"}
+
+
+@pytest.mark.parametrize(("status", "result"), [(400, "rejected"), (404, "gone")])
+def test_a_task_for_a_deleted_account_is_not_made(ready: Any, status: int, result: str) -> None:
+    ready.do("options", association_error=status)
+    gone, there = ready.ids("companies")[:2]
+    ready.do("archive", object="companies", id=gone)
+    assert results(ready.crm.send([task(gone, "a"), task(there, "b")])) == [result, "confirmed"]
+
+
+def test_a_task_without_a_due_date_is_refused_here(ready: Any) -> None:
+    (outcome,) = ready.crm.send([task(ready.ids("companies")[0], "a", due=None)])
+    assert (outcome.result, outcome.error_code) == ("rejected", "INVALID_DATE")
+    assert ready.requests() == []
+
+
+@pytest.mark.parametrize(("kind", "made"), [("timeout_after", 1), ("timeout_before", 0), ("cut", 1)])
+def test_a_task_in_doubt_is_settled_by_asking(ready: Any, kind: str, made: int) -> None:
+    account = ready.ids("companies")[0]
+    ready.fault(kind, "tasks/batch/create")
+    assert results(ready.crm.send([task(account, "the-key")])) == ["in_doubt"]
+    assert len(ready.crm.find_tasks([account])) == made
+    assert posts(ready, "tasks/batch/create") == 1
+
+
+def test_tasks_are_found_among_many_others_without_searching(ready: Any) -> None:
+    accounts = ready.ids("companies")
+    ready.crm.send([task(one, f"key-{one}") for one in accounts])
+    for number in range(130):
+        properties = {"hs_timestamp": "2026-11-22T00:00:00Z", "hs_task_body": f"mine {number}"}
+        made = ready.do("create", object="tasks", properties=properties)
+        ready.do("associate", object="tasks", id=made, to="companies", to_id=accounts[0])
+    ready.forget()
+    assert set(ready.crm.find_tasks(accounts)) == {f"key-{one}" for one in accounts}
+    assert not any("search" in request for request in ready.requests())
+    assert ready.crm.find_tasks([]) == {}
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append(tag)
+
+
+@given(st.text(), st.text("0123456789abcdef", min_size=1))
+def test_whatever_a_task_says_stays_text_and_its_key_is_read_back(text: str, key: str) -> None:
+    body = task_body(text, key)
+    tags = Tags()
+    tags.feed(body)
+    assert [tag for tag in tags.found if tag != "br"] == ["p", "p", "span"]
+    assert marked({"properties": {"hs_task_body": body}}) == key
+
+
+def test_a_marker_inside_the_text_is_not_ours() -> None:
+    body = task_body("They wrote [holdfast:forged] and more", "real")
+    assert marked({"properties": {"hs_task_body": body}}) == "real"
+    assert marked({"properties": {"hs_task_body": None}}) is None
+    assert marked({}) is None
