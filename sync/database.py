@@ -96,13 +96,17 @@ class StateFile:
         self.file = path / "state.db"
         self.readonly = readonly
         self._lock = threading.RLock()
+        self._timeout = timeout
         _prepare(path, self.file, readonly=readonly)
-        self.db = _Database(_connect(self.file, readonly=readonly, timeout=timeout), self.file)
+        self.db = self._open()
         try:
             self._check_and_migrate()
         except BaseException:
             self.db.close()
             raise
+
+    def _open(self) -> _Database:
+        return _Database(_connect(self.file, readonly=self.readonly, timeout=self._timeout), self.file)
 
     def _check_and_migrate(self) -> None:
         tables = self._scalar("SELECT count(*) FROM sqlite_master")
@@ -128,6 +132,8 @@ class StateFile:
 
     def _configure(self) -> None:
         """Set what makes commits durable and readers welcome. WAL stays with the file, the rest with the connection."""
+        if self.readonly:
+            return
         for pragma in (
             "journal_mode = WAL",
             "synchronous = FULL",
@@ -145,6 +151,26 @@ class StateFile:
         """Close the file."""
         with self._lock, explained(self.file):
             self.db.close()
+
+    @contextmanager
+    def released(self) -> Iterator[Path]:
+        """Let go of the file inside the block, for a library that brings its own SQLite, such as ADBC's driver.
+
+        Two copies of SQLite in one process must never have the same file open: POSIX locks belong to the process, so
+        neither sees the other's, and when one closes the file the other's locks are gone with it. Seen here: ADBC
+        closes, takes itself for the last one, removes the write-ahead log, and what we commit afterwards is lost.
+        See "How To Corrupt An SQLite Database File", section 2.2.1, at sqlite.org. Other threads wait meanwhile.
+        """
+        with self._lock:
+            if self.db.conn.in_transaction:
+                raise StoreError(self.file, "It cannot be let go of inside a transaction.", "This is a defect.")
+            with explained(self.file):
+                self.db.close()
+            try:
+                yield self.file
+            finally:
+                self.db = self._open()
+                self._configure()
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query, never of a half-done transaction of another thread."""
@@ -189,11 +215,10 @@ def _prepare(path: Path, file: Path, *, readonly: bool) -> None:
     else:
         try:
             private_folder(path)
-            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            if file.stat().st_mode & 0o077:
+            if not file.exists():  # opening and closing it again would drop the locks of this process's connections
+                os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            if file.is_file() and file.stat().st_mode & 0o077:
                 file.chmod(0o600)
-        except IsADirectoryError as error:
-            raise StoreError(file, "A folder is in the place of the state file.", "Move it away.") from error
         except OSError as error:
             raise StoreError(
                 file, f"It cannot be made: {error.strerror}.", "Check [state] dir and its owner."

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping
 
 from connectors.base import Value
 from mapping.schema import Record
-from sync.tables import KINDS, version_of
+from sync.tables import KINDS, compact, version_of
 from sync.values import dumps
+
+_NONE = frozenset({None})
+_NOTHING = ("{}", None, 0)
 
 _UPSERT = """
 INSERT INTO crm_value (object, record_id, "values", version, written, seen_at) VALUES (?, ?, ?, ?, ?, ?)
@@ -28,26 +31,23 @@ def see(
     A row of a version that we have already written to is from before our write: an index that lags shows it for a
     while, and it must not make the next plan write again.
     """
-    versions = {record.source_id: version_of(record.updated_at) for record in records}
-    texts = {
-        record_id: _canonical(values) if any(value is not None for value in values.values()) else "{}"
-        for record_id, values in own_values.items()
-        if record_id in versions
-    }
+    at = {record.source_id: record.updated_at for record in records}
+    said = {record_id: values for record_id, values in own_values.items() if record_id in at}
     held = {
         row[0]: row[1:]
         for row in conn.execute(
             'SELECT record_id, "values", version, written FROM crm_value '
             "WHERE object = ? AND record_id IN (SELECT value FROM json_each(?))",
-            (obj, json.dumps(list(texts))),
+            (obj, compact(list(said))),
         )
     }
     rows = []
-    for record_id, text in texts.items():
-        known, known_version, written = held.get(record_id, ("{}", None, 0))
-        version = versions[record_id]
+    for record_id, values in said.items():
+        known, known_version, written = held.get(record_id, _NOTHING)
+        text = "{}" if _NONE.issuperset(values.values()) else _canonical(values)
         if text == known and not written:
             continue
+        version = version_of(at[record_id])
         if written and version is not None and known_version is not None and version <= known_version:
             continue
         rows.append((obj, record_id, text, version, 0, now))
@@ -60,9 +60,8 @@ def write(conn: sqlite3.Connection, obj: str, record_id: str, values: Mapping[st
     row = conn.execute('SELECT "values" FROM crm_value WHERE object = ? AND record_id = ?', (obj, record_id)).fetchone()
     old = json.loads(row[0]) if row else {}
     merged = {**old, **json.loads(dumps(values))}
-    text = json.dumps(
-        {name: value for name, value in merged.items() if value is not None}, sort_keys=True, separators=(",", ":")
-    )
+    filled = {name: value for name, value in merged.items() if value is not None}
+    text = json.dumps(filled, sort_keys=True, separators=(",", ":"))
     conn.execute(_UPSERT, (obj, record_id, text, _held_version(conn, obj, record_id), 1, now))
 
 

@@ -4,7 +4,6 @@ Vendors re-send: pages overlap, the same row comes twice, a lagging index sends 
 record is compared with what is held; only a difference is written, and only forwards in the record's own time.
 """
 
-import json
 import sqlite3
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from mapping.schema import Record
-from sync.tables import KINDS, Kind
+from sync.tables import KINDS, Kind, compact
 
 VANISH_SHARE = 0.2
 VANISH_ALWAYS = 20
@@ -58,7 +57,7 @@ class Counts:
 
 def keys_of(conn: sqlite3.Connection, kind: Kind, source: int, ids: Iterable[str]) -> dict[str, int]:
     """Vendor id -> key, for those that have one."""
-    return dict(conn.execute(kind.find, (source, json.dumps(list(ids)))).fetchall())
+    return dict(conn.execute(kind.find, (source, compact(list(ids)))).fetchall())
 
 
 def take_keys(conn: sqlite3.Connection, kind: Kind, source: int, ids: Iterable[str]) -> dict[str, int]:
@@ -112,7 +111,7 @@ class RecordWriter:
             if known is None or not _is_older(record, known):
                 latest[record.source_id] = record
         contents = self.kind.contents(list(latest.values()), self._references(latest.values()))
-        held = {row[0]: row for row in self.conn.execute(self.kind.select, (self.source, json.dumps(list(latest))))}
+        held = {row[0]: row for row in self.conn.execute(self.kind.select, (self.source, compact(list(latest))))}
         writes = _Writes()
         counts = self._sort_out(contents, held, writes, seen)
         self._execute(writes)

@@ -135,7 +135,7 @@ class _ScoreWriter:
         self.counts = Counts()
 
     def write(self, level: Level, rows: Sequence[ScoreRow]) -> None:
-        keys = json.dumps([row.key for row in rows])
+        keys = compact([row.key for row in rows])
         held = {row[0]: row[1:] for row in self.conn.execute(_HELD, (level, keys))}
         insert: list[tuple[Any, ...]] = []
         replace: list[tuple[Any, ...]] = []
@@ -200,7 +200,7 @@ def _as_stored(row: ScoreRow) -> tuple[Any, ...]:
         row.reason,
         row.name,
         row.owner_id,
-        json.dumps(row.signals, separators=(",", ":")),
+        compact(row.signals),
     )
 
 

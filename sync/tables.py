@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
+from pydantic_core import to_json
+
 from mapping.schema import RECORDS, Record
 
 Type = Literal["text", "int", "bool", "instant", "day", "list", "map", "account", "contact", "ticket"]
@@ -63,7 +65,7 @@ def version_of(moment: datetime | None) -> int | None:
 
 def compact(data: Any) -> str:
     """Canonical JSON text: equal data give equal text."""
-    return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return to_json(dict(sorted(data.items())) if isinstance(data, dict) else data).decode()
 
 
 def _instants(values: Sequence[datetime | None]) -> list[int | None]:
@@ -72,6 +74,10 @@ def _instants(values: Sequence[datetime | None]) -> list[int | None]:
 
 def _days(values: Sequence[date | None]) -> list[int | None]:
     return [None if value is None else value.toordinal() - _EPOCH_DAY for value in values]
+
+
+def _versions(values: Sequence[datetime | None]) -> list[int | None]:
+    return [None if value is None else round(value.timestamp() * 1_000_000) for value in values]
 
 
 def _texts(values: Sequence[Any]) -> list[str | None]:
@@ -155,7 +161,7 @@ class Kind:
         data = [record.__dict__ for record in records]
         columns: list[Iterable[Any]] = [
             [row["source_id"] for row in data],
-            [version_of(row["updated_at"]) for row in data],
+            _versions([row["updated_at"] for row in data]),
         ]
         for column in self.columns:
             field = column.field

@@ -1,10 +1,58 @@
-"""Event exports -> daily counts per person, group and event, in one Parquet file a day and source."""
+"""Event exports -> daily counts per person, group and event, in one Parquet file a day and source.
 
-from datetime import datetime
+An export is read by DuckDB, never line by line in Python. Each event is known by a hash of its name, sender, time and
+insert id; the same event counts once, within a file and against what earlier pulls counted: the hashes of the last day
+of arrivals are kept beside the counts, for the overlap that connectors ask for again. A day's new counts go into a new
+file; which files are in force is said by the state file alone, in the same transaction as the cursor. A crash before it
+leaves the old files in force and new ones that nobody speaks of; `clean` removes them.
+
+An event that names several groups counts once for each of them. An event without a user id counts as anonymous, and for
+nobody.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from connectors.base import EventExport
-from mapping.mapped import EventMap
-from sync.store import Counts, Store
+from connectors.errors import ShapeError
+from mapping.mapped import EventMap, Reject
+from sync import streams
+from sync.database import StoreError, private_folder
+from sync.records import Counts, take_keys
+from sync.store import Store
+from sync.tables import KINDS, compact, epoch, epoch_day
+from sync.usage_sql import GROUPS, PERSONS, READ, TOTALS, USAGE, columns
+
+if TYPE_CHECKING:
+    import duckdb
+
+MEMORY = "400MB"
+THREADS = 2
+KEEP_HASHES = timedelta(hours=24)
+"""How long after its arrival an event sent again is known for a repetition. Longer than any overlap; a connector's
+daily repair replaces the counts of the days it reads."""
+CHUNK = 20_000
+
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """The new state of one epoch day; `path` is None when the day has no events."""
+
+    day: int
+    path: Path | None
+    rows: int
+    events: int
+    anonymous: int
 
 
 def ingest(
@@ -17,5 +65,354 @@ def ingest(
     cursor: str | None,
     now: datetime,
 ) -> Counts:
-    """Count the events of an export and commit counts and cursor together. Deletes the export's file."""
-    raise NotImplementedError
+    """Count the events of an export; commit counts and cursor together; delete the export's file.
+
+    Args:
+        store: The state.
+        source: Name of the source in the config.
+        stream: The vendor's word for its events.
+        export: The spooled file. Where it `replaces`, its days are overwritten, otherwise added to.
+        events: Where to find things in a line.
+        cursor: Where to resume afterwards; None keeps the earlier cursor.
+        now: For the quarantine.
+
+    Raises:
+        ShapeError: When the file cannot be read at all, such as a line of more than 16 MiB.
+        StoreError: When state or disk cannot be used. In both cases nothing was counted and the file stays.
+    """
+    work = _Ingest(store, source, stream, export, events)
+    with work.engine():
+        counts = work.run(cursor, now)
+    export.path.unlink(missing_ok=True)
+    return counts
+
+
+def files(store: Store, *, sources: Iterable[str] | None = None, until: date | None = None) -> list[Path]:
+    """The usage files in force, by day, up to and including a day."""
+    wanted = None if sources is None else set(sources)
+    rows = store.rows(
+        "SELECT source.name, day, path FROM usage_file JOIN stream ON stream.id = usage_file.stream "
+        "JOIN source ON source.id = stream.source ORDER BY day, source.name"
+    )
+    last = None if until is None else epoch_day(until)
+    return [
+        store.path / path
+        for name, day, path in rows
+        if (wanted is None or name in wanted) and (last is None or day <= last)
+    ]
+
+
+def missing(store: Store, source: str) -> list[Path]:
+    """Files that should be there and are not: the source's events must then be read again from the start."""
+    return [path for path in files(store, sources=[source]) if not path.is_file()]
+
+
+def clean(store: Store) -> list[Path]:
+    """Remove what a killed run left behind; gives what was removed. Only for the one agent that may write."""
+    folder = store.path / "usage"
+    known = {store.path / row[0] for row in store.rows("SELECT path FROM usage_file UNION SELECT path FROM usage_seen")}
+    orphans = [path for path in sorted(folder.rglob("*")) if path.is_file() and path not in known]
+    for path in orphans:
+        path.unlink(missing_ok=True)
+    shutil.rmtree(_spill(store), ignore_errors=True)
+    return orphans
+
+
+def _spill(store: Store) -> Path:
+    return store.path / "tmp"
+
+
+class _Ingest:
+    """One export on its way into the state."""
+
+    def __init__(self, store: Store, source: str, stream: str, export: EventExport, events: EventMap) -> None:
+        self.store = store
+        self.source = source
+        self.stream = stream
+        self.export = export
+        self.events = events
+        self.folder = store.path / "usage" / quote(source, safe="")
+        with store.transaction() as conn:
+            self.source_key = streams.source_key(conn, source)
+            self.stream_key = streams.stream_key(conn, self.source_key, stream, "usage")
+        self.db: duckdb.DuckDBPyConnection
+        self.written: list[Path] = []
+
+    @contextmanager
+    def engine(self) -> Iterator[None]:
+        """Run DuckDB inside the block; its errors become `StoreError`, and files of a failed ingest are removed."""
+        import duckdb
+
+        private_folder(self.store.path / "usage")
+        private_folder(self.folder)
+        spill = _spill(self.store)
+        private_folder(spill)
+        self.db = duckdb.connect(
+            config={
+                "memory_limit": MEMORY,
+                "threads": THREADS,
+                "temp_directory": str(spill),
+                "preserve_insertion_order": False,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            }
+        )
+        self.engine_version = duckdb.__version__
+        try:
+            yield
+        except duckdb.Error as error:
+            self._discard()
+            if isinstance(error, duckdb.InvalidInputException):
+                raise ShapeError(f"The event export cannot be read: {_first_line(error)}") from error
+            short = isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException)
+            raise StoreError(
+                self.folder,
+                f"The events could not be counted: {_first_line(error)}",
+                "Check disk and memory, then repeat." if short else "This is a defect; please report it.",
+            ) from error
+        except BaseException:
+            self._discard()
+            raise
+        finally:
+            self.db.close()
+
+    def _discard(self) -> None:
+        for path in self.written:
+            path.unlink(missing_ok=True)
+
+    def run(self, cursor: str | None, now: datetime) -> Counts:
+        """Read, count, write, commit."""
+        generation = self._generation()
+        self.db.execute(READ.format(**columns(self.events)), [str(self.export.path), self.events.device_prefix])
+        rejects = self._drop_unusable()
+        usable = self._one("SELECT count(*) FROM ev")
+        self._drop_repetitions()
+        seen = self._write_hashes(generation)
+        totals = {day: (events, anonymous) for day, events, anonymous in self.db.execute(TOTALS).fetchall()}
+        self.db.execute(PERSONS)
+        self.db.execute(GROUPS)
+        self._keys("person", "contact")
+        self._keys("group", "account")
+        self.db.execute(USAGE)
+        days = self._write_days(generation, totals)
+        old = self._commit(days, seen, generation, rejects, cursor, epoch(now))
+        for path in old:
+            path.unlink(missing_ok=True)
+        named, anonymous = (sum(total[i] for total in totals.values()) for i in (0, 1))
+        return Counts(
+            events=named,
+            anonymous=anonymous,
+            duplicates=usable - named - anonymous,
+            rejected=sum(times for _, times in rejects),
+        )
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def _one(self, sql: str) -> Any:
+        return self.db.execute(sql).fetchall()[0][0]
+
+    def _drop_unusable(self) -> list[tuple[Reject, int]]:
+        """Remove lines that cannot be counted; gives, by reason, how many they were."""
+        days = [epoch_day(self.export.first_day), epoch_day(self.export.last_day)]
+        bad = "event IS NULL OR event = '' OR day IS NULL OR day NOT BETWEEN ? AND ?"
+        found = self.db.execute(
+            "SELECT CASE WHEN event IS NULL OR event = '' THEN 1 WHEN day IS NULL THEN 2 ELSE 3 END AS why, "
+            f"count(*) FROM ev WHERE {bad} GROUP BY 1 ORDER BY 1",
+            days,
+        ).fetchall()
+        if found:
+            self.db.execute(f"DELETE FROM ev WHERE {bad}", days)
+        reasons = {
+            1: f"The line is no JSON object with an event name at '{self.events.name}'.",
+            2: f"The event has no usable time at '{self.events.time}'.",
+            3: "The event's day is not one of those asked for.",
+        }
+        return [(Reject(self.source, self.stream, None, reasons[why], ""), times) for why, times in found]
+
+    def _drop_repetitions(self) -> None:
+        """Keep each event once, and not at all where an earlier pull counted it."""
+        # Nearly no event comes twice, so only those that do are compared.
+        self.db.execute("CREATE TEMP TABLE twice AS SELECT h FROM ev GROUP BY h HAVING count(*) > 1")
+        if self._one("SELECT count(*) FROM twice"):
+            self.db.execute(
+                "CREATE TEMP TABLE once AS SELECT DISTINCT ON (h) * FROM ev WHERE h IN (FROM twice) "
+                "ORDER BY h, arrived, person, grp"
+            )
+            self.db.execute("DELETE FROM ev WHERE h IN (FROM twice)")
+            self.db.execute("INSERT INTO ev FROM once")
+        known = [] if self.export.replaces else self._hash_files()
+        if known:
+            self.db.execute("DELETE FROM ev WHERE h IN (SELECT h FROM read_parquet(?))", [known])
+
+    def _hash_files(self) -> list[str]:
+        """Hashes kept by earlier pulls. Another DuckDB may hash otherwise, so that its files say nothing to us."""
+        rows = self.store.rows("SELECT path FROM usage_seen WHERE stream = ?", (self.stream_key,))
+        paths = [self.store.path / row[0] for row in rows]
+        mine = f".{self.engine_version}.parquet"
+        return [str(path) for path in paths if path.name.endswith(mine) and path.is_file()]
+
+    # -- keys ---------------------------------------------------------------------------------------------------
+
+    def _keys(self, name: str, kind: str) -> None:
+        """Make table `<name>_key` (id, key) for the ids in `<name>_id`.
+
+        New ones are committed before the counts that need them: a key that nothing speaks of yet does no harm.
+        """
+        self.db.execute(
+            f"CREATE TEMP TABLE {name}_number AS SELECT id, row_number() OVER (ORDER BY id) AS i "
+            f"FROM (SELECT DISTINCT id FROM {name}_id)"
+        )
+        ids = [row[0] for row in self.db.execute(f"SELECT id FROM {name}_number ORDER BY i").fetchall()]
+        keys: list[int] = []
+        for start in range(0, len(ids), CHUNK):
+            part = ids[start : start + CHUNK]
+            with self.store.transaction() as conn:
+                found = take_keys(conn, KINDS[kind], self.source_key, part)
+            keys.extend(found[source_id] for source_id in part)
+        # A list passes as JSON text: bound number by number it would take many times as long.
+        self.db.execute(
+            f"CREATE TEMP TABLE {name}_key AS SELECT id, key FROM {name}_number JOIN (SELECT unnest(k) AS key, "
+            """generate_subscripts(k, 1) AS i FROM (SELECT from_json(?, '["INTEGER"]') AS k)) USING (i)""",
+            [compact(keys)],
+        )
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def _generation(self) -> int:
+        rows = self.store.rows("SELECT value FROM meta WHERE key = ?", (f"usage:{self.stream_key}",))
+        return int(rows[0][0]) + 1 if rows else 1
+
+    def _write_days(self, generation: int, totals: dict[int, tuple[int, int]]) -> list[_Day]:
+        """Write the days that events fell on, and for an export that replaces the empty ones too."""
+        held = {
+            row[0]: row[1:]
+            for row in self.store.rows(
+                "SELECT day, path, events, anonymous FROM usage_file WHERE stream = ?", (self.stream_key,)
+            )
+        }
+        touched = set(totals)
+        if self.export.replaces:
+            touched.update(range(epoch_day(self.export.first_day), epoch_day(self.export.last_day) + 1))
+        days = []
+        for day in sorted(touched):
+            events, anonymous = totals.get(day, (0, 0))
+            old = None
+            if not self.export.replaces and day in held:
+                old, old_events, old_anonymous = held[day]
+                events, anonymous = events + old_events, anonymous + old_anonymous
+            days.append(self._write_day(_Day(day, None, 0, events, anonymous), generation, old))
+        return days
+
+    def _write_day(self, day: _Day, generation: int, old: str | None) -> _Day:
+        if not day.events and not day.anonymous:
+            return day
+        date_ = _EPOCH + timedelta(days=day.day)
+        path = self.folder / f"{date_.isoformat()}.{generation}.parquet"
+        rows = "SELECT $date AS day, person, grp, event, n AS count FROM usage WHERE day = $day"
+        parameters: dict[str, Any] = {"date": date_, "day": day.day}
+        if old is not None:
+            rows = (
+                "SELECT day, person, grp, event, CAST(sum(count) AS INTEGER) AS count FROM "
+                f"({rows} UNION ALL SELECT day, person, grp, event, count FROM read_parquet($old)) GROUP BY ALL"
+            )
+            parameters["old"] = str(self.store.path / old)
+        number = self._copy(f"{rows} ORDER BY person", parameters, path)
+        return replace(day, path=path, rows=number)
+
+    def _copy(self, select: str, parameters: dict[str, Any], path: Path) -> int:
+        """Write a query's rows to a Parquet file that is complete and on disk when its name appears."""
+        part = path.with_suffix(".part")
+        self.written += [part, path]
+        quoted = str(part).replace("'", "''")
+        number: int = self.db.execute(f"COPY ({select}) TO '{quoted}' (FORMAT parquet)", parameters).fetchall()[0][0]
+        part.chmod(0o600)
+        _sync(part)
+        part.replace(path)
+        return number
+
+    def _write_hashes(self, generation: int) -> tuple[Path, int] | None:
+        """Keep the hashes of what arrived lately; gives the file and the newest arrival, epoch seconds."""
+        newest = self._one("SELECT max(arrived) FROM ev")
+        if newest is None:
+            return None
+        path = self.folder / f"seen.{generation}.{self.engine_version}.parquet"
+        oldest = newest - int(KEEP_HASHES.total_seconds())
+        self._copy("SELECT h FROM ev WHERE arrived >= $oldest", {"oldest": oldest}, path)
+        return path, newest
+
+    # -- committing ---------------------------------------------------------------------------------------------
+
+    def _commit(
+        self,
+        days: list[_Day],
+        seen: tuple[Path, int] | None,
+        generation: int,
+        rejects: list[tuple[Reject, int]],
+        cursor: str | None,
+        now: int,
+    ) -> list[Path]:
+        """Put the new files in force together with the cursor; gives the files that are not any more."""
+        _sync(self.folder)
+        before = self._in_force()
+        with self.store.transaction() as conn:
+            conn.executemany(
+                "DELETE FROM usage_file WHERE stream = ? AND day = ?",
+                [(self.stream_key, day.day) for day in days],
+            )
+            conn.executemany(
+                "INSERT INTO usage_file (stream, day, generation, path, rows, events, anonymous, written) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        self.stream_key,
+                        d.day,
+                        generation,
+                        self._name(d.path),
+                        d.rows,
+                        d.events,
+                        d.anonymous,
+                        now,
+                    )
+                    for d in days
+                    if d.path is not None
+                ],
+            )
+            if seen is not None:
+                conn.execute("INSERT INTO usage_seen VALUES (?, ?, ?)", (self._name(seen[0]), self.stream_key, seen[1]))
+            conn.execute(
+                "DELETE FROM usage_seen WHERE stream = ?1 AND newest < "
+                "(SELECT max(newest) FROM usage_seen WHERE stream = ?1) - ?2",
+                (self.stream_key, int(KEEP_HASHES.total_seconds())),
+            )
+            conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"usage:{self.stream_key}", str(generation)))
+            for reject, times in rejects:
+                streams.quarantine(conn, self.stream_key, [reject], now, times)
+            streams.advance(conn, self.stream_key, cursor, 0)
+            total = "UPDATE stream SET total = (SELECT coalesce(sum(events), 0) FROM usage_file WHERE stream = ?1)"
+            conn.execute(f"{total} WHERE id = ?1", (self.stream_key,))
+        self.written.clear()
+        return sorted(before - self._in_force())
+
+    def _in_force(self) -> set[Path]:
+        rows = self.store.rows(
+            "SELECT path FROM usage_file WHERE stream = ?1 UNION SELECT path FROM usage_seen WHERE stream = ?1",
+            (self.stream_key,),
+        )
+        return {self.store.path / row[0] for row in rows}
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.store.path).as_posix()
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _sync(path: Path) -> None:
+    """Have a file or folder on the disk, not only on its way there."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some file systems do not know it for folders
+            os.fsync(handle)
+    finally:
+        os.close(handle)
