@@ -202,8 +202,8 @@ def cursor_page(call: Call, keys: Keys, name: str, render: Callable[[int], Json]
         name: [render(key) for key in window],
         "meta": {"has_more": more, "after_cursor": last, "before_cursor": first},
         "links": {
-            "prev": _page_link(call, size, before=first) if start and first else None,
-            "next": _page_link(call, size, after=last) if more and last else None,
+            "prev": page_link(call, size, before=first) if start and first else None,
+            "next": page_link(call, size, after=last) if more and last else None,
         },
     }
 
@@ -215,7 +215,8 @@ def _key_in(cursor: str) -> int:
     return int(match[1])
 
 
-def _page_link(call: Call, size: int, **edge: str) -> str:
+def page_link(call: Call, size: int, **edge: str) -> str:
+    """Link to the neighbouring page; `edge` is `after` or `before`."""
     kept = {k: v for k, v in call.request.args.items() if not k.startswith("page[")}
     paging = {f"page[{k}]": v for k, v in edge.items()}
     return call.link(call.path, **kept, **paging, **{"page[size]": size})

@@ -22,6 +22,7 @@ from sandbox.zendesk_http import (
     encode_cursor,
     not_found,
     offset_page,
+    page_link,
     refuse,
 )
 from sandbox.zendesk_log import Keys
@@ -244,8 +245,11 @@ class Lists:
             inner = self._still_alive(call, call.text("page[after]"))
             call = _with_after(call, inner)
         page = cursor_page(call, keys, "results", self._result(f"{kind}s", call.base), most=1000)
-        for holder, name in ((page["meta"], "after_cursor"), (page["links"], "next")):
-            holder[name] = _dated(holder[name], call.now)
+        if page["meta"]["after_cursor"] is not None:
+            cursor = encode_cursor(f"{call.now}~{page['meta']['after_cursor']}")
+            page["meta"]["after_cursor"] = cursor
+            if page["links"]["next"]:
+                page["links"]["next"] = page_link(call, len(page["results"]), after=cursor)
         return page
 
     @staticmethod
@@ -299,12 +303,3 @@ def _with_after(call: Call, cursor: str) -> Call:
     changed["page[after]"] = cursor
     call.request.args = changed
     return call
-
-
-def _dated(value: str | None, now: int) -> str | None:
-    """Put the time of issue into a cursor, or into the cursor of a link."""
-    if value is None:
-        return None
-    head, mark, cursor = value.rpartition("page%5Bafter%5D=")
-    cursor, amp, rest = cursor.partition("&")
-    return f"{head}{mark}{encode_cursor(f'{now}~{cursor}')}{amp}{rest}"

@@ -53,8 +53,11 @@ class ChangeLog:
         self._compact()
 
     def _compact(self) -> None:
-        self._base = np.sort(self._current[self._current > 0])
-        self._tail.clear()
+        """Sort everything into the base, but for the newest second: more may still happen in it."""
+        keys = np.sort(self._current[self._current > 0])
+        newest = first_key(int(keys[-1]) >> SHIFT) if len(keys) else 0
+        split = int(np.searchsorted(keys, newest))
+        self._base, self._tail = keys[:split], keys[split:].tolist()
 
     def __len__(self) -> int:
         return len(self._current)
