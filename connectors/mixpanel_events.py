@@ -12,15 +12,14 @@ The cursor is the newest arrival stamp seen, never our own clock. A day is a UTC
 a day in the project's own zone, and event times are local times written as if they were UTC (setting `legacy_time`).
 """
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.base import Batch, EventExport
 from connectors.errors import RequestError
 from connectors.mixpanel_export import Download, Exporter
+from connectors.place import State, dump, load
 from connectors.vendor_clock import VendorClock
 
 LATE = timedelta(days=5)
@@ -30,8 +29,6 @@ SLICE = timedelta(days=30)
 OVERLAP_MS = 600_000
 REPAIR = timedelta(hours=23)
 DAY = timedelta(days=1)
-
-State = dict[str, Any]
 
 
 class Events:
@@ -59,7 +56,7 @@ class Events:
 
     def pull(self, cursor: str | None) -> Iterator[Batch]:
         """Yield exports of what is new since `cursor`."""
-        state: State = json.loads(cursor) if cursor else {}
+        state = load(cursor, "mixpanel")
         if "through" not in state:
             yield from self._whole(self.today() - self._history, state)
             return
@@ -69,7 +66,7 @@ class Events:
         else:
             yield from self._new(first, state)
 
-    def _repair_due(self, state: Mapping[str, Any]) -> bool:
+    def _repair_due(self, state: State) -> bool:
         last = state.get("repaired")
         return last is None or self._clock.now() - datetime.fromisoformat(last) >= REPAIR
 
@@ -106,11 +103,11 @@ class Events:
             yield self._batch(got, first, last, place, replaces=False)
             return
         got.path.unlink(missing_ok=True)
-        yield Batch(cursor=_dump(place), server_time=self._clock.now())
+        yield Batch(cursor=dump(place), server_time=self._clock.now())
 
     def _batch(self, got: Download, first: date, last: date, place: State, *, replaces: bool) -> Batch:
         export = EventExport(got.path, first, last, replaces=replaces)
-        return Batch(cursor=_dump(place), export=export, server_time=self._clock.now())
+        return Batch(cursor=dump(place), export=export, server_time=self._clock.now())
 
     def _arrived(self, last: date, newest: int) -> int:
         """How far arrivals are known, epoch milliseconds: not beyond the last day asked for, nor the vendor's now."""
@@ -128,10 +125,6 @@ class Events:
             if error.status != 400 or not first <= today < last:
                 raise
         return self._exporter.download(first, today, where), today
-
-
-def _dump(place: State) -> str:
-    return json.dumps(place, separators=(",", ":"), sort_keys=True)
 
 
 def _milliseconds(instant: datetime) -> int:

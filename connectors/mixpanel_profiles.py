@@ -15,12 +15,11 @@ from pydantic_core import from_json
 from connectors.base import Batch, Row
 from connectors.errors import CursorExpiredError, RequestError, ShapeError
 from connectors.http import Http
+from connectors.place import State, dump, load
 from connectors.vendor_clock import VendorClock
 
 DAILY = timedelta(hours=23)
 PAGE = 1000
-
-State = dict[str, Any]
 
 
 class Profiles:
@@ -54,7 +53,7 @@ class Profiles:
         Raises:
             CursorExpiredError: Mixpanel has forgotten the session of a listing that was to go on.
         """
-        state: State = json.loads(cursor) if cursor else {}
+        state = load(cursor, "mixpanel")
         run = state if "session" in state else self._begin(state)
         if run is None:
             yield Batch(cursor=cursor)
@@ -68,7 +67,7 @@ class Profiles:
             if not done and not run["session"]:
                 raise ShapeError("engage gave no session id to go on with.", vendor="mixpanel")
             place = {"listed": run["began"]} if done else run
-            yield Batch(rows, json.dumps(place), server_time=self._clock.now(), full=whole and done)
+            yield Batch(rows, dump(place), server_time=self._clock.now(), full=whole and done)
 
     def readable(self) -> None:
         """Ask for a profile nobody has. Raises what stands in the way, such as a plan without the query API (402)."""

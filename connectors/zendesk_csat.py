@@ -12,7 +12,8 @@ from typing import Any
 
 from connectors.base import Batch, Row
 from connectors.errors import MissingPermissionError, NotFoundError
-from connectors.zendesk_pages import LIST_PAGE, Pages, State, Touched, dump, load
+from connectors.place import State, dump, load
+from connectors.zendesk_pages import LIST_PAGE, Pages, Touched
 
 SWEEP = timedelta(days=30)
 OVERLAP = timedelta(minutes=10)
@@ -72,7 +73,7 @@ class Csat:
         Raises:
             MissingPermissionError: Neither system may be read.
         """
-        state = load(cursor)
+        state = load(cursor, "zendesk")
         if "off" in state and not self._pages.due(state, "off"):
             yield Batch(cursor=cursor)
             return

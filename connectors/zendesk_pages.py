@@ -10,7 +10,6 @@ Exports compare `generated_timestamp`, which system updates move without touchin
 minute. Rows are never filtered by their dates.
 """
 
-import json
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from typing import Any
 from connectors.base import Batch, Row
 from connectors.errors import CursorExpiredError, RequestError, ShapeError
 from connectors.http import Http
+from connectors.place import State, dump, load
 from connectors.vendor_clock import VendorClock
 
 EXPORT_PAGE = 1000
@@ -28,8 +28,6 @@ SAFE_LAG = 360
 DAILY = timedelta(hours=23)
 """What happens once a day is due again after this long, so that an hourly run with jitter stays at once a day."""
 FOLLOWED_MOST = 20_000
-
-State = dict[str, Any]
 
 
 class Touched:
@@ -107,7 +105,7 @@ class Pages:
 
     def organizations(self, cursor: str | None) -> Iterator[Batch]:
         """Changed organizations; once a day all of them, since one that was merged away vanishes without a trace."""
-        state = load(cursor)
+        state = load(cursor, "zendesk")
         began, full = self.clock.now(), self.due(state, "listed")
         start = 0 if full else min(int(state["start"]), int(began.timestamp()) - SAFE_LAG)
         seen: set[tuple[Any, Any]] = set()
@@ -128,7 +126,7 @@ class Pages:
 
     def memberships(self, cursor: str | None) -> Iterator[Batch]:
         """All memberships once a day: there is no feed of changes. An interrupted listing goes on where it was."""
-        state = load(cursor)
+        state = load(cursor, "zendesk")
         after = state.get("after")
         if after is None and not self.due(state, "listed"):
             yield Batch(cursor=cursor)
@@ -187,24 +185,6 @@ class Pages:
         if not isinstance(page, dict):
             raise ShapeError(f"{path} answered with JSON that is not an object.", vendor="zendesk")
         return page
-
-
-def load(cursor: str | None) -> State:
-    """The place a cursor stands for; empty at the start."""
-    if cursor is None:
-        return {}
-    try:
-        state = json.loads(cursor)
-    except ValueError:
-        state = None
-    if not isinstance(state, dict):
-        raise CursorExpiredError("the saved place cannot be read.", vendor="zendesk")
-    return state
-
-
-def dump(state: Mapping[str, Any]) -> str:
-    """A place as text; what is None is left out."""
-    return json.dumps({name: value for name, value in state.items() if value is not None}, separators=(",", ":"))
 
 
 def rows_of(page: Mapping[str, Any], key: str) -> list[Row]:

@@ -373,3 +373,9 @@ def test_neither_client_library_is_imported_before_it_is_needed() -> None:
     code = "import sys, connectors.mixpanel, connectors.zendesk; print({'mixpanel_utils', 'zenpy'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("name", ["events", "profiles"])
+def test_a_saved_place_that_is_no_place_starts_the_stream_again(mixpanel: Mixpanel, name: str) -> None:
+    with pytest.raises(CursorExpiredError):
+        pull(mixpanel, name, "[1]")

@@ -16,7 +16,6 @@ from connectors.errors import (
     ConfigError,
     ConnectorError,
     CredentialsError,
-    CursorExpiredError,
     MissingPermissionError,
     NotFoundError,
     QuotaError,
@@ -299,6 +298,12 @@ def test_the_token_goes_to_zendesk_only(url: str) -> None:
         connect("zendesk", settings, clock=SandboxClock(NOW))
 
 
+def test_memberships_can_be_left_out(make: Callable[..., Zendesk]) -> None:
+    names = {stream.name for stream in make(memberships=False).streams}
+    assert "organization_memberships" not in names
+    assert "users" in names
+
+
 def test_every_setting_is_described() -> None:
     assert all(field.description for field in Settings.model_fields.values())
 
@@ -312,9 +317,3 @@ def test_the_registry_leads_here() -> None:
     module = VENDORS["zendesk"].load()
     assert module.connect is connect
     assert module.Settings is Settings
-
-
-def test_a_saved_place_that_is_no_place_is_refused(zendesk: Zendesk) -> None:
-    stream = zendesk.streams[0]
-    with pytest.raises(CursorExpiredError):
-        list(zendesk.pull(stream, "[]"))

@@ -1,0 +1,32 @@
+"""A place in a stream as text: what a cursor is to the connectors that keep more than one thing in it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from connectors.errors import CursorExpiredError
+
+State = dict[str, Any]
+
+
+def load(cursor: str | None, vendor: str) -> State:
+    """What a cursor stands for; empty at the start.
+
+    Raises:
+        CursorExpiredError: It is none of ours, so that the stream must start again.
+    """
+    if cursor is None:
+        return {}
+    try:
+        state = json.loads(cursor)
+    except ValueError:
+        state = None
+    if not isinstance(state, dict):
+        raise CursorExpiredError("the saved place cannot be read.", vendor=vendor)
+    return state
+
+
+def dump(state: Mapping[str, Any]) -> str:
+    """A place as text; what is None is left out."""
+    known = {name: value for name, value in state.items() if value is not None}
+    return json.dumps(known, separators=(",", ":"), sort_keys=True)
