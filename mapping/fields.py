@@ -59,7 +59,7 @@ class FieldMap:
         """Like `load`, from a table in hand, for connectors that live outside this project."""
         own = spec.Place(f"{vendor}.toml", "")
         over = spec.Place(file, f"sources.{vendor}.fields" if prefix is None else prefix)
-        layers = over.table(overrides or {}, list(table))
+        layers = over.table({} if overrides is None else overrides, list(table))
         for name, layer in layers.items():
             over.at(name).table(layer)
         streams = {

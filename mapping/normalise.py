@@ -3,9 +3,11 @@
 import re
 import unicodedata
 
-_PLAIN_EMAIL = re.compile(r"[!-?A-~]+@[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.ASCII)
-"""Lower-case ASCII with one '@' and nothing left to do."""
-_PLAIN_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.ASCII)
+_LABEL = r"[a-z0-9_]+(?:-+[a-z0-9_]+)*"
+_HOST = rf"{_LABEL}(?:\.{_LABEL})*"
+_PLAIN_HOST = re.compile(_HOST, re.ASCII)
+_PLAIN_EMAIL = re.compile(rf"[!-?A-~]+@{_HOST}", re.ASCII)
+"""Lower-case ASCII with one "@" and nothing left to do."""
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://|^//")
 _SALESFORCE_18 = re.compile(r"[A-Za-z0-9]{15}[A-Z0-5]{3}", re.ASCII)
 _CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"

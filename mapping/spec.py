@@ -194,13 +194,11 @@ def _field(place: Place, record: str, name: str, spec: Any) -> FieldSpec:
         return FieldSpec(tuple(r for part in parts for r in part.readers), defaults[0] if defaults else None)
     if isinstance(spec, str) and spec.startswith(CONST):
         return FieldSpec((), _constant(place, record, name, spec))
-    if isinstance(spec, str):
-        spec = {"path": spec}
-    table = place.table(spec, SPEC_KEYS)
+    table = {"path": spec} if isinstance(spec, str) else place.table(spec, SPEC_KEYS)
     if "join" in table:
         return _joined(place.at("join"), record, name, table["join"])
     path = table.get("path", "")
-    get = place.at("path").getter(path) if "path" in spec else place.getter(path)
+    get = (place if isinstance(spec, str) else place.at("path")).getter(path)
     default = table.get("default")
     if default is not None:
         _suits(place.at("default"), record, name, kinds.kinds(record).get(name, "id"), default)
