@@ -132,7 +132,7 @@ def day_of(event: Event) -> date:
 
 def key(event: Event) -> str:
     """What makes two lines the same event; `$insert_id` alone is used again by others."""
-    return str([event["properties"][name] for name in ("distinct_id", "time", "$insert_id")] + [event["event"]])
+    return str([event["properties"].get(name) for name in ("distinct_id", "time", "$insert_id")] + [event["event"]])
 
 
 def inserts(batches: Iterable[Batch]) -> list[str]:

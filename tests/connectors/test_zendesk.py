@@ -98,6 +98,12 @@ def test_an_agent_is_told_which_role_is_missing(make: Callable[..., Zendesk]) ->
         make(email="agent@holdfast.example").environment()
 
 
+def test_an_agent_may_not_export(make: Callable[..., Zendesk]) -> None:
+    zendesk = make(email="agent@holdfast.example")
+    with pytest.raises(MissingPermissionError):
+        list(zendesk.pull(zendesk.streams[2], None))
+
+
 def test_check_finds_nothing_wrong(zendesk: Zendesk) -> None:
     findings = {finding.code: finding for finding in zendesk.check()}
     assert {finding.severity for finding in findings.values()} <= {"ok", "info"}

@@ -11,7 +11,6 @@ import pytest
 from connectors.base import Batch, Row
 from connectors.errors import (
     CursorExpiredError,
-    MissingPermissionError,
     QuotaError,
     RequestError,
     ShapeError,
@@ -374,12 +373,6 @@ def test_a_list_that_repeats_its_cursor_is_an_error_not_a_loop(desk: Desk) -> No
     desk.sandbox.faults.add(Fault("status", path="memberships", status=200, body=page, times=9))
     with pytest.raises(ShapeError, match="same cursor twice"):
         desk.batches("organization_memberships")
-
-
-def test_a_token_without_admin_rights_is_told_apart_from_a_wrong_one(desk: Desk) -> None:
-    desk.source = desk.connect(email="agent@holdfast.example")
-    with pytest.raises(MissingPermissionError):
-        desk.batches("tickets")
 
 
 def test_a_read_timeout_is_transient(desk: Desk) -> None:
