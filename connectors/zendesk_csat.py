@@ -1,8 +1,9 @@
 """Zendesk's two satisfaction systems, of which an account runs one at a time.
 
-Both lists filter by creation only, and an answer given or changed later does not move it. So each hour asks for what
-was created since the last time, once a day for the last 30 days, and, where the vendor can filter by ticket, for the
-answers to the tickets that have changed: each answer also changes its ticket.
+Both lists filter by creation only, and an answer given or changed later does not move it. But each answer also changes
+its ticket. So where the vendor can filter by ticket, each hour asks for the answers to the tickets that have changed;
+where it cannot, or the tickets are not known, for what was created since the last time; and once a day for the last 30
+days.
 """
 
 from collections.abc import Callable, Iterator
@@ -79,12 +80,21 @@ class Csat:
             return
         state.pop("off", None)
         try:
-            yield from self._answers(state)
+            yield from self._answers(state) if self._must_list(state) else self._unlisted(state)
         except CLOSED as error:
             if probe(self._pages, self._other) is None:
                 message = f"{self._system.name} and {self._other.name} are both closed to this token."
                 raise MissingPermissionError(message, vendor="zendesk", status=error.status, advice=ADVICE) from None
             yield Batch(cursor=dump({**state, "off": self._pages.clock.now().isoformat()}))
+
+    def _must_list(self, state: State) -> bool:
+        """Whether the changed tickets do not suffice."""
+        covered = self._touched is not None and self._touched.covered()
+        return not covered or "until" not in state or "after" in state or self._pages.due(state, "swept")
+
+    def _unlisted(self, state: State) -> Iterator[Batch]:
+        yield Batch(cursor=dump(state))
+        yield from self._followed(dump(state))
 
     def _answers(self, state: State) -> Iterator[Batch]:
         """The listing, begun anew or gone on with, then the tickets that changed."""

@@ -35,6 +35,7 @@ class Touched:
 
     def __init__(self) -> None:
         self._ids: dict[int, None] = {}
+        self._complete = False
         self._lock = threading.Lock()
 
     def add(self, rows: list[Row]) -> None:
@@ -43,6 +44,15 @@ class Touched:
             for row in rows:
                 if _may_have_answer(row) and len(self._ids) < FOLLOWED_MOST:
                     self._ids[row["id"]] = None
+
+    def complete(self) -> None:
+        """Every ticket that changed since the last run has been noted."""
+        self._complete = True
+
+    def covered(self) -> bool:
+        """Whether that was said since the last time somebody asked."""
+        covered, self._complete = self._complete, False
+        return covered
 
     def ids(self) -> list[int]:
         """The tickets noted so far, oldest first."""
@@ -82,6 +92,8 @@ class Pages:
             if cursor is not None:
                 self._touched.add(rows)
             yield Batch(rows, batch.cursor, deleted=deleted, server_time=batch.server_time)
+        if cursor is not None:
+            self._touched.complete()
 
     def users(self, cursor: str | None) -> Iterator[Batch]:
         """Changed users; one who was merged away or deleted comes with `active` false."""

@@ -125,7 +125,31 @@ def test_many_changed_tickets_are_followed_a_hundred_at_a_time(
     followed = [q["filter[subject_zrns]"].split(",") for q in desk.queries(SURVEYS) if "filter[subject_zrns]" in q]
     assert len(followed[0]) == 100
     assert len(followed) == 2
-    assert desk.source.calls[SURVEYS] - before == 3
+    assert desk.source.calls[SURVEYS] - before == 2
+
+
+def test_a_quiet_hour_costs_no_call_when_the_tickets_are_known(make: Callable[..., Desk]) -> None:
+    desk = make()
+    desk.next("tickets", SURVEYS)
+    kept = desk.cursors[SURVEYS]
+    asked = len(desk.queries(SURVEYS))
+    desk.wait(minutes=1)
+    desk.next("tickets", SURVEYS)
+    assert len(desk.queries(SURVEYS)) == asked
+    assert desk.cursors[SURVEYS] == kept
+    desk.next(SURVEYS)
+    assert len(desk.queries(SURVEYS)) == asked + 1
+
+
+def test_tickets_that_could_not_be_read_make_us_ask_for_the_list(make: Callable[..., Desk]) -> None:
+    desk = make()
+    desk.next("tickets", SURVEYS)
+    desk.wait(hours=1)
+    desk.sandbox.faults.add(Fault("status", path="tickets", status=403, body={}))
+    with pytest.raises(MissingPermissionError):
+        desk.next("tickets")
+    desk.next(SURVEYS)
+    assert "filter[created_at_start]" in desk.queries(SURVEYS)[-1]
 
 
 def test_open_tickets_are_not_followed(make: Callable[..., Desk]) -> None:
