@@ -120,6 +120,11 @@ class Store(StateFile):
             key = streams.stream_key(conn, streams.source_key(conn, source), stream, kind)
             streams.finished(conn, key, end, epoch(now))
 
+    def complete(self, source: str, stream: str) -> datetime | None:
+        """Start of the last pull of a stream that ended well."""
+        found = [status.complete for status in self.status() if (status.source, status.stream) == (source, stream)]
+        return found[0] if found else None
+
     def status(self) -> list[StreamStatus]:
         """Every stream ever asked for, by source and stream."""
         return streams.statuses(self.rows(streams.STATUS))

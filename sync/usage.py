@@ -10,10 +10,7 @@ An event that names several groups counts once for each of them. An event withou
 nobody.
 """
 
-import contextlib
-import os
-import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -29,6 +26,7 @@ from sync.database import StoreError, private_folder
 from sync.records import Counts, take_keys
 from sync.store import Store
 from sync.tables import KINDS, compact, epoch, epoch_day
+from sync.usage_files import spill_folder, sync_to_disk
 from sync.usage_sql import GROUPS, PERSONS, READ, TOTALS, USAGE, columns
 
 if TYPE_CHECKING:
@@ -40,6 +38,7 @@ KEEP_HASHES = timedelta(hours=24)
 """How long after its arrival an event sent again is known for a repetition. Longer than any overlap; a connector's
 daily repair replaces the counts of the days it reads."""
 CHUNK = 20_000
+REMOVE = "Remove that file: the events are read again then."
 
 _EPOCH = date(1970, 1, 1)
 
@@ -78,48 +77,32 @@ def ingest(
 
     Raises:
         ShapeError: When the file cannot be read at all, such as a line of more than 16 MiB.
-        StoreError: When state or disk cannot be used. In both cases nothing was counted and the file stays.
+        StoreError: When state or disk cannot be used. In both cases nothing was counted.
     """
-    work = _Ingest(store, source, stream, export, events)
-    with work.engine():
-        counts = work.run(cursor, now)
-    export.path.unlink(missing_ok=True)
-    return counts
+    try:
+        work = _Ingest(store, source, stream, export, events)
+        with work.engine():
+            return work.run(cursor, now)
+    finally:
+        export.path.unlink(missing_ok=True)
 
 
-def files(store: Store, *, sources: Iterable[str] | None = None, until: date | None = None) -> list[Path]:
-    """The usage files in force, by day, up to and including a day."""
-    wanted = None if sources is None else set(sources)
-    rows = store.rows(
-        "SELECT source.name, day, path FROM usage_file JOIN stream ON stream.id = usage_file.stream "
-        "JOIN source ON source.id = stream.source ORDER BY day, source.name"
-    )
-    last = None if until is None else epoch_day(until)
-    return [
-        store.path / path
-        for name, day, path in rows
-        if (wanted is None or name in wanted) and (last is None or day <= last)
-    ]
+def pairs(files: Sequence[Path]) -> list[tuple[int, int]]:
+    """Who was active under which group, as keys, in these usage files.
 
+    Raises:
+        StoreError: When one of them cannot be read.
+    """
+    import duckdb
 
-def missing(store: Store, source: str) -> list[Path]:
-    """Files that should be there and are not: the source's events must then be read again from the start."""
-    return [path for path in files(store, sources=[source]) if not path.is_file()]
-
-
-def clean(store: Store) -> list[Path]:
-    """Remove what a killed run left behind; gives what was removed. Only for the one agent that may write."""
-    folder = store.path / "usage"
-    known = {store.path / row[0] for row in store.rows("SELECT path FROM usage_file UNION SELECT path FROM usage_seen")}
-    orphans = [path for path in sorted(folder.rglob("*")) if path.is_file() and path not in known]
-    for path in orphans:
-        path.unlink(missing_ok=True)
-    shutil.rmtree(_spill(store), ignore_errors=True)
-    return orphans
-
-
-def _spill(store: Store) -> Path:
-    return store.path / "tmp"
+    with duckdb.connect(config={"memory_limit": MEMORY, "threads": THREADS}) as db:
+        try:
+            return db.execute(
+                "SELECT DISTINCT person, grp FROM read_parquet(?) WHERE grp IS NOT NULL ORDER BY ALL",
+                [[str(path) for path in files]],
+            ).fetchall()
+        except duckdb.Error as error:
+            raise StoreError(files[0].parent, f"A usage file cannot be read: {_first_line(error)}", REMOVE) from error
 
 
 class _Ingest:
@@ -145,7 +128,7 @@ class _Ingest:
 
         private_folder(self.store.path / "usage")
         private_folder(self.folder)
-        spill = _spill(self.store)
+        spill = spill_folder(self.store)
         private_folder(spill)
         self.db = duckdb.connect(
             config={
@@ -326,7 +309,7 @@ class _Ingest:
         quoted = str(part).replace("'", "''")
         number: int = self.db.execute(f"COPY ({select}) TO '{quoted}' (FORMAT parquet)", parameters).fetchall()[0][0]
         part.chmod(0o600)
-        _sync(part)
+        sync_to_disk(part)
         part.replace(path)
         return number
 
@@ -352,7 +335,7 @@ class _Ingest:
         now: int,
     ) -> list[Path]:
         """Put the new files in force together with the cursor; gives the files that are not any more."""
-        _sync(self.folder)
+        sync_to_disk(self.folder)
         before = self._in_force()
         with self.store.transaction() as conn:
             conn.executemany(
@@ -406,13 +389,3 @@ class _Ingest:
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-def _sync(path: Path) -> None:
-    """Have a file or folder on the disk, not only on its way there."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # some file systems do not know it for folders
-            os.fsync(handle)
-    finally:
-        os.close(handle)

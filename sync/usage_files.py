@@ -1,0 +1,57 @@
+"""Which usage files are in force, which are missing, which nobody speaks of."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+from sync.store import Store
+from sync.tables import epoch_day
+
+
+def files(store: Store, *, sources: Iterable[str] | None = None, until: date | None = None) -> list[Path]:
+    """The usage files in force, by day, up to and including a day."""
+    wanted = None if sources is None else set(sources)
+    rows = store.rows(
+        "SELECT source.name, day, path FROM usage_file JOIN stream ON stream.id = usage_file.stream "
+        "JOIN source ON source.id = stream.source ORDER BY day, source.name"
+    )
+    last = None if until is None else epoch_day(until)
+    return [
+        store.path / path
+        for name, day, path in rows
+        if (wanted is None or name in wanted) and (last is None or day <= last)
+    ]
+
+
+def missing(store: Store, source: str) -> list[Path]:
+    """Files that should be there and are not: the source's events must then be read again from the start."""
+    return [path for path in files(store, sources=[source]) if not path.is_file()]
+
+
+def clean(store: Store) -> list[Path]:
+    """Remove what a killed run left behind; gives what was removed. Only for the one agent that may write."""
+    folder = store.path / "usage"
+    known = {store.path / row[0] for row in store.rows("SELECT path FROM usage_file UNION SELECT path FROM usage_seen")}
+    orphans = [path for path in sorted(folder.rglob("*")) if path.is_file() and path not in known]
+    for path in orphans:
+        path.unlink(missing_ok=True)
+    shutil.rmtree(spill_folder(store), ignore_errors=True)
+    return orphans
+
+
+def spill_folder(store: Store) -> Path:
+    """Where DuckDB puts what does not fit into memory."""
+    return store.path / "tmp"
+
+
+def sync_to_disk(path: Path) -> None:
+    """Have a file or folder on the disk, not only on its way there."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some file systems do not know it for folders
+            os.fsync(handle)
+    finally:
+        os.close(handle)
