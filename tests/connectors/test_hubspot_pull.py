@@ -243,6 +243,14 @@ def test_deletions_are_found_every_few_hours_and_then_forgotten(portal: Any) -> 
     assert deleted(pull(portal.crm, "contacts", last(batches))) == set()
 
 
+def test_a_deletion_without_a_date_is_left_to_the_daily_list(portal: Any) -> None:
+    cursor = last(pull(portal.crm, "contacts"))
+    portal.do("archive", object="contacts", id=portal.ids("contacts")[0])
+    portal.pass_time(hours=7)
+    portal.fault("drift", "archived=true", set={"archivedAt": None})
+    assert deleted(pull(portal.crm, "contacts", cursor)) == set()
+
+
 def test_more_deletions_than_fit_on_a_page(open_portal: Any, large_world: Any) -> None:
     portal = open_portal(large_world)
     cursor = last(pull(portal.crm, "contacts"))

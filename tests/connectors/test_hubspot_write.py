@@ -256,6 +256,14 @@ def test_a_revoked_token_raises_when_nothing_was_sent(ready: Any) -> None:
         ready.crm.send([update(ready.ids("companies")[0])])
 
 
+def test_definitions_that_may_not_be_read_for_want_of_quota_send_nothing(ready: Any) -> None:
+    ready.do("options", daily_limit=100)
+    ready.do("use_quota", calls=100)
+    with pytest.raises(QuotaError):
+        ready.connect(own_fields=SPECS).send([update(ready.ids("companies")[0])])
+    assert posts(ready, "batch/update") == 0
+
+
 def test_a_missing_write_scope_changes_nothing_and_is_named(ready: Any) -> None:
     ready.do("token", token="pat-reader", scopes=["crm.objects.companies.read", "crm.schemas.companies.read"])
     reader = ready.connect(token="pat-reader", own_fields=SPECS)
@@ -351,6 +359,16 @@ def test_tasks_are_found_among_many_others_without_searching(ready: Any) -> None
     assert set(ready.crm.find_tasks(accounts)) == {f"key-{one}" for one in accounts}
     assert not any("search" in request for request in ready.requests())
     assert ready.crm.find_tasks([]) == {}
+
+
+def test_the_tasks_of_a_busy_account_span_pages_of_associations(ready: Any) -> None:
+    account = ready.ids("companies")[0]
+    for _ in range(600):
+        made = ready.do("create", object="tasks", properties={"hs_timestamp": "2026-11-22T00:00:00Z"})
+        ready.do("associate", object="tasks", id=made, to="companies", to_id=account)
+    (outcome,) = ready.crm.send([task(account, "the-key")])
+    assert ready.crm.find_tasks([account]) == {"the-key": outcome.remote_id}
+    assert posts(ready, "companies/tasks/batch/read") == 2
 
 
 class Tags(HTMLParser):
