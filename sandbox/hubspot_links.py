@@ -101,14 +101,14 @@ class Links:
                     self.remove(kind, loser, to, target)
                     self.add(kind, winner, to, target, kept)
 
-    def in_list(self, kind: str, record_id: int, to: str, more: Callable[[str], str]) -> dict[str, Any] | None:
+    def in_list(self, kind: str, record_id: int, to: str, page: str) -> dict[str, Any] | None:
         """The `associations` entry of a listed record: one row a type, None when there is nothing.
 
         Args:
             kind: The record's kind.
             record_id: The record.
             to: The kind of the others.
-            more: Gives the link to the next page for an `after`.
+            page: URL of the association list that a long entry goes on in.
         """
         targets = self.get(kind, record_id, to)
         if not targets:
@@ -118,7 +118,7 @@ class Links:
         rows = [{"id": str(i), "type": names[t]} for i in shown[:IN_LIST] for t in targets[i]]
         entry: dict[str, Any] = {"results": rows}
         if len(shown) > IN_LIST:
-            entry["paging"] = {"next": {"after": str(shown[IN_LIST]), "link": more(str(shown[IN_LIST]))}}
+            entry["paging"] = {"next": {"after": str(shown[IN_LIST]), "link": f"{page}?after={shown[IN_LIST]}"}}
         return entry
 
     @staticmethod

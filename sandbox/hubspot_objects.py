@@ -77,8 +77,9 @@ def add_associations(
     """Put `associations` into a shown record; a record without any has no such key."""
     entries = {}
     for to in others:
-        path = f"{call.root}/crm/v4/objects/{kind}/{record_id}/associations/{to}"
-        entry = portal.links.in_list(kind, record_id, to, lambda after, p=path: f"{p}?after={after}")  # type: ignore[misc]  # mypy cannot infer lambdas with defaults
+        entry = portal.links.in_list(
+            kind, record_id, to, f"{call.root}/crm/v4/objects/{kind}/{record_id}/associations/{to}"
+        )
         if entry is not None:
             entries[to] = entry
     if entries:

@@ -60,7 +60,8 @@ class People:
         kind = kind_of(str(args["object"]))
         record_id = self.portal.create(kind, self.portal.check(kind, args["properties"], system=True), "CRM_UI")
         for link in args.get("associations", ()):
-            self._link({"object": kind, "id": record_id, "to": link["object"], "to_id": link["id"], **link})
+            target = {"to": link["object"], "to_id": link["id"], "types": link.get("types", ())}
+            self._link({"object": kind, "id": record_id, **target})
         return str(record_id)
 
     def _link(self, args: Mapping[str, Any]) -> None:

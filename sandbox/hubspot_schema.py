@@ -221,10 +221,14 @@ def iso(ms: int) -> str:
     return f"{(_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec='milliseconds')[:-6]}Z"
 
 
+def without_fraction(text: str) -> str:
+    """ISO text without its fraction when that is zero: how HubSpot writes property values."""
+    return f"{text[:-5]}Z" if text.endswith(".000Z") else text
+
+
 def short_iso(ms: int) -> str:
-    """Epoch milliseconds as ISO text, without a fraction when it is zero: how HubSpot writes property values."""
-    precision = "milliseconds" if ms % 1000 else "seconds"
-    return f"{(_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec=precision)[:-6]}Z"
+    """Epoch milliseconds as ISO text, without a zero fraction."""
+    return without_fraction(iso(ms))
 
 
 def parse_instant(text: str) -> int:

@@ -105,7 +105,7 @@ class Search:
         return candidates
 
     def _candidates(self, kind: str, group: list[Filter]) -> tuple[list[int], list[Filter]]:
-        """Start from exact ids, else from the narrower of a modified window and an id range."""
+        """Start from exact ids, else from a modified window and an id range, the narrower one first."""
         index, modified = self.portal.indexes[kind], self.portal.objects[kind].modified
         for filter_ in group:
             if filter_.name == "hs_object_id" and filter_.operator in {"EQ", "IN"}:
@@ -113,11 +113,18 @@ class Search:
                 return sorted({int(v) for v in wanted if v.isdigit() and index.found(int(v))}), [filter_]
         by_time = [f for f in group if f.name == modified and _is_range(f)]
         by_id = [f for f in group if f.name == "hs_object_id" and _is_range(f)]
-        window, ids = _bounds(by_time), _bounds(by_id)
-        in_ids = index.id_range(-1 if ids[0] is None else ids[0], (1 << 62) if ids[1] is None else ids[1] - 1)
-        if by_time and index.window_size(*window) < len(in_ids):
-            return index.ids_of(index.window(*window)), by_time
-        return in_ids, by_id
+        low, high = _bounds(by_time)
+        first, past = _bounds(by_id)
+        in_ids = index.id_range(-1 if first is None else first, (1 << 62) if past is None else past - 1)
+        if not by_time:
+            return in_ids, by_id
+        if index.window_size(low, high) <= len(in_ids):
+            window = index.ids_of(index.window(low, high))
+            inside = [i for i in window if (first is None or i >= first) and (past is None or i < past)]
+        else:
+            stamp = index.stamp
+            inside = [i for i in in_ids if (low is None or stamp(i) >= low) and (high is None or stamp(i) < high)]
+        return inside, by_time + by_id
 
     def _linked(self, kind: str, filter_: Filter) -> set[int]:
         """Ids of this kind associated with the records a filter on `associations.X` names."""

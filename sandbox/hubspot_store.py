@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.hubspot_render import Base, Renderer
-from sandbox.hubspot_schema import iso, short_iso
+from sandbox.hubspot_schema import iso, without_fraction
 from sandbox.hubspot_types import ObjectType
 
 History = tuple[int, str | None, str]
@@ -161,16 +161,17 @@ class Table:
                 properties[name] = values[name]
             else:
                 properties[name] = None if renderer is None or item is None else renderer(item, now)
-        properties[self.kind.created] = short_iso(created)
+        created_at, updated_at = iso(created), iso(modified)
+        properties[self.kind.created] = without_fraction(created_at)
         properties["hs_object_id"] = str(record_id)
-        properties[self.kind.modified] = short_iso(modified)
+        properties[self.kind.modified] = without_fraction(updated_at)
         if "hs_merged_object_ids" in properties and written is not None:
             properties["hs_merged_object_ids"] = ";".join(map(str, written.merged)) or None
         shown: dict[str, Any] = {
             "id": str(record_id),
             "properties": properties,
-            "createdAt": iso(created),
-            "updatedAt": iso(modified),
+            "createdAt": created_at,
+            "updatedAt": updated_at,
             "archived": False,
         }
         if written is not None and written.archived_at is not None:
