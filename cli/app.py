@@ -18,6 +18,7 @@ from connectors.base import Clock, Crm, FieldSpec, Source, SystemClock
 from connectors.registry import VENDORS
 from mapping.fields import FieldMap
 from scoring.card import Scorecard
+from sync.database import private_folder
 from sync.owned import OwnedField, owned_fields
 from sync.run import Agent, Policy
 from sync.store import Store
@@ -108,6 +109,7 @@ def open_agent(path: Path, clock: Clock | None = None) -> Iterator[Agent]:
     wiring = wire(path, clock)
     writeback = wiring.config.writeback
     store = Store.open(wiring.config.state_dir)
+    private_folder(wiring.config.state_dir / "spool")
     try:
         yield Agent(
             crm=wiring.crm,

@@ -1,7 +1,7 @@
 """`status`, `explain` and `score`: reading what the agent knows. None of them writes to the CRM."""
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -110,11 +110,8 @@ def explain(config: Path, out: Output, *, account: str) -> int:
     from scoring.explain import explain as explain_row
 
     with open_agent(config) as agent:
-        row = find_account(agent.store, account)
         as_of = last_scored(agent)
-        now = next(
-            (one for one in scored_rows(agent, as_of) if (one.level, one.crm_id) == ("account", row.crm_id)), row
-        )
+        now = find_account([row for row in scored_rows(agent, as_of) if row.level == "account"], account)
     explanation = explain_row(agent.card, now)
     out.line(f"{now.name or now.crm_id}  ({now.crm_id}), as of {as_of:%Y-%m-%d %H:%M} UTC", style="bold")
     for line in explanation.sentences:
@@ -151,13 +148,15 @@ def last_scored(agent: Agent) -> datetime:
     raise CommandError("nothing has been scored yet; run `holdfast sync --dry-run` first.")
 
 
-def scored_rows(agent: Agent, as_of: datetime) -> Iterator[ScoreRow]:
+def scored_rows(agent: Agent, as_of: datetime) -> list[ScoreRow]:
     """Every account and contact, scored as of an instant out of what is stored."""
     from scoring.engine import score as run_score
     from sync import frames
 
     names = [source.name for source, _ in agent.sources]
-    return iter(run_score(agent.card, frames.inputs(agent.store, as_of, crm=agent.crm.name, sources=names)))
+    given = frames.inputs(agent.store, as_of, crm=agent.crm.name, sources=names)
+    with agent.store.released():
+        return list(run_score(agent.card, given))
 
 
 def find_account(rows: Sequence[ScoreRow], wanted: str) -> ScoreRow:

@@ -4,7 +4,7 @@ A dry run is the same walk with a different last step.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event
@@ -177,8 +177,9 @@ class Agent:
         self.on_phase("score")
         names = [source.name for source, _ in self.sources]
         given = frames.inputs(self.store, report.as_of, crm=self.crm.name, sources=names)
-        rows: list[ScoreRow] = []
-        report.score_counts = self.store.save_scores(run_id, _kept(score(self.card, given), rows), report.as_of)
+        with self.store.released():
+            rows = list(score(self.card, given))
+        report.score_counts = self.store.save_scores(run_id, rows, report.as_of)
         report.scored = Counter(row.level for row in rows)
         report.bands = Counter(row.band for row in rows if row.level == "account")
         return rows
@@ -294,13 +295,6 @@ class Agent:
 
     def _applier(self) -> Applier:
         return Applier(self.crm, self.store, self.ledger, self.clock, stop=self.stop.is_set)
-
-
-def _kept(rows: Iterable[ScoreRow], into: list[ScoreRow]) -> Iterator[ScoreRow]:
-    """Pass rows on and keep what a plan needs of them: a contact's parts are many and go into no task."""
-    for row in rows:
-        into.append(row if row.level == "account" else row._replace(signals=(), features={}))
-        yield row
 
 
 def _known(record: frames.CrmRecord, obj: str, written: Mapping[tuple[str, str], Mapping[str, object]]) -> Known:
