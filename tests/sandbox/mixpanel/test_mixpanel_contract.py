@@ -1,0 +1,84 @@
+"""The simulator against the vendor's own descriptions; they are no part of this repository."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CONTRACTS = Path(os.environ.get("HOLDFAST_CONTRACTS", Path(__file__).parents[4] / "shared" / "contracts"))
+MIXPANEL = CONTRACTS / "mixpanel"
+pytestmark = pytest.mark.skipif(not MIXPANEL.is_dir(), reason=f"no vendor descriptions at {CONTRACTS}")
+
+VALUES = {
+    "project_id": "4242",
+    "from_date": "2026-11-18",
+    "to_date": "2026-11-18",
+    "limit": "10",
+    "event": '["Signed in"]',
+    "where": 'properties["$os"] == "iOS"',
+    "time_in_ms": "true",
+}
+KINDS = {"integer": (int,), "string": (str,), "array": (list,), "object": (dict,)}
+
+
+def load(name: str) -> Any:
+    yaml = pytest.importorskip("yaml")
+    return yaml.safe_load((MIXPANEL / name).read_text(encoding="utf-8"))
+
+
+def test_export_takes_every_described_parameter(project: Any) -> None:
+    described = load("export.openapi.yaml")["paths"]["/export"]["get"]["parameters"]
+    names = {p["name"] for p in described if p["in"] == "query"}
+    assert names == set(VALUES)
+    response = project.session.get(project.base + "2.0/export", params={name: VALUES[name] for name in names})
+    assert response.status_code == 200
+    required = {p["name"] for p in described if p.get("required")}
+    for name in required | {"project_id"}:
+        assert (
+            project.session.get(project.base + "2.0/export", params={n: VALUES[n] for n in names - {name}}).status_code
+            == 400
+        )
+
+
+def test_events_have_the_properties_of_the_example(project: Any) -> None:
+    content = load("export.openapi.yaml")["paths"]["/export"]["get"]["responses"]["200"]["content"]
+    (kind, body), *_ = content.items()
+    theirs = [json.loads(line) for line in body["schema"]["example"].split("\n") if line]
+    assert project.export("2026-11-18").headers["Content-Type"].startswith(kind)
+    for ours in project.events("2026-11-18"):
+        assert set(theirs[0]) == set(ours)
+        assert set(theirs[0]["properties"]) <= set(ours["properties"])
+
+
+def test_engage_answers_as_described(project: Any) -> None:
+    engage = load("query.openapi.yaml")["paths"]["/engage"]["post"]
+    answer = engage["responses"]["200"]["content"]["application/json"]
+    page = project.engage().json()
+    for name, schema in answer["schema"]["properties"].items():
+        assert isinstance(page[name], KINDS[schema["type"]]), name
+    example = answer["examples"]["example"]["value"]
+    assert set(example) <= set(page)
+    assert set(example["results"][0]) == set(page["results"][0])
+    assert page["page_size"] == example["page_size"]
+    example_keys = set(example["results"][0]["$properties"])
+    assert example_keys <= {key for row in page["results"] for key in row["$properties"]}
+
+
+def test_engage_understands_the_described_form(project: Any) -> None:
+    form = load("query.openapi.yaml")["paths"]["/engage"]["post"]["requestBody"]["content"]
+    names = set(form["application/x-www-form-urlencoded"]["schema"]["properties"])
+    understood = {
+        "distinct_id", "distinct_ids", "data_group_id", "where", "output_properties", "session_id", "page",
+        "filter_by_cohort", "include_all_users",
+    }  # fmt: skip
+    assert names - understood == {"behaviors", "as_of_timestamp"}
+
+
+def test_cohorts_answer_as_described(project: Any) -> None:
+    cohorts = load("query.openapi.yaml")["paths"]["/cohorts/list"]["post"]
+    schema = cohorts["responses"]["200"]["content"]["application/json"]["schema"]["items"]["properties"]
+    for cohort in project.engage(path="query/cohorts/list").json():
+        for name, described in schema.items():
+            assert isinstance(cohort[name], KINDS[described["type"]]), name
