@@ -1,10 +1,12 @@
 """What HubSpot keeps beside a record, folded into its row: associations, pipeline stage, currency, merges."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from connectors.base import Row
+from connectors.errors import ShapeError
 from connectors.hubspot_api import Api, next_after, results
 from connectors.hubspot_kinds import Kind
 
@@ -33,7 +35,15 @@ class Fold:
         self._lock = threading.Lock()
 
     def fold(self, kind: Kind, rows: list[Row]) -> list[Row]:
-        """Fold associations, pipeline stage and currency into the rows."""
+        """Fold associations, pipeline stage and currency into the rows.
+
+        Raises:
+            ShapeError: They are nothing like what HubSpot documents.
+        """
+        with _documented(self.api.http.vendor):
+            return self._fold(kind, rows)
+
+    def _fold(self, kind: Kind, rows: list[Row]) -> list[Row]:
         if kind.links:
             cut_short = [row for row in rows if _unfold_links(kind, row)]
             self.link(kind, cut_short)
@@ -65,14 +75,9 @@ class Fold:
             now, todo = todo[:ASSOCIATION_BATCH], todo[ASSOCIATION_BATCH:]
             path = f"/crm/v4/associations/{kind}/{to}/batch/read"
             answer = self.api.json("POST", path, purpose=purpose, body={"inputs": now})
-            for result in results(answer, self.api.http.vendor):
-                owner = str(_dict(result.get("from")).get("id"))
-                for link in result.get("to") or ():
-                    links = found.setdefault(owner, {})
-                    other = str(link.get("toObjectId"))
-                    links[other] = links.get(other, False) or _is_primary(link)
-                if after := next_after(result):
-                    todo.append({"id": owner, "after": after})
+            with _documented(self.api.http.vendor):
+                for result in results(answer, self.api.http.vendor):
+                    todo += _collect(result, found)
         return {owner: _sorted_links(links) for owner, links in found.items()}
 
     def batch_read(self, kind: str, ids: Sequence[str], properties: Sequence[str], *, purpose: str) -> list[Row]:
@@ -111,6 +116,27 @@ class Fold:
             return stages
 
 
+def _collect(result: Row, found: dict[str, dict[str, bool]]) -> list[Row]:
+    """Note one record's associations; gives what to ask next when there are more of them."""
+    owner = str(_dict(result.get("from")).get("id"))
+    for link in result.get("to") or ():
+        links = found.setdefault(owner, {})
+        other = str(link.get("toObjectId"))
+        links[other] = links.get(other, False) or _is_primary(link)
+    after = next_after(result)
+    return [] if after is None else [{"id": owner, "after": after}]
+
+
+@contextmanager
+def _documented(vendor: str) -> Iterator[None]:
+    """Side tables are small and documented: one of another shape is an error of the vendor's, not a crash of ours."""
+    try:
+        yield
+    except (AttributeError, TypeError) as error:
+        message = f"associations or pipelines are not as documented ({error})."
+        raise ShapeError(message, vendor=vendor) from error
+
+
 def merged_away(kind: Kind, rows: Sequence[Row]) -> dict[str, str]:
     """Loser -> winner of every merge the rows tell of; the properties that tell are taken out of the rows.
 
@@ -121,7 +147,7 @@ def merged_away(kind: Kind, rows: Sequence[Row]) -> dict[str, str]:
         properties = _dict(row.get("properties"))
         for name in kind.merged:
             text = properties.pop(name, None)
-            for part in str(text or "").split(";"):
+            for part in str(text).split(";") if text else ():
                 loser = part.strip().partition(":")[0]
                 if loser and loser != str(row.get("id")):
                     merged[loser] = str(row.get("id"))
@@ -143,22 +169,24 @@ def _is_primary(link: Row) -> bool:
 
 
 def _sorted_links(links: Mapping[str, bool]) -> list[Row]:
-    return [{"id": one, "primary": primary} for one, primary in sorted(links.items(), key=lambda x: (not x[1], x[0]))]
+    ordered = sorted(links.items(), key=lambda x: (not x[1], x[0])) if len(links) > 1 else links.items()
+    return [{"id": one, "primary": primary} for one, primary in ordered]
 
 
 def _unfold_links(kind: Kind, row: Row) -> bool:
     """Turn the associations that came with a list into `_associations`; True when they were cut short."""
     given = _dict(row.pop("associations", None))
-    cut_short = False
     if "_associations" in row:
         return False
-    row["_associations"] = {}
+    folded = row["_associations"] = {}
+    cut_short = False
     for to in kind.links:
         part = _dict(given.get(to))
         links: dict[str, bool] = {}
         for link in part.get("results") or ():
-            other, word = str(link.get("id")), str(link.get("type"))
-            links[other] = links.get(other, False) or (to == "companies" and word.endswith("_to_company"))
-        row["_associations"][to] = _sorted_links(links)
-        cut_short = cut_short or next_after(part) is not None
+            other = str(link.get("id"))
+            primary = to == "companies" and str(link.get("type")).endswith("_to_company")
+            links[other] = primary or links.get(other, False)
+        folded[to] = _sorted_links(links)
+        cut_short = cut_short or ("paging" in part and next_after(part) is not None)
     return cut_short

@@ -419,6 +419,23 @@ def test_a_row_that_is_no_record_is_passed_on_too(portal: Any) -> None:
         pull(portal.crm, "companies")
 
 
+@pytest.mark.parametrize("body", [{"results": [{"from": {"id": "1"}, "to": 7}]}, {"results": [{"to": ["x"]}]}])
+def test_associations_of_another_shape_end_the_pull_without_a_crash(portal: Any, body: dict[str, Any]) -> None:
+    cursor = last(pull(portal.crm, "contacts"))
+    portal.pass_time(minutes=20)
+    portal.do("edit", object="contacts", id=portal.ids("contacts")[0], properties={"jobtitle": "New"})
+    portal.pass_time(minutes=40)
+    portal.fault("status", "contacts/companies/batch/read", status=200, body=body)
+    with pytest.raises(ShapeError, match="not as documented"):
+        pull(portal.crm, "contacts", cursor)
+
+
+def test_associations_that_came_with_a_list_in_another_shape_do_neither(portal: Any) -> None:
+    portal.fault("drift", r"contacts\?", set={"associations": {"companies": {"results": 7}}})
+    with pytest.raises(ShapeError, match="not as documented"):
+        pull(portal.crm, "contacts")
+
+
 def test_paging_in_circles_is_noticed(portal: Any) -> None:
     page = {"results": [{"id": "1"}], "paging": {"next": {"after": "7"}}}
     portal.fault("status", r"companies\?", status=200, body=page, nth=range(1, 99))
