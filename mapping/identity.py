@@ -44,7 +44,8 @@ def resolve(
         accounts: Keys of all accounts, those of the CRM included.
         people: Keys of all people, those of the CRM included.
         members: Further (source, person, account) pairs: memberships, and who was active under which group key.
-            `PersonKeys.account_ref` need not be repeated.
+            `PersonKeys.account_ref` need not be repeated. An account that is named only here is matched by its id,
+            which may be the CRM's or the product's.
         settings: The `[identity]` table.
         merged: CRM ids of records merged away -> the record that stayed; accounts and contacts together.
     """

@@ -38,6 +38,9 @@ class Intake:
             held = groups.get(person_id, _NONE)
             if account_id not in held:
                 groups[person_id] = held | {account_id}
+                if source != self.crm and account_id not in self.accounts.setdefault(source, {}):
+                    # Group keys need no profile: such an account is known by its key alone.
+                    self.accounts[source][account_id] = AccountKeys(source, account_id, (), {"any": account_id})
 
     def groups(self, source: str, person_id: str) -> frozenset[str]:
         """Accounts of its source that a person is a member of or active in, beside the primary one."""

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from mapping import normalise
 
 LinkKind = Literal["account", "contact", "home"]
 
@@ -148,3 +150,24 @@ class Settings(BaseModel):
     role_inboxes_remove: tuple[str, ...] = Field((), description="Local parts that are no shared inbox for you.")
     plus_tag: bool = Field(False, description="Also match 'ann+x@acme.example' as 'ann@acme.example', as a weak link.")
     pins: tuple[Pin, ...] = Field((), description="Links decided by a person.")
+
+    @field_validator("own_domains", "shared_domains", "free_mail_add", "free_mail_remove")
+    @classmethod
+    def _domains(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            if normalise.domain(text) is None:
+                raise ValueError(f"{text!r} is not a domain such as acme.example")
+        return tuple(str(normalise.domain(text)) for text in value)
+
+    @field_validator("role_inboxes_add", "role_inboxes_remove")
+    @classmethod
+    def _local_parts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(text.strip().lower() for text in value)
+
+    @model_validator(mode="after")
+    def _one_pin_each(self) -> "Settings":
+        seen: dict[tuple[str, str, str], str] = {}
+        for pin in self.pins:
+            if seen.setdefault((pin.kind, pin.source, pin.source_id), pin.crm_id) != pin.crm_id:
+                raise ValueError(f"two pins for {pin.kind} {pin.source_id!r} of {pin.source!r} contradict each other")
+        return self

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapping.fields import FieldMap, Mapped, vendors
+from mapping.fields import FieldMap, Mapped
 from mapping.schema import Account, Contact, Ticket
 from tests.mapping.rows import NOW, hubspot_contact, hubspot_row, zendesk_survey_response, zendesk_ticket
 
@@ -158,14 +158,13 @@ def test_a_missing_side_table_costs_only_what_it_holds() -> None:
     assert (ticket.first_reply_minutes, ticket.reopens) == (None, None)
 
 
-def all_streams() -> list[tuple[FieldMap, str]]:
-    return [(fields, stream) for fields in map(FieldMap.load, vendors()) for stream in fields.streams]
+STREAMS = [(fields, stream) for fields in (HUBSPOT, ZENDESK, MIXPANEL) for stream in fields.streams]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_every_row_ends_in_exactly_one_place(data: st.DataObject) -> None:
-    fields, stream = data.draw(st.sampled_from(all_streams()))
+    fields, stream = data.draw(st.sampled_from(STREAMS))
     samples: list[dict[str, Any]] = [
         hubspot_contact(),
         zendesk_ticket(),
