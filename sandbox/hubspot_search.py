@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
 from sandbox.hubspot_errors import bad_request, validation
@@ -236,11 +237,15 @@ def _bounds(filters: list[Filter]) -> tuple[int | None, int | None]:
     lows: list[int] = []
     highs: list[int] = []
     for filter_ in filters:
-        value = int(filter_.number())
-        if filter_.operator in {"GT", "GTE", "BETWEEN"}:
-            lows.append(value + (filter_.operator == "GT"))
-        if filter_.operator in {"LT", "LTE"}:
-            highs.append(value + (filter_.operator == "LTE"))
+        value = filter_.number()
+        if filter_.operator == "GT":
+            lows.append(floor(value) + 1)
+        elif filter_.operator == "LT":
+            highs.append(ceil(value))
+        elif filter_.operator == "LTE":
+            highs.append(floor(value) + 1)
+        else:
+            lows.append(ceil(value))
         if filter_.operator == "BETWEEN":
-            highs.append(int(filter_.number(filter_.high)) + 1)
+            highs.append(floor(filter_.number(filter_.high)) + 1)
     return (max(lows) if lows else None), (min(highs) if highs else None)

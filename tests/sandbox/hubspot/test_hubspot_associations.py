@@ -141,6 +141,9 @@ def test_default_association_and_removal(hubspot: Any) -> None:
     assert made not in types_of(hubspot, "contacts", contact, "companies")
     hubspot.ask("PUT", f"{V4}/contacts/{contact}/associations/default/companies/12", 404)
     hubspot.ask("PUT", f"{V4}/notes/1/associations/default/tasks/12", 400)
+    deal = hubspot.get("/crm/v3/objects/deals")["results"][0]["id"]
+    hubspot.ask("PUT", f"{V4}/deals/{deal}/associations/default/contacts/{contact}")
+    assert types_of(hubspot, "contacts", contact, "deals") == {deal: [4]}
 
 
 def test_batches_write_take_labels_off_and_remove(hubspot: Any) -> None:

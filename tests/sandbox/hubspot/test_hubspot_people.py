@@ -170,3 +170,13 @@ def test_unknown_actions_and_options_say_what_is_known(hubspot: Any) -> None:
         hubspot.mutate("options", lag=1)
     with pytest.raises(ValueError, match="Unable to infer object type"):
         hubspot.mutate("archive", object="spaceships", id=1)
+
+
+def test_pipelines_exist_for_deals_and_tickets_only(hubspot: Any) -> None:
+    hubspot.get("/crm/v3/pipelines/contacts", 400)
+    hubspot.get("/crm/v3/pipelines/deals/nonsense", 404)
+    stage = hubspot.get("/crm/v3/pipelines/deals/default/stages/closedwon")
+    assert stage["metadata"] == {"isClosed": "true", "probability": "1.0"}
+    used = {row["properties"]["dealstage"] for row in hubspot.walk("/crm/v3/objects/deals", limit=100)}
+    known = {s["id"] for p in hubspot.get("/crm/v3/pipelines/deals")["results"] for s in p["stages"]}
+    assert used <= known

@@ -253,6 +253,7 @@ def test_fields_are_left_out_at_random_but_never_ids(make_client: Callable[..., 
     assert 0 < sum("updatedAt" in row for row in rows) < len(rows)
     again = make_client(leave_out=0.5).get(CONTACTS, limit=100, properties="jobtitle,product_user_id")["results"]
     assert rows == again
+    assert all("email" in owner for owner in client.get("/crm/v3/owners")["results"])
 
 
 def test_the_truth_names_every_living_record(hubspot: Any) -> None:

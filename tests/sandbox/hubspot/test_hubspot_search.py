@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -148,6 +148,32 @@ def test_between_and_tokens(hubspot: Any) -> None:
     assert find(propertyName="name", operator="CONTAINS_TOKEN", value="mon") == []
     assert made not in find(propertyName="name", operator="NOT_CONTAINS_TOKEN", value="monde")
     assert ids(hubspot.search("companies", query="zwölf")) == [made]
+
+
+def test_ids_and_stamps_compare_as_numbers(hubspot: Any) -> None:
+    rows = sorted(hubspot.walk(COMPANIES, limit=100), key=lambda row: int(row["id"]))
+    middle = rows[len(rows) // 2]
+    stamps = {row["id"]: to_ms(datetime.fromisoformat(row["updatedAt"])) for row in rows}
+    at = stamps[middle["id"]]
+
+    def find(*filters: tuple[str, str, Any], high: str = "") -> set[str]:
+        groups = [{"propertyName": n, "operator": o, "value": v, "highValue": high} for n, o, v in filters]
+        return set(ids(hubspot.search("companies", filterGroups=[{"filters": groups}], limit=200)))
+
+    assert find(("hs_lastmodifieddate", "EQ", str(at))) == {i for i, ms in stamps.items() if ms == at}
+    assert find(("hs_object_id", "NEQ", middle["id"])) == set(stamps) - {middle["id"]}
+    born = {row["id"] for row in rows if row["createdAt"] >= middle["createdAt"]}
+    assert find(("createdate", "GTE", middle["createdAt"])) == born
+    inside = {i for i, ms in stamps.items() if at <= ms <= at + 10**10}
+    assert find(("hs_lastmodifieddate", "BETWEEN", str(at)), high=str(at + 10**10)) == inside
+    above = {i for i in stamps if int(i) > int(middle["id"])}
+    assert find(("hs_object_id", "GT", f"{middle['id']}.5")) == above
+    assert find(("hs_object_id", "LTE", f"{middle['id']}.5")) == set(stamps) - above
+    assert find(("hs_object_id", "LT", f"{middle['id']}.5"), ("name", "HAS_PROPERTY", "")) == set(stamps) - above
+
+
+def test_a_query_must_not_be_a_book(hubspot: Any) -> None:
+    hubspot.search("companies", status=400, query="x" * 3001)
 
 
 @pytest.mark.parametrize(
