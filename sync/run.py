@@ -168,6 +168,8 @@ class Agent:
         """Resolve who is who, score everything, and keep both."""
         from scoring.engine import score
 
+        # Only now: what the pull has just committed is known from its commit on, and must count.
+        report.as_of = self.clock.now()
         self.on_phase("resolve")
         keys = frames.identity_keys(self.store, crm=self.crm.name)
         report.resolution = resolve(
