@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -24,6 +25,8 @@ from connectors.mixpanel_profiles import Profiles
 from connectors.vendor_clock import VendorClock
 
 HOSTS = ("mixpanel.com",)
+USUAL = ("$email", "$name", "$last_seen", "$created")
+"""Profile properties asked for when no field map says otherwise."""
 HOUR = 3600.0
 CALLS_AN_HOUR = 60
 EXPORT_PATIENCE = ((5.0, 300.0), 900.0)
@@ -61,10 +64,6 @@ class Settings(BaseModel):
     )
     group_id: str | None = Field(
         None, pattern=r"^-?\d+$", description="Id of that group key (data_group_id), to read group profiles too."
-    )
-    profile_properties: tuple[str, ...] = Field(
-        ("$email", "$name", "$last_seen", "$created"),
-        description="Profile properties to read, besides the account key.",
     )
     project_timezone: str = Field("UTC", description="The project's time zone (IANA name, Project Settings).")
     legacy_time: bool = Field(
@@ -105,7 +104,14 @@ class Mixpanel:
     """
 
     def __init__(
-        self, name: str, settings: Settings, *, exporter: Exporter, export: Http, query: Http, clock: VendorClock
+        self,
+        name: str,
+        settings: Settings,
+        sessions: tuple[Http, Http],
+        *,
+        events: Events,
+        profiles: Profiles,
+        clock: VendorClock,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -113,22 +119,9 @@ class Mixpanel:
         groups = (Stream("groups", "account", optional=True),) if settings.group_id else ()
         self.streams = (Stream("events", "usage"), Stream("profiles", "contact", optional=True), *groups)
         self._clock = clock
-        self._export = export
-        self._query = query
-        self._events = Events(
-            exporter,
-            clock,
-            zone=ZoneInfo(settings.project_timezone),
-            legacy=settings.legacy_time,
-            history=settings.history_days,
-        )
-        self._profiles = Profiles(
-            query,
-            clock,
-            project=settings.project_id,
-            workspace=settings.workspace_id,
-            properties=(*settings.profile_properties, settings.account_key),
-        )
+        self._export, self._query = sessions
+        self._events = events
+        self._profiles = profiles
 
     @property
     def calls(self) -> Mapping[str, int]:
@@ -188,9 +181,22 @@ def connect(
     adapter: BaseAdapter | None = None,
     spool: Path | None = None,
     own_fields: Sequence[FieldSpec] = (),  # noqa: ARG001 - nothing is written here
-    wanted: Mapping[str, Sequence[str]] | None = None,  # noqa: ARG001 - rows come with all their fields
+    wanted: Mapping[str, Sequence[str]] | None = None,
 ) -> Mixpanel:
-    """Make the source; nothing is sent yet. Raises `ConfigError` for a base URL the secret may not be sent to."""
+    """Make the source; nothing is sent yet.
+
+    Args:
+        name: The source's name in the config.
+        settings: See `Settings`.
+        clock: Time and sleep.
+        adapter: A transport in place of the network.
+        spool: Folder for exports on their way.
+        own_fields: Not used: nothing is written here.
+        wanted: Stream -> profile properties that the field map reads; the usual ones where it says nothing.
+
+    Raises:
+        ConfigError: The base URL is not one the secret may be sent to.
+    """
     vendor_clock = VendorClock("Mixpanel", clock)
     secret = settings.secret.get_secret_value()
     prefix = "" if settings.region == "us" else f"{settings.region}."
@@ -214,8 +220,30 @@ def connect(
 
     export = session(f"https://data{residency}.mixpanel.com", _Paced("default"), EXPORT_PATIENCE)
     query = session(f"https://{prefix}mixpanel.com", Bucket("default", CALLS_AN_HOUR, HOUR), QUERY_PATIENCE)
-    exporter = Exporter(_library(settings, export), clock, spool, settings.workspace_id)
-    return Mixpanel(name, settings, exporter=exporter, export=export, query=query, clock=vendor_clock)
+    folder = spool / quote(name, safe="") if spool else None
+    exporter = Exporter(_library(settings, export), clock, folder, settings.workspace_id)
+    profiles = Profiles(
+        query,
+        vendor_clock,
+        project=settings.project_id,
+        workspace=settings.workspace_id,
+        properties=_properties(settings, wanted or {}),
+    )
+    events = Events(
+        exporter,
+        vendor_clock,
+        zone=ZoneInfo(settings.project_timezone),
+        legacy=settings.legacy_time,
+        history=settings.history_days,
+    )
+    return Mixpanel(name, settings, (export, query), events=events, profiles=profiles, clock=vendor_clock)
+
+
+def _properties(settings: Settings, wanted: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """What to ask for of each kind of profile: less makes the call faster, and keeps data where it is."""
+    people = wanted.get("profiles") or USUAL
+    groups = wanted.get("groups") or ()
+    return {"profiles": tuple(dict.fromkeys([*people, settings.account_key])), "groups": tuple(groups)}
 
 
 def _library(settings: Settings, export: Http) -> Callable[[], Any]:

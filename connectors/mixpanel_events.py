@@ -57,6 +57,7 @@ class Events:
     def pull(self, cursor: str | None) -> Iterator[Batch]:
         """Yield exports of what is new since `cursor`."""
         state = load(cursor, "mixpanel")
+        self._exporter.clean()
         if "through" not in state:
             yield from self._whole(self.today() - self._history, state)
             return

@@ -122,7 +122,7 @@ class Exporter:
     Args:
         library: Gives the mixpanel-utils client, see `library`.
         clock: Time.
-        spool: Folder for the files; the system's temporary folder when None.
+        spool: Folder for the files, of this source alone; the system's temporary folder when None.
         workspace: Data view to read, for projects that have them.
     """
 
@@ -131,6 +131,11 @@ class Exporter:
         self._clock = clock
         self._spool = spool
         self._workspace = {"workspace_id": workspace} if workspace is not None else {}
+
+    def clean(self) -> None:
+        """Remove what a killed run left behind. Only between pulls: files handed on belong to their receiver."""
+        for path in self._spool.glob("mixpanel-*") if self._spool else ():
+            path.unlink(missing_ok=True)
 
     def download(self, first: date, last: date, where: str = "") -> Download:
         """Download the events of some days, inclusive, in the project's own days.
@@ -159,6 +164,8 @@ class Exporter:
     def _save(self, response: requests.Response, end: float) -> Download:
         packed = response.headers.get("Content-Encoding", "").lower() == "gzip"
         try:
+            if self._spool is not None:
+                self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(".jsonl.gz" if packed else ".jsonl", "mixpanel-", self._spool)
         except OSError as error:
             raise unwritable(error) from error

@@ -6,7 +6,7 @@ trusted: a page shorter than `page_size` is the last one.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,17 +30,23 @@ class Profiles:
         clock: The vendor's.
         project: Project id.
         workspace: Data view to read, for projects that have them.
-        properties: Names of the user properties to ask for; fewer make the call faster. Groups come whole.
+        properties: Stream -> names of the properties to ask for; all of them where it says nothing.
     """
 
     def __init__(
-        self, http: Http, clock: VendorClock, *, project: int, workspace: int | None, properties: tuple[str, ...]
+        self,
+        http: Http,
+        clock: VendorClock,
+        *,
+        project: int,
+        workspace: int | None,
+        properties: Mapping[str, Sequence[str]],
     ) -> None:
         self._http = http
         self._clock = clock
         self._query: State = {"project_id": project}
         self._query |= {"workspace_id": workspace} if workspace is not None else {}
-        self._properties = json.dumps(properties)
+        self._properties = {name: json.dumps(list(wanted)) for name, wanted in properties.items() if wanted}
 
     def pull(self, name: str, group: str | None, cursor: str | None) -> Iterator[Batch]:
         """Yield all profiles, once a day.
@@ -71,7 +77,7 @@ class Profiles:
 
     def readable(self) -> None:
         """Ask for a profile nobody has. Raises what stands in the way, such as a plan without the query API (402)."""
-        form = {"distinct_id": "holdfast-check", "output_properties": self._properties}
+        form = {"distinct_id": "holdfast-check"}
         self._http.request("POST", "api/query/engage", params=self._query, data=form, purpose="check", repeatable=True)
 
     def _begin(self, state: Mapping[str, Any]) -> State | None:
@@ -83,7 +89,8 @@ class Profiles:
         return {**state, "began": now.isoformat()}
 
     def _page(self, name: str, group: str | None, run: State) -> State:
-        form: State = {"data_group_id": group} if group else {"output_properties": self._properties}
+        form: State = {"data_group_id": group} if group else {}
+        form |= {"output_properties": self._properties[name]} if name in self._properties else {}
         form |= {"session_id": run["session"], "page": run["page"]} if "session" in run else {}
         try:
             response = self._http.request(

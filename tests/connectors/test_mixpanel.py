@@ -49,10 +49,10 @@ def sandbox(world: World) -> Sandbox:
 
 @pytest.fixture
 def make(sandbox: Sandbox, tmp_path: Path) -> Callable[..., Mixpanel]:
-    def made(*, clock: SandboxClock | None = None, **settings: Any) -> Mixpanel:
+    def made(*, clock: SandboxClock | None = None, wanted: Any = None, **settings: Any) -> Mixpanel:
         chosen = Settings(base_url=sandbox.base_urls()["mixpanel"], **(CREDENTIALS | settings))
         adapter = SandboxAdapter(sandbox)
-        return connect("product", chosen, clock=clock or sandbox.clock, adapter=adapter, spool=tmp_path)
+        return connect("product", chosen, clock=clock or sandbox.clock, adapter=adapter, spool=tmp_path, wanted=wanted)
 
     return made
 
@@ -211,10 +211,25 @@ def test_a_last_page_that_is_full_is_followed_by_an_empty_one(
     assert batches[-1].full
 
 
-def test_only_the_wanted_properties_come(make: Callable[..., Mixpanel]) -> None:
-    found = rows(pull(make(), "profiles"))
-    names = {name for row in found for name in row["$properties"]}
-    assert names == {"$email", "$name", "$last_seen", "$created", "company_id"}
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (None, {"$email", "$name", "$last_seen", "$created", "company_id"}),
+        ({"profiles": ["plan", "$email"]}, {"plan", "$email", "company_id"}),
+    ],
+)
+def test_only_the_wanted_properties_come(
+    make: Callable[..., Mixpanel], wanted: dict[str, list[str]] | None, expected: set[str]
+) -> None:
+    found = rows(pull(make(wanted=wanted), "profiles"))
+    assert {name for row in found for name in row["$properties"]} == expected
+
+
+def test_groups_come_with_the_wanted_properties_or_whole(make: Callable[..., Mixpanel]) -> None:
+    whole = rows(pull(make(group_id=DATA_GROUP_ID), "groups"))
+    assert "plan" in whole[0]["$properties"]
+    few = rows(pull(make(group_id=DATA_GROUP_ID, wanted={"groups": ["company name"]}), "groups"))
+    assert set(few[0]["$properties"]) == {"company name"}
 
 
 def test_ids_are_always_text(mixpanel: Mixpanel, sandbox: Sandbox) -> None:

@@ -270,10 +270,19 @@ def test_a_full_disk_is_said_plainly_and_not_tried_again(
     assert made.left_over() == []
 
 
-def test_a_missing_spool_folder_is_said_plainly(clock: Any, tmp_path: Path, mock: responses.RequestsMock) -> None:
+def test_a_missing_spool_folder_is_made(clock: Any, tmp_path: Path, mock: responses.RequestsMock) -> None:
     mock.get(EXPORT, body=SAMPLE)
+    got = Made(clock, tmp_path, spool=tmp_path / "state" / "spool").download()
+    assert got.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_spool_folder_that_cannot_be_is_said_plainly(
+    clock: Any, tmp_path: Path, mock: responses.RequestsMock
+) -> None:
+    mock.get(EXPORT, body=SAMPLE)
+    (tmp_path / "file").write_text("in the way")
     with pytest.raises(TransientError, match="cannot be stored"):
-        Made(clock, tmp_path, spool=tmp_path / "missing").download()
+        Made(clock, tmp_path, spool=tmp_path / "file").download()
 
 
 # ---- mixpanel-utils' faults

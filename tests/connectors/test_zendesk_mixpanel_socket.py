@@ -64,5 +64,5 @@ def test_mixpanel_over_a_socket(sandbox: Sandbox, tmp_path: Path) -> None:
     assert batch.export.path.suffix == ".gz"
     assert gzip.decompress(batch.export.path.read_bytes()).count(b"\n") > 100
     assert source.calls["events"] == 2
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list(tmp_path.rglob("*.jsonl*"))) == 1
     assert sum(len(batch.rows) for batch in found["profiles"]) > 20
