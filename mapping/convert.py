@@ -21,6 +21,9 @@ EARLIEST_YEAR = 1990
 LATEST_YEAR = 2200
 """Years outside are typing errors or "not set" stamps, such as epoch 0."""
 
+MAX_EPOCH_MS = 10**13
+"""In the year 2286."""
+
 _EPOCH_START = datetime(EARLIEST_YEAR, 1, 1, tzinfo=UTC)
 _EPOCH_END = datetime(LATEST_YEAR, 12, 31, tzinfo=UTC)
 _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -209,13 +212,9 @@ def _epoch(value: Any) -> datetime | None:
         number = _decimal(value, _INSTANT)
     except UnreadableError:
         return None
-    if number is None:
+    if number is None or abs(number) > MAX_EPOCH_MS:
         return None
-    milliseconds = number if abs(number) >= 10**11 else number * 1000
-    try:
-        return _ZERO + timedelta(milliseconds=float(milliseconds))
-    except OverflowError:
-        return None
+    return _ZERO + timedelta(milliseconds=float(number if abs(number) >= 10**11 else number * 1000))
 
 
 def to_date(value: Any) -> date | None:
@@ -234,8 +233,6 @@ def to_date(value: Any) -> date | None:
 
 def split(value: Any, separator: str) -> list[Any]:
     """The parts of a text, or the elements of a list."""
-    if value is None:
-        return []
     if isinstance(value, str):
         return value.split(separator) if separator else [value]
     if isinstance(value, list):

@@ -74,10 +74,6 @@ class Mailboxes:
             return "staff"
         return "shared_inbox" if local in self._roles or local.partition("+")[0] in self._roles else "person"
 
-    def shared_inbox(self, email: str) -> bool:
-        """True for addresses that several people read."""
-        return self.kind(email) == "shared_inbox"
-
 
 class Owners:
     """Domain -> the CRM account that owns it."""

@@ -187,6 +187,7 @@ def test_every_row_ends_in_exactly_one_place(data: st.DataObject) -> None:
         assert len(reject.row) <= 4096
 
 
+@settings(deadline=None)
 @given(st.lists(JUNK | st.builds(hubspot_contact, email=JUNK, jobtitle=JUNK), max_size=8), st.data())
 def test_any_split_into_pages_gives_the_same(rows: list[Any], data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(rows)))
@@ -197,6 +198,7 @@ def test_any_split_into_pages_gives_the_same(rows: list[Any], data: st.DataObjec
     assert whole.unknown == first.unknown + second.unknown
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 2**53),
     st.emails() | st.none(),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapping.identity import AccountKeys, Member, PersonKeys, Settings, resolve
@@ -34,6 +34,7 @@ MEMBERS = st.lists(st.builds(Member, SOURCES, IDS, IDS), max_size=8)
 SETTINGS = st.builds(Settings, own_domains=st.just(("own.example",)), plus_tag=st.booleans())
 
 
+@settings(deadline=None)
 @given(ACCOUNTS, PEOPLE, MEMBERS, SETTINGS, st.randoms(use_true_random=False))
 def test_neither_order_nor_repetition_matters(
     accounts: list[AccountKeys], people: list[PersonKeys], members: list[Member], settings: Settings, random: Any
@@ -47,6 +48,7 @@ def test_neither_order_nor_repetition_matters(
     assert resolve("crm", *again, settings=settings) == once
 
 
+@settings(deadline=None)
 @given(ACCOUNTS, PEOPLE, MEMBERS, SETTINGS)
 def test_every_record_is_linked_once_or_not_at_all(
     accounts: list[AccountKeys], people: list[PersonKeys], members: list[Member], settings: Settings
@@ -70,6 +72,7 @@ def test_every_record_is_linked_once_or_not_at_all(
     assert {(r.kind, r.source, r.source_id) for r in found.review if r.kind != "domain"} <= unmatched
 
 
+@settings(deadline=None)
 @given(ACCOUNTS, PEOPLE, MEMBERS)
 def test_a_crm_record_without_common_keys_changes_nothing(
     accounts: list[AccountKeys], people: list[PersonKeys], members: list[Member]

@@ -23,7 +23,7 @@ VENDORS: dict[str, Any] = {"hubspot": hubspot, "zendesk": zendesk, "mixpanel": m
 SETTINGS: dict[str, dict[str, Any]] = {
     "hubspot": {},
     "zendesk": {"subdomain": "sandbox"},
-    "mixpanel": {"history_days": 20},
+    "mixpanel": {"history_days": 10},
 }
 SOURCES = ("zendesk", "mixpanel")
 PRECISION, RECALL = 0.999, 0.97

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapping import normalise
@@ -66,6 +66,7 @@ def test_what_is_no_domain_is_none(written: str) -> None:
     assert normalise.domain(written) is None
 
 
+@settings(deadline=None)
 @given(st.text() | st.emails())
 def test_normalising_twice_changes_nothing(text: str) -> None:
     once = normalise.email(text)
@@ -74,6 +75,7 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
     assert host is None or normalise.domain(host) == host
 
 
+@settings(deadline=None)
 @given(st.emails())
 def test_case_and_surrounding_space_never_matter(address: str) -> None:
     assert normalise.email(f" {address.upper()}\n") == normalise.email(address.upper().lower())
@@ -95,6 +97,7 @@ def test_salesforce_ids_are_compared_by_their_15_characters(written: str, compar
     assert normalise.crm_key(written) == compared
 
 
+@settings(deadline=None)
 @given(st.from_regex(r"[A-Za-z0-9]{15}", fullmatch=True))
 def test_the_18_character_form_of_an_id_equals_its_15(short: str) -> None:
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
