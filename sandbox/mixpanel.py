@@ -262,6 +262,8 @@ class MixpanelVendor(Vendor):
             insert=insert,
         )
         self._extras.append(extra)
+        if extra.arrived_ms <= now.timestamp() * 1000:
+            self.profiles.noted[index] = max(extra.time_ms, self.profiles.noted.get(index, 0))
         return {"$insert_id": f"{insert:016x}", "mp_processing_time_ms": extra.arrived_ms}
 
     def _merge_device(self, args: Mapping[str, Any]) -> Any:

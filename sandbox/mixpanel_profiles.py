@@ -45,6 +45,8 @@ class Profiles:
         world: Who there is.
         book: The events; they tell when somebody was last seen.
         zone: The project's time zone, in which stamps without a zone are meant.
+
+    `edits` holds properties changed by hand, `noted` the time in milliseconds of events put in by hand, per person.
     """
 
     def __init__(self, world: World, book: EventBook, zone: tzinfo) -> None:
@@ -52,6 +54,7 @@ class Profiles:
         self.book = book
         self.zone = zone
         self.edits: dict[int, Json] = {}
+        self.noted: dict[int, int] = {}
         self._people = [i for i, p in enumerate(world.people) if p.product_user_id is not None]
         self._last_seen: Column = np.zeros(len(world.people) + 1, dtype=np.int64)
         self._seen_at = 0
@@ -170,7 +173,7 @@ class Profiles:
         return {"$distinct_id": _json_id(str(person.product_user_id)), "$properties": self._properties(key, person)}
 
     def _properties(self, key: int, person: Person) -> Json:
-        seen = int(self._last_seen[key + 1])
+        seen = max(int(self._last_seen[key + 1]), self.noted.get(key, 0))
         company = self.world.companies[person.company_id - 1]
         city, country = CITIES[person.id % len(CITIES)]
         first, _, last = person.name.partition(" ")

@@ -198,7 +198,7 @@ class Renderer:
 
     def _person(self, person: Person, index: int) -> Json:
         # Some came by chat and are known by their product id alone.
-        by_chat = person.zendesk_has_product_id and index % 301 == 5
+        by_chat = person.zendesk_has_product_id and index % 101 == 41
         org = self.desk.organization(person.company_id)
         return {
             "name": person.name,

@@ -94,6 +94,14 @@ def test_last_seen_moves_on_with_the_clock(project: Any) -> None:
     assert all(after[user] > (before.get(user) or "") for user in moved)
 
 
+def test_an_event_put_in_counts_as_seen(project: Any) -> None:
+    user = next(str(r["$distinct_id"]) for r in project.profiles() if "$last_seen" not in r["$properties"])
+    project.act("late_event", user_id=user, time="2026-11-20T08:00:00Z", arrived="2026-11-23T00:00:00Z")
+    assert "$last_seen" not in project.profiles(distinct_id=user)[0]["$properties"]
+    project.act("late_event", user_id=user, time="2026-11-20T09:00:00Z")
+    assert project.profiles(distinct_id=user)[0]["$properties"]["$last_seen"] == "2026-11-20T09:00:00"
+
+
 def test_stamps_are_local_and_do_not_say_so(make: Callable[..., Any], project: Any) -> None:
     here = {str(r["$distinct_id"]): r["$properties"].get("$last_seen") for r in project.engage().json()["results"]}
     west = make(timezone="US/Pacific")

@@ -247,6 +247,7 @@ def test_time_reveals_more(desk: Any) -> None:
 def test_users_without_address_and_inactive_users_exist(desk: Any) -> None:
     users = desk.all("users")
     assert any(not u["active"] and u["email"] is None for u in users)
+    assert any(u["active"] and u["email"] is None and u["external_id"] for u in users)
     assert {u["role"] for u in users} == {"admin", "agent", "end-user"}
     emails = [u["email"].casefold() for u in users if u["email"]]
     assert len(emails) == len(set(emails))
