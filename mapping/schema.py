@@ -44,7 +44,7 @@ class Account(Record):
     domains: tuple[str, ...] = Field((), description="Web or e-mail domains, lower case, without scheme or 'www.'.")
     external_ids: dict[str, str] = Field(
         default_factory=dict,
-        description="Ids of the same company elsewhere: source name (or 'crm', or 'product') -> id there.",
+        description="Ids of the same company elsewhere: source name, 'crm', 'product' or 'any' (unsaid whose) -> id.",
     )
     owner_id: VendorId | None = Field(None, description="Vendor id of the account owner (a user of the same source).")
     parent_id: VendorId | None = Field(None, description="Vendor id of the parent company in the same source.")
@@ -65,7 +65,7 @@ class Contact(Record):
     other_emails: tuple[str, ...] = Field((), description="Additional addresses, normalised.")
     external_ids: dict[str, str] = Field(
         default_factory=dict,
-        description="Ids of the same person elsewhere: source name (or 'crm', or 'product') -> id there.",
+        description="Ids of the same person elsewhere: source name, 'crm', 'product' or 'any' (unsaid whose) -> id.",
     )
     account_ref: VendorId | None = Field(None, description="Primary account: its vendor id in the same source.")
     account_refs: tuple[str, ...] = Field((), description="Every account of this person, vendor ids, primary included.")

@@ -11,7 +11,7 @@ from mapping.convert import Converter, UnreadableError
 from mapping.mapped import EventMap, FieldMapError
 from mapping.schema import RECORDS, Record
 
-SPEC_KEYS = ("path", "join", "as", "values", "otherwise", "default", "matches", "separator")
+SPEC_KEYS = ("path", "join", "when", "as", "values", "otherwise", "default", "matches", "separator")
 CONDITION_KEYS = ("path", "values", "not_values", "matches", "absent")
 STREAM_KEYS = ("record", "base", "ignore", "skip", "deleted", "fields")
 EVENT_KEYS = tuple(EventMap.__dataclass_fields__)
@@ -202,7 +202,15 @@ def _field(place: Place, record: str, name: str, spec: Any) -> FieldSpec:
     default = table.get("default")
     if default is not None:
         _suits(place.at("default"), record, name, kinds.kinds(record).get(name, "id"), default)
-    return FieldSpec((Reader(path, get, _reader_converter(place, record, name, table)),), default)
+    converter = _reader_converter(place, record, name, table)
+    if "when" in table:
+        converter = _only_when(patterns(_texts(place.at("when"), table["when"])), converter)
+    return FieldSpec((Reader(path, get, converter),), default)
+
+
+def _only_when(fits: Converter, converter: Converter) -> Converter:
+    """Values that fit no pattern are nothing, rather than unreadable."""
+    return lambda value: converter(value) if fits(value) else None
 
 
 def _joined(place: Place, record: str, name: str, parts: Any) -> FieldSpec:

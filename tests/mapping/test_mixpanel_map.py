@@ -47,6 +47,21 @@ def test_somebody_in_one_group_has_that_account() -> None:
     assert record.account_ref == "org_1"
 
 
+def test_an_address_that_serves_as_user_id_is_an_address_too() -> None:
+    rows = [{"$distinct_id": "Ann@Acme.example", "$properties": {"$email": "ann@new.example"}}]
+    rows += [{"$distinct_id": "usr_1", "$properties": {}}]
+    mapped = MIXPANEL.apply("mp", "profiles", rows, NOW)
+    ann, other = mapped.records
+    assert isinstance(ann, Contact)
+    assert (ann.source_id, ann.email, ann.other_emails) == (
+        "Ann@Acme.example",
+        "ann@new.example",
+        ("ann@acme.example",),
+    )
+    assert isinstance(other, Contact)
+    assert (other.other_emails, mapped.warnings) == ((), {})
+
+
 def test_groups() -> None:
     row = {"$distinct_id": "00042", "$properties": {"company name": "Acme; Inc"}}
     (record,) = MIXPANEL.apply("mp", "groups", [row], NOW).records
