@@ -86,7 +86,8 @@ def wire(path: Path, clock: Clock | None = None) -> Wiring:
 def _connect(
     config: Config, vendor: VendorConfig, clock: Clock, own: list[FieldSpec], where: str
 ) -> tuple[Source, FieldMap]:
-    field_map = FieldMap.load(vendor.type, vendor.fields, file=str(config.path), prefix=f"{where}.fields")
+    fields = _field_overrides(vendor)
+    field_map = FieldMap.load(vendor.type, fields, file=str(config.path), prefix=f"{where}.fields")
     wanted = {stream: field_map.paths(stream) for stream in field_map.streams}
     source = (
         VENDORS[vendor.type]
@@ -101,6 +102,14 @@ def _connect(
         )
     )
     return source, field_map
+
+
+def _field_overrides(vendor: VendorConfig) -> dict[str, Any]:
+    """What the settings imply for the field map (where Mixpanel keeps the account), then what the admin says."""
+    fields: dict[str, Any] = dict(getattr(vendor.settings, "field_overrides", dict)())
+    for stream, table in vendor.fields.items():
+        fields[stream] = {**fields.get(stream, {}), **table} if isinstance(table, dict) else table
+    return fields
 
 
 @contextmanager

@@ -59,8 +59,10 @@ def check(config: Path, out: Output) -> int:
 def _ask(source: Source) -> list[Finding]:
     try:
         return list(source.check())
-    except (CredentialsError, MissingPermissionError) as error:
+    except CredentialsError as error:
         return [Finding("error", "credentials", error.message, error.advice)]
+    except MissingPermissionError as error:
+        return [Finding("error", "missing_permission", error.message, error.advice)]
     except ConnectorError as error:
         return [Finding("error", "unreachable", error.message, error.advice)]
 

@@ -193,7 +193,10 @@ class Source(Protocol):
         ...
 
     def check(self) -> Iterator[Finding]:
-        """Yield what an admin should know: identity, missing rights, quota, clock difference. Writes nothing."""
+        """Yield what an admin should know: identity, missing rights, quota, clock difference. Writes nothing.
+
+        Raises a `ConnectorError` when the vendor cannot be asked at all.
+        """
         ...
 
     def pull(self, stream: Stream, cursor: str | None) -> Iterator[Batch]:

@@ -183,7 +183,7 @@ class Checkup:
         yield Finding("info", "write_scopes", f"Writing needs the scopes {needed}.", advice)
 
     def properties(self) -> Iterator[Finding]:
-        """Compare our fields, and those that the mapping reads, with what the portal has."""
+        """Compare the properties that the mapping reads with what the portal has. `Crm.setup` looks after our own."""
         for obj, kind in OBJECTS.items():
             if obj == "task":
                 continue
@@ -191,13 +191,6 @@ class Checkup:
                 known = self.writer.definitions(kind, fresh=True)
             except (MissingPermissionError, NotFoundError):
                 continue
-            mine = [spec for spec in self.fields if spec.object == obj]
-            for diff in (compare(spec, known.get(spec.name)) for spec in mine):
-                if diff.action == "conflict":
-                    yield Finding("error", "field_conflict", f"{kind}.{diff.spec.name}: {diff.detail}.")
-                elif diff.action != "ok":
-                    message = f"{kind}.{diff.spec.name}: {diff.detail or 'it does not exist yet'}."
-                    yield Finding("warning", "missing_field", message, "Run `holdfast setup`.")
             for name in self.wanted.get(kind, ()):
                 if name not in known:
                     message = f"The field map reads {kind}.{name}, which the portal does not have."

@@ -81,6 +81,13 @@ class Settings(BaseModel):
             raise ValueError("must be an IANA time zone name such as 'Europe/Berlin'")
         return value
 
+    def field_overrides(self) -> dict[str, dict[str, Any]]:
+        """What the settings mean for the field map: where events and profiles name the customer account."""
+        return {
+            "events": {"account": f"properties.{self.account_key}"},
+            "profiles": {"account_refs": {"path": f"$properties.{self.account_key}", "separator": ""}},
+        }
+
 
 class _Paced(Bucket):
     """A bucket that also keeps to Mixpanel's three calls a second."""
@@ -143,11 +150,7 @@ class Mixpanel:
 
     def check(self) -> Iterator[Finding]:
         """Yield identity, plan, quota and clock. Costs one export call and one query call, writes nothing."""
-        try:
-            where = self.environment()
-        except ConnectorError as error:
-            yield Finding("error", "identity", error.message, error.advice)
-            return
+        where = self.environment()
         yield Finding("ok", "identity", f"Signed in to {where.label} as {self.settings.username}.")
         yield self._check_profiles()
         yield Finding("info", "quota", f"Mixpanel allows {CALLS_AN_HOUR} exports and {CALLS_AN_HOUR} queries an hour.")

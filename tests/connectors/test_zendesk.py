@@ -112,15 +112,18 @@ def test_check_finds_nothing_wrong(zendesk: Zendesk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("email", "token", "code"),
-    [(ZENDESK_EMAIL, "wrong-token", "identity"), ("agent@holdfast.example", ZENDESK_TOKEN, "missing_role")],
+    ("email", "token", "error"),
+    [
+        (ZENDESK_EMAIL, "wrong-token", CredentialsError),
+        ("agent@holdfast.example", ZENDESK_TOKEN, MissingPermissionError),
+    ],
 )
 def test_check_stops_at_what_must_be_fixed_first(
-    make: Callable[..., Zendesk], email: str, token: str, code: str
+    make: Callable[..., Zendesk], email: str, token: str, error: type[ConnectorError]
 ) -> None:
-    (finding,) = make(email=email, token=token).check()
-    assert (finding.severity, finding.code) == ("error", code)
-    assert finding.advice
+    with pytest.raises(error) as caught:
+        list(make(email=email, token=token).check())
+    assert caught.value.advice
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])
