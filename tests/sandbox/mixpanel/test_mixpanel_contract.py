@@ -1,5 +1,6 @@
 """The simulator against the vendor's own descriptions; they are no part of this repository."""
 
+import functools
 import json
 import os
 from pathlib import Path
@@ -23,9 +24,11 @@ VALUES = {
 KINDS = {"integer": (int,), "string": (str,), "array": (list,), "object": (dict,)}
 
 
+@functools.cache
 def load(name: str) -> Any:
     yaml = pytest.importorskip("yaml")
-    return yaml.safe_load((MIXPANEL / name).read_text(encoding="utf-8"))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load((MIXPANEL / name).read_text(encoding="utf-8"), Loader=loader)
 
 
 def test_export_takes_every_described_parameter(project: Any) -> None:

@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 @pytest.fixture(scope="session")
 def world() -> SeededWorld:
-    return make_world(accounts=60, now=NOW)
+    return make_world(accounts=60, now=NOW, months=12)
 
 
 class Desk:

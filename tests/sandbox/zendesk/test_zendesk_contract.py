@@ -1,5 +1,6 @@
 """The simulator against the vendor's own descriptions; they are no part of this repository."""
 
+import functools
 import json
 import os
 from collections.abc import Iterator
@@ -21,9 +22,11 @@ EXAMPLES = {
 }
 
 
+@functools.cache
 def load(name: str) -> Any:
     yaml = pytest.importorskip("yaml")
-    return yaml.safe_load((ZENDESK / name).read_text(encoding="utf-8"))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load((ZENDESK / name).read_text(encoding="utf-8"), Loader=loader)
 
 
 def differences(example: Any, ours: list[Any], path: str = "") -> Iterator[str]:
