@@ -201,6 +201,8 @@ def _iso(text: str) -> datetime | None:
         return None  # week and basic formats are more likely something else
     try:
         found = datetime.fromisoformat(text)
+        if found.tzinfo is UTC:
+            return found
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

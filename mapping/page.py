@@ -5,7 +5,7 @@ models at once; what that refuses is mended row by row and the page is validated
 """
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,8 @@ from mapping.spec import FieldSpec, StreamSpec
 _DAY = timedelta(days=1)
 _YEAR = timedelta(days=366)
 _Simple = tuple[str, str, Converter]
+_Groups = list[tuple[str | None, list[_Simple]]]
+_Chained = list[tuple[str, FieldSpec]]
 Problems = dict[str, UnreadableError]
 """Field -> what was wrong with its value."""
 
@@ -35,27 +37,13 @@ class Stream:
         self.required = {name for name, f in spec.model.model_fields.items() if f.is_required()} - {"source"}
         self.past = tuple(name for name in spec.fields if name in PAST)
         self.fixed = {n: f.default for n, f in spec.fields.items() if not f.readers and f.default is not None}
-        self.groups: list[tuple[str | None, list[_Simple]]] = []
-        self.chained: list[tuple[str, FieldSpec]] = []
-        self.external = list(spec.external_ids.items())
+        self.groups, self.chained = _arrange(spec.fields)
+        self.id_groups, self.id_chained = _arrange(spec.external_ids)
         self.finish = FINISH.get(spec.record)
-        self._arrange()
         steps = [[key for key, _ in paths.parse(path)] for path in spec.paths()]
         self.read = frozenset(s[0] for s in steps)
         self.base_read = frozenset(s[1] for s in steps if len(s) > 1 and s[0] == spec.base)
         self.known, self.base_known = set(self.read), set(self.base_read)
-
-    def _arrange(self) -> None:
-        """Put fields that are a key of the row, or of one object in it, together: the fast way to read them."""
-        groups: dict[str | None, list[_Simple]] = {}
-        for name, field in self.spec.fields.items():
-            steps = paths.parse(field.readers[0].path) if len(field.readers) == 1 and field.default is None else ()
-            if 1 <= len(steps) <= 2 and all(select is None for _, select in steps):
-                top = steps[0][0] if len(steps) == 2 else None
-                groups.setdefault(top, []).append((name, steps[-1][0], field.readers[0].convert))
-            elif field.readers:
-                self.chained.append((name, field))
-        self.groups = list(groups.items())
 
     def asked(self) -> list[str]:
         """Vendor fields to ask for."""
@@ -135,30 +123,26 @@ class Page:
         problems: Problems = {}
         values = self._read(row, problems)
         self._check(values, problems)
-        if any(condition.holds(row) for condition in stream.spec.deleted) and "source_id" in values:
+        deleted = stream.spec.deleted and any(condition.holds(row) for condition in stream.spec.deleted)
+        if deleted and "source_id" in values:
             self.mapped.deleted.append(values["source_id"])
         elif stream.required <= values.keys():
             self._rows.append(row)
             self._values.append(values)
-            self._warn(problems)
+            if problems:
+                self._warn(problems)
         else:
             self._reject(row, values.get("source_id"), self._missing(values, problems))
 
     def _read(self, row: dict[str, Any], problems: Problems) -> Values:
         """Convert every field of a row by itself."""
-        values: Values = {"source": self.source, **self.stream.fixed}
-        for top, fields in self.stream.groups:
-            held = row if top is None else row.get(top)
-            if isinstance(held, dict):
-                _simple(held, fields, values, problems)
-        for name, field in self.stream.chained:
-            _chain(row, name, field, values, problems)
-        if self.stream.external:
-            ids: Values = {}
-            for system, field in self.stream.external:
-                _chain(row, system, field, ids, problems)
-            if ids:
-                values["external_ids"] = ids
+        stream = self.stream
+        values: Values = {"source": self.source, **stream.fixed}
+        _fill(row, stream.groups, stream.chained, values, problems)
+        ids: Values = {}
+        _fill(row, stream.id_groups, stream.id_chained, ids, problems)
+        if ids:
+            values["external_ids"] = ids
         return values
 
     def _check(self, values: Values, problems: Problems) -> None:
@@ -196,19 +180,39 @@ class Page:
         self.mapped.rejects.append(Reject(self.source, self.name, clean_id, reduce.clean(reason, 500), text))
 
 
-def _simple(held: dict[str, Any], fields: list[_Simple], values: Values, problems: Problems) -> None:
-    """Read the fields that are a key of this object each: the hot loop."""
-    for name, key, convert in fields:
-        value = held.get(key)
-        if value is None:
+def _arrange(fields: Mapping[str, FieldSpec]) -> tuple[_Groups, _Chained]:
+    """Put fields that are a key of the row, or of one object in it, together: the fast way to read them."""
+    groups: dict[str | None, list[_Simple]] = {}
+    chained: _Chained = []
+    for name, field in fields.items():
+        steps = paths.parse(field.readers[0].path) if len(field.readers) == 1 and field.default is None else ()
+        if 1 <= len(steps) <= 2 and all(select is None for _, select in steps):
+            top = steps[0][0] if len(steps) == 2 else None
+            groups.setdefault(top, []).append((name, steps[-1][0], field.readers[0].convert))
+        elif field.readers:
+            chained.append((name, field))
+    return list(groups.items()), chained
+
+
+def _fill(row: dict[str, Any], groups: _Groups, chained: _Chained, values: Values, problems: Problems) -> None:
+    """Read all fields of a row: the hot loop."""
+    for top, fields in groups:
+        held = row if top is None else row.get(top)
+        if not isinstance(held, dict):
             continue
-        try:
-            value = convert(value)
-        except UnreadableError as error:
-            problems[name] = error
-        else:
-            if value is not None:
-                values[name] = value
+        for name, key, convert in fields:
+            value = held.get(key)
+            if value is None:
+                continue
+            try:
+                value = convert(value)
+            except UnreadableError as error:
+                problems[name] = error
+            else:
+                if value is not None:
+                    values[name] = value
+    for name, field in chained:
+        _chain(row, name, field, values, problems)
 
 
 def _chain(row: dict[str, Any], name: str, field: FieldSpec, values: Values, problems: Problems) -> None:

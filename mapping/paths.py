@@ -81,9 +81,10 @@ def _selector(select: str, after: Getter) -> Getter:
         return lambda items: next((after(item) for item in items if _text(wanted(item)) == text), None)
 
     def marked(items: list[Any]) -> Any:
+        if len(items) == 1:
+            return after(items[0])
         chosen = [item for item in items if wanted(item) is True]
-        one = chosen if len(chosen) == 1 else items
-        return after(one[0]) if len(one) == 1 else None
+        return after(chosen[0]) if len(chosen) == 1 else None
 
     return marked
 
