@@ -76,28 +76,27 @@ class Applier:
     ) -> Iterator[Applied]:
         fields = sorted({change.field for record in batch for change in record.fields})
         now_in_crm = self.crm.read(obj, [record.record_id for record in batch], fields)
-        send: list[RecordChange] = []
-        for record in batch:
-            verdict = _compare(record, now_in_crm.get(record.record_id))
-            if verdict is None:
-                send.append(record)
-            else:
-                self._mirror(record, now_in_crm.get(record.record_id))
-                yield verdict
-        if send:
-            yield from self._send_updates(send, environment, run_id)
+        verdicts = {record: _compare(record, now_in_crm.get(record.record_id)) for record in batch}
+        self._mirror({r.record_id: now_in_crm.get(r.record_id) for r, verdict in verdicts.items() if verdict}, obj)
+        yield from (verdict for verdict in verdicts.values() if verdict is not None)
+        if send := [record for record, verdict in verdicts.items() if verdict is None]:
+            yield from self._send_updates(send, obj, environment, run_id)
 
-    def _send_updates(self, records: Sequence[RecordChange], environment: str, run_id: int) -> Iterator[Applied]:
-        changes = [record.as_change(environment) for record in records]
-        for record, outcome in zip(records, self._send(changes, run_id), strict=True):
-            if outcome.result == "confirmed":
-                self._mirror(record, {change.field: change.after for change in record.fields})
-            yield Applied(record, outcome.result, outcome.message)
+    def _send_updates(
+        self, records: Sequence[RecordChange], obj: ObjectName, environment: str, run_id: int
+    ) -> Iterator[Applied]:
+        outcomes = self._send([record.as_change(environment) for record in records], run_id)
+        ends = list(zip(records, outcomes, strict=True))
+        written = [record for record, outcome in ends if outcome.result == "confirmed"]
+        self._mirror({r.record_id: {change.field: change.after for change in r.fields} for r in written}, obj)
+        yield from (Applied(record, outcome.result, outcome.message) for record, outcome in ends)
 
-    def _mirror(self, record: RecordChange, values: Mapping[str, Value] | None) -> None:
-        """Remember what the CRM says now, so that the next plan starts from it."""
-        if values is not None:
-            self.store.set_crm_values(record.object, record.record_id, values, self.clock.now())
+    def _mirror(self, said: Mapping[str, Mapping[str, Value] | None], obj: ObjectName) -> None:
+        """Remember what the CRM says now, a batch in one transaction, so that the next plan starts from it."""
+        with self.store.transaction():
+            for record_id, values in said.items():
+                if values is not None:
+                    self.store.set_crm_values(obj, record_id, values, self.clock.now())
 
     # -- tasks --------------------------------------------------------------------------------------------------
 
