@@ -89,6 +89,8 @@ class Scorecard(_Closed):
     contact: LevelCard
     playbooks: dict[str, Playbook] = Field(min_length=1, description="By name.")
     _compiled: dict[Level, "exp.Select"] = PrivateAttr(default_factory=dict)
+    _texts: dict[tuple[Level, str], str] = PrivateAttr(default_factory=dict)
+    _named: dict[Level, dict[str, Feature]] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Scorecard":
@@ -136,9 +138,11 @@ class Scorecard(_Closed):
 
     def features(self, level: Level) -> dict[str, Feature]:
         """Public features a level's signals, templates and rules use, by name, in the catalogue's order."""
-        from scoring.statement import named_features
+        if level not in self._named:
+            from scoring.statement import named_features
 
-        return named_features(self, level)
+            self._named[level] = named_features(self, level)
+        return self._named[level]
 
     def statement(self, level: Level) -> "exp.Select":
         """The level's statement as a tree, with the instant left open as a parameter; do not change it."""
@@ -158,8 +162,11 @@ class Scorecard(_Closed):
         """
         from scoring.statement import at_instant
 
-        tree = self.statement(level)
-        return (tree if as_of is None else at_instant(tree, as_of)).sql(dialect, pretty=True)
+        if as_of is not None:
+            return at_instant(self.statement(level), as_of).sql(dialect, pretty=True)
+        if (level, dialect) not in self._texts:
+            self._texts[level, dialect] = self.statement(level).sql(dialect, pretty=True)
+        return self._texts[level, dialect]
 
     @property
     def fingerprint(self) -> str:

@@ -65,12 +65,12 @@ def load(
     try:
         needed = _needed(card, levels)
         usage = needed.pop("usage", None)
-        if usage:
-            _load_usage(con, inputs, usage)
         # Two at a time: reading SQLite is bound by one core per connection.
         with ThreadPoolExecutor(2) as pool:
             for done in [pool.submit(_load_table, con, inputs, name, needed[name]) for name in _largest_first(needed)]:
                 done.result()
+        if usage:
+            _load_usage(con, inputs, usage)
     except BaseException:
         con.close()
         raise
@@ -82,7 +82,7 @@ def run(con: "DuckDBPyConnection", card: Scorecard, level: Level, as_of: datetim
     import duckdb
 
     try:
-        answer = con.execute(card.compile(level, as_of=as_of))
+        answer = con.execute(card.compile(level), {"as_of": int(as_of.timestamp())})
         shape = _Shape(card, level)
         while rows := answer.fetchmany(FETCH):
             yield from shape.score_rows(rows)
@@ -197,7 +197,10 @@ def _load_usage(con: "DuckDBPyConnection", inputs: Inputs, columns: set[str]) ->
     import duckdb
 
     types = {column: kind for column, kind in USAGE.types().items() if column in columns}
-    files = [str(path) for path in inputs.usage if _in_reach(path, inputs.as_of.date())]
+    # The statement counts back from the day up to which every usage source is complete.
+    fed = con.execute("SELECT MIN(COALESCE(as_of, 0)) FROM feed WHERE record = 'usage'").fetchall()[0][0] or 0
+    last = date(1970, 1, 1) + timedelta(days=max(0, min(fed, int(inputs.as_of.timestamp()))) // 86400)
+    files = [str(path) for path in inputs.usage if _in_reach(path, last)]
     if not files:
         con.execute(f"CREATE TABLE usage ({', '.join(f'{c} {t}' for c, t in types.items())})")
         return
@@ -210,13 +213,11 @@ def _load_usage(con: "DuckDBPyConnection", inputs: Inputs, columns: set[str]) ->
         raise InputsError(f"usage files: column day is {found['day']}, not DATE")
 
 
-def _in_reach(path: Path, today: date) -> bool:
-    """False when the file's name says that its day cannot count, not even for a source that is a week late."""
+def _in_reach(path: Path, last: date) -> bool:
+    """False when the file's name says that its day does not count."""
     named = _DAY.match(path.name)
-    if not named:
-        return True
     try:
-        return today - timedelta(days=REACH_DAYS + 7) <= date.fromisoformat(named[0]) <= today
+        return not named or timedelta(0) <= last - date.fromisoformat(named[0]) <= timedelta(days=REACH_DAYS)
     except ValueError:
         return True
 

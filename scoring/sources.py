@@ -48,7 +48,7 @@ SOURCES: dict[str, Source] = {
             "login_age": "CASE WHEN contact.last_login_at // 86400 < clock.usage_day "
             "THEN clock.usage_day - contact.last_login_at // 86400 ELSE 0 END"
         },
-        "contact.last_login_at BETWEEN 0 AND clock.now",
+        "contact.last_login_at BETWEEN 0 AND clock.now AND NOT clock.usage_at IS NULL",
     ),
     "ticket": Source(
         "ticket",

@@ -56,7 +56,7 @@ class _Builder:
         self.card, self.level = card, level
         self.part = card.level(level)
         self.known = catalogue(level)
-        self.needed = self._needed(named_features(card, level))
+        self.needed = self._needed(card.features(level))
         self.ctes: list[tuple[str, exp.Select]] = []
 
     def build(self) -> "exp.Select":
@@ -104,7 +104,7 @@ class _Builder:
 
     def _clock(self, kinds: Iterable[str]) -> None:
         """One row: now, and for every kind the instant and day up to which it is known, and how fresh that is."""
-        fed, heard, clock = ["$as_of AS now"], [], ["now // 86400 AS today"]
+        fed, heard, clock = ["CAST($as_of AS BIGINT) AS now"], [], ["now // 86400 AS today"]
         for kind in kinds:
             fed.append(f"MIN(CASE WHEN record = '{kind}' THEN COALESCE(as_of, 0) END) AS {kind}_fed")
             heard.append(f"CASE WHEN {kind}_fed > now THEN now WHEN {kind}_fed > 0 THEN {kind}_fed END AS {kind}_at")
@@ -187,7 +187,7 @@ class _Builder:
         columns.append(f"{segments_sql(self.part.segments)} AS segments")
         columns.append(f"{reason_sql(signals)} AS reason")
         columns += [f"{name}__{what}" for name in signals for what in ("points", "weight")]
-        columns += list(named_features(self.card, self.level))
+        columns += list(self.card.features(self.level))
         select = exp.select(*map(_parse, columns)).from_(last).order_by("key", dialect="duckdb")
         for name, tree in self.ctes:
             select = select.with_(name, as_=tree, copy=False)
@@ -203,7 +203,9 @@ def _parse(sql: str) -> "exp.Expr":
 def _picked(table: str, feature: Feature) -> str:
     if not feature.zero:
         return f"{table}.{feature.name} AS {feature.name}"
-    known = "link_facts.usage_links > 0" if feature.source == "usage" else f"NOT clock.{feature.kinds[0]}_at IS NULL"
+    known = f"NOT clock.{feature.kinds[0]}_at IS NULL"
+    if feature.source == "usage":
+        known += " AND link_facts.usage_links > 0"
     return f"CASE WHEN {known} THEN COALESCE({table}.{feature.name}, 0) END AS {feature.name}"
 
 
