@@ -65,17 +65,19 @@ SELECT a.key AS account, a.source_id AS crm_id, a.name AS name, a.owner_id AS ow
 FROM ({account}) a
 LEFT JOIN gone_account g ON g.key = a.parent
 WHERE a.source = {crm}""",
+    # Grouped instead of joined: SQLite's newer planner reads a grouped subquery again for every row it is joined to.
     "contact": """
-SELECT c.key AS contact, c.source_id AS crm_id, h.account AS account, c.title AS title,
-  CASE WHEN l.at IS NULL OR c.last_login_at > l.at THEN c.last_login_at ELSE l.at END AS last_login_at,
-  c.created_at AS created_at
-FROM ({contact}) c
-LEFT JOIN home h ON h.key = c.key
-LEFT JOIN (
-  SELECT p.crm AS key, max(r.last_login_at) AS at FROM ({contact}) r JOIN person p ON p.key = r.key
-  WHERE r.source <> {crm} AND r.last_login_at IS NOT NULL GROUP BY p.crm
-) l ON l.key = c.key
-WHERE c.source = {crm}""",
+SELECT key AS contact, max(crm_id) AS crm_id, max(account) AS account, max(title) AS title,
+  max(last_login_at) AS last_login_at, max(created_at) AS created_at
+FROM (
+  SELECT c.key AS key, c.source_id AS crm_id, h.account AS account, c.title AS title,
+    c.last_login_at AS last_login_at, c.created_at AS created_at
+  FROM ({contact}) c LEFT JOIN home h ON h.key = c.key WHERE c.source = {crm}
+  UNION ALL
+  SELECT p.crm, NULL, NULL, NULL, r.last_login_at, NULL FROM ({contact}) r JOIN person p ON p.key = r.key
+  WHERE r.source <> {crm} AND r.last_login_at IS NOT NULL
+)
+GROUP BY key HAVING max(crm_id) IS NOT NULL""",
     "ticket": """
 SELECT coalesce(a.crm, h.account) AS account, p.crm AS contact, t.status AS status, t.priority AS priority,
   t.created_at AS created_at, t.solved_at AS solved_at, t.first_reply_minutes AS first_reply_minutes,
@@ -115,11 +117,13 @@ LEFT JOIN (
 WHERE s.off = '' AND s.id IN (SELECT stream FROM pull WHERE started <= {at}) {sources}
 GROUP BY s.record, source.name""",
 }
-"""Common table -> SELECT. `owner`, `person` and `home` are the sets of links below. A kind that comes in several streams
-of a source is as old as the oldest of them."""
+"""Common table -> SELECT. `owner`, `person` and `home` are the sets of links below. A kind that comes in several
+streams of a source is as old as the oldest of them."""
 
 _JOINS = """
-LEFT JOIN owner a ON a.key = t.account LEFT JOIN person p ON p.key = t.contact LEFT JOIN home h ON h.key = t.contact"""
+LEFT JOIN owner a ON a.key = t.account LEFT JOIN person p ON p.key = t.contact
+LEFT JOIN home h ON h.key = CASE WHEN a.crm IS NULL THEN t.contact END"""
+"""A record's own account counts before that of its person, who is then not looked up."""
 
 _WITH = {
     "gone_account": """gone_account(key, crm) AS MATERIALIZED (
@@ -153,12 +157,18 @@ _NEEDS = {
 }
 
 
-def _links(kind: str, at: int) -> str:
+def _links(kind: str, at: int, *, past: bool) -> str:
     """A SELECT of (key, crm) of the links of one kind at an instant."""
-    return (
-        f"SELECT key, crm FROM link WHERE kind = '{kind}' AND valid_from <= {at} UNION ALL "
-        f"SELECT key, crm FROM link_history WHERE kind = '{kind}' AND valid_to > {at} AND valid_from <= {at}"
-    )
+    now = f"SELECT key, crm FROM link WHERE kind = '{kind}' AND valid_from <= {at}"
+    if not past:
+        return now
+    then = f"SELECT key, crm FROM link_history WHERE kind = '{kind}' AND valid_to > {at} AND valid_from <= {at}"
+    return f"{now} UNION ALL {then}"
+
+
+def _changed_since(store: Store, table: str, at: int) -> bool:
+    """Whether the history must be read: nothing in it was still valid at the instant of an ordinary run."""
+    return bool(store.rows(f"SELECT EXISTS (SELECT 1 FROM {table}_history WHERE valid_to > ?)", (at,))[0][0])
 
 
 def inputs(store: Store, as_of: datetime, *, crm: str, sources: Iterable[str] | None = None) -> Inputs:
@@ -172,8 +182,9 @@ def inputs(store: Store, as_of: datetime, *, crm: str, sources: Iterable[str] | 
     """
     at = epoch(as_of)
     names = None if sources is None else list(sources)
-    words = {name: kind.rows(as_of) for name, kind in KINDS.items()}
-    words |= {f"{kind}_link": _links(kind, at) for kind in ("account", "contact", "home")}
+    words = {name: kind.rows(as_of, past=_changed_since(store, name, at)) for name, kind in KINDS.items()}
+    past = _changed_since(store, "link", at)
+    words |= {f"{kind}_link": _links(kind, at, past=past) for kind in ("account", "contact", "home")}
     words |= {
         "at": str(at),
         "crm": str(_source_key(store, crm)),

@@ -185,17 +185,22 @@ class Kind:
             f"JOIN source ON source.id = t.source {where} ORDER BY t.key"
         )
 
-    def rows(self, as_of: datetime | None = None) -> str:
-        """A SELECT of key, source, source_id, version and the columns of every record valid now, or at an instant."""
+    def rows(self, as_of: datetime | None = None, *, past: bool = True) -> str:
+        """A SELECT of key, source, source_id, version and the columns of every record valid now, or at an instant.
+
+        `past` may be left out where it is known that the history holds nothing of that instant.
+        """
         names = ", ".join(column.name for column in self.columns)
         now = f"SELECT key, source, source_id, version, {names} FROM {self.name} WHERE "
         if as_of is None:
             return f"{now} valid_from IS NOT NULL AND valid_to IS NULL"
         at = epoch(as_of)
+        now = f"{now} valid_from <= {at} AND (valid_to IS NULL OR valid_to > {at})"
+        if not past:
+            return now
         then = ", ".join(f"h.{column.name}" for column in self.columns)
         return (
-            f"{now} valid_from <= {at} AND (valid_to IS NULL OR valid_to > {at}) UNION ALL "
-            f"SELECT h.key, k.source, k.source_id, h.version, {then} FROM {self.name}_history h "
+            f"{now} UNION ALL SELECT h.key, k.source, k.source_id, h.version, {then} FROM {self.name}_history h "
             f"JOIN {self.name} k ON k.key = h.key WHERE h.valid_to > {at} AND h.valid_from <= {at}"
         )
 
