@@ -22,7 +22,7 @@ from mapping.outcome import Outcome
 __all__ = ["AccountKeys", "Link", "Member", "PersonKeys", "Pin", "Resolution", "Review", "Settings", "resolve"]
 
 _STRONG = frozenset({"pin", "stored_id", "crm_id"})
-_BY_ADDRESS = frozenset({"email", "other_email"})
+_Pair = tuple[PersonKeys, Case]
 _Kind = Literal["account", "contact"]
 _Cases = dict[str, dict[str, Case]]
 """Source -> source id -> case."""
@@ -107,55 +107,49 @@ class _Resolver:
     # People
 
     def _match_people(self) -> None:
-        waiting: list[tuple[PersonKeys, Case]] = []
+        waiting: list[_Pair] = []
+        strong: list[_Pair] = []
         for source, people in self._in.people.items():
-            cases: dict[str, Case] = {}
+            cases = self._contact_cases[source] = {}
             for person in people.values():
                 case = self._person_by_ids(person, cases)
-                if case is not None:
+                if case is None:
+                    continue
+                if case.crm_id is None:
                     waiting.append((person, case))
-            self._contact_cases[source] = cases
-        strong = self._mates(_STRONG, (person for person, _ in waiting))
-        left = [
-            (person, case)
-            for person, case in waiting
-            if not match.by_mates(case, person, strong, "product_id_strong")
-            and not match.by_address(case, person, self._contacts, self._mailboxes)
-        ]
-        weak = self._mates(_BY_ADDRESS, (person for person, _ in left))
-        for person, case in left:
-            if not match.by_mates(case, person, weak, "product_id_weak"):
-                match.by_plus_tag(case, person, self._contacts)
+                elif case.rule in _STRONG:
+                    strong.append((person, case))
+        self._match_by_address(waiting, _mates(strong, waiting))
 
     def _person_by_ids(self, person: PersonKeys, cases: dict[str, Case]) -> Case | None:
-        """The person's case when addresses may still settle it: not once a pin or an id did, not for shared inboxes."""
+        """The person's case: linked when a pin or an id did it, else still open. None when addresses must not."""
         case = Case()
-        pinned = self._pins and self._pinned("contact", person.source, person.source_id, case)
+        if self._pins and self._pinned("contact", person.source, person.source_id, case):
+            cases[person.source_id] = case
+            return case if case.crm_id is not None else None
         kind = self._mailboxes.kind(person.email)
-        if not pinned and (person.staff or kind == "staff"):
+        if person.staff or kind == "staff":
             self._out.staff(person.source, person.source_id)
             return None
         cases[person.source_id] = case
         contacts = self._contacts
         shared = contacts.shared if kind == "person" else None
-        if pinned or match.by_ids(case, person, contacts.stored, contacts.records, shared) or kind != "person":
-            return None
-        return case
+        if match.by_ids(case, person, contacts.stored, contacts.records, shared) or kind == "person":
+            return case
+        return None
 
-    def _mates(self, rules: frozenset[str], waiting: Iterable[PersonKeys]) -> Index:
-        """Product ids of waiting people -> CRM contacts to which others with that id are linked by these rules."""
-        wanted = {shared for person in waiting if person.external_ids for shared in match.shared_ids(person)}
-        mates = Index()
-        if not wanted:
-            return mates
-        for source, cases in self._contact_cases.items():
-            people = self._in.people[source]
-            for source_id, case in cases.items():
-                if case.rule in rules and case.crm_id is not None:
-                    for shared in match.shared_ids(people[source_id]):
-                        if shared in wanted:
-                            mates.note(shared, case.crm_id)
-        return mates
+    def _match_by_address(self, waiting: list[_Pair], strong: Index) -> None:
+        by_address: list[_Pair] = []
+        left: list[_Pair] = []
+        for person, case in waiting:
+            if match.by_mates(case, person, strong, "product_id_strong"):
+                continue
+            linked = match.by_address(case, person, self._contacts, self._mailboxes)
+            (by_address if linked else left).append((person, case))
+        weak = _mates(by_address, left)
+        for person, case in left:
+            if not match.by_mates(case, person, weak, "product_id_weak"):
+                match.by_plus_tag(case, person, self._contacts)
 
     # Accounts
 
@@ -236,3 +230,15 @@ class _Resolver:
         if case.candidates:
             self._out.claimed(host, case.candidates)
         return False
+
+
+def _mates(linked: list[_Pair], waiting: list[_Pair]) -> Index:
+    """Product ids of waiting people -> CRM contacts to which others with that id were linked."""
+    mates = Index()
+    if linked:
+        wanted = {shared for person, _ in waiting if person.external_ids for shared in match.shared_ids(person)}
+        for person, case in linked:
+            for shared in match.shared_ids(person) if wanted else ():
+                if shared in wanted and case.crm_id is not None:
+                    mates.note(shared, case.crm_id)
+    return mates

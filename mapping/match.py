@@ -94,7 +94,8 @@ def _by_any_id(case: Case, held: str, records: Records, shared: Index | None, by
 
 def shared_ids(person: PersonKeys) -> list[str]:
     """The ids of a person that other sources may carry too."""
-    return [person.external_ids[system] for system in SHARED_SYSTEMS if system in person.external_ids]
+    ids = person.external_ids
+    return [ids[system] for system in SHARED_SYSTEMS if system in ids] if ids else []
 
 
 def by_mates(case: Case, person: PersonKeys, mates: Mapping[object, Found], rule: str) -> bool:
