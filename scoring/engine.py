@@ -30,6 +30,8 @@ COLUMNS = (
 """What every statement answers first; after these come points and weight by signal, then the card's features."""
 FETCH = 10_000
 """Rows turned into Python objects at a time."""
+LOCK_WAIT = 30_000
+"""Milliseconds that reading waits for another program to let go of the state file."""
 _FIRST = -(2**63)
 """Marks the row put before a table so that its text columns are known to be text; no key has this value."""
 _new = tuple.__new__
@@ -61,6 +63,8 @@ def load(
     card: Scorecard, inputs: Inputs, *, levels: Sequence[Level] = LEVELS, engine: Engine | None = None
 ) -> "DuckDBPyConnection":
     """A DuckDB connection with every table the card reads; the caller closes it."""
+    if not inputs.state.exists():
+        raise InputsError(f"state file {inputs.state} does not exist")
     con = _connect(engine or Engine())
     try:
         needed = _needed(card, levels)
@@ -171,6 +175,10 @@ def _load_table(con: "DuckDBPyConnection", inputs: Inputs, name: str, columns: s
 
     try:
         with dbapi.connect(f"file:{quote(str(inputs.state))}?mode=ro") as db, db.cursor() as cursor:
+            # Two connections that open and close side by side shut each other out for moments; the driver gives up at
+            # once unless it is told to wait.
+            cursor.execute(f"PRAGMA busy_timeout = {LOCK_WAIT}")
+            cursor.fetch_arrow()
             cursor.execute(_typed(inputs.tables[name], types))
             rows = cursor.fetch_arrow()  # DuckDB finds it by this name
             _keep(con.cursor(), name, types, rows)
