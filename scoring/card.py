@@ -245,7 +245,8 @@ def _named(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _card_error(problem: ValidationError, file: str) -> CardError:
-    first, *others = problem.errors(include_url=False)
+    # A mistyped key shows twice, as unknown and as missing: the first of these helps.
+    first, *others = sorted(problem.errors(include_url=False), key=lambda error: error["type"] != "extra_forbidden")
     place = tuple(first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":

@@ -163,5 +163,5 @@ class _Checker:
     def column(self, tree: "exp.Column") -> str:
         public = [name for name, feature in self.features.items() if not feature.internal]
         if tree.table or tree.name not in public:
-            raise self.refuse(f"unknown feature {tree.sql('duckdb')!r}{nearest(tree.name, public)}")
+            raise self.refuse(f"unknown feature {tree.sql('duckdb')!r}{nearest(tree.name.lower(), public)}")
         return "text" if self.features[tree.name].is_text else "number"

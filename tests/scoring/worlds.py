@@ -202,5 +202,6 @@ def write_usage(rows: list[Any], folder: Path) -> list[Path]:
             name = datetime.fromtimestamp(day * 86400, UTC).strftime("%Y-%m-%d")
             paths.append(folder / f"{name}.1.parquet")
             shown = "DATE '1970-01-01' + day AS day, person, grp, event, count"
-            con.execute(f"COPY (SELECT {shown} FROM u WHERE day = {day} ORDER BY person) TO '{paths[-1]}'")
+            target = str(paths[-1]).replace("'", "''")
+            con.execute(f"COPY (SELECT {shown} FROM u WHERE day = {day} ORDER BY person) TO '{target}'")
     return paths
