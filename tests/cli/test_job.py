@@ -8,7 +8,8 @@ import pytest
 from tests.cli.conftest import Site
 
 
-def test_the_job_from_nothing_to_nothing_left_to_do(site: Site) -> None:
+def test_the_job_from_nothing_to_nothing_left_to_do(new_site: Site) -> None:
+    site = new_site
     missing = site.run("check", "--json")
     assert missing.code == 0
     assert any(item["code"] == "missing_fields" for item in missing.data["hubspot"])
@@ -48,7 +49,6 @@ def test_the_job_from_nothing_to_nothing_left_to_do(site: Site) -> None:
 
 
 def test_a_dry_run_shows_old_value_new_value_and_why(site: Site) -> None:
-    site.run("setup")
     said = site.run("sync", "--dry-run")
     assert "holdfast_health_band" in said.out
     assert "(empty) → " in said.out
@@ -58,7 +58,6 @@ def test_a_dry_run_shows_old_value_new_value_and_why(site: Site) -> None:
 
 
 def test_a_saved_plan_is_applied_exactly(site: Site, tmp_path: Path) -> None:
-    site.run("setup")
     file = tmp_path / "monday.plan"
     planned = site.run("plan", "--out", str(file), "--json")
     assert planned.code == 0, planned.err
@@ -76,7 +75,6 @@ def test_a_saved_plan_is_applied_exactly(site: Site, tmp_path: Path) -> None:
 
 
 def test_a_changed_plan_is_refused(site: Site, tmp_path: Path) -> None:
-    site.run("setup")
     file = tmp_path / "a.plan"
     site.run("plan", "--out", str(file))
     file.write_text(file.read_text().replace("unknown", "green").replace("red", "green"))
@@ -88,7 +86,6 @@ def test_a_changed_plan_is_refused(site: Site, tmp_path: Path) -> None:
 
 
 def test_a_plan_made_under_other_settings_is_refused(site: Site, tmp_path: Path) -> None:
-    site.run("setup")
     file = tmp_path / "a.plan"
     site.run("plan", "--out", str(file))
     with site.config.open("a") as config:
@@ -99,7 +96,6 @@ def test_a_plan_made_under_other_settings_is_refused(site: Site, tmp_path: Path)
 
 
 def test_a_policy_of_approval_keeps_sync_from_writing(site: Site) -> None:
-    site.run("setup")
     with site.config.open("a") as config:
         config.write('[writeback]\npolicy = "approve"\n')
     before = site.writes()
@@ -110,7 +106,6 @@ def test_a_policy_of_approval_keeps_sync_from_writing(site: Site) -> None:
 
 
 def test_what_a_person_changed_stays(site: Site) -> None:
-    site.run("setup")
     first = site.run("sync", "--json").data
     change = next(item for item in first["changes"] if item.get("object") == "account")
     site.sandbox.mutate(
@@ -125,7 +120,6 @@ def test_what_a_person_changed_stays(site: Site) -> None:
 def test_a_source_that_is_down_leaves_its_age_behind_and_the_run_goes_on(site: Site) -> None:
     from sandbox.faults import Fault
 
-    site.run("setup")
     site.sandbox.faults.add(Fault("status", "zendesk", path="/api/v2/.*", status=503, every=1))
     said = site.run("sync", "--json")
     assert said.code == 1
@@ -140,7 +134,6 @@ def test_a_source_that_is_down_leaves_its_age_behind_and_the_run_goes_on(site: S
 def test_a_crm_that_is_down_means_nothing_is_planned(site: Site) -> None:
     from sandbox.faults import Fault
 
-    site.run("setup")
     site.sandbox.faults.add(Fault("status", "hubspot", path="/crm/.*companies.*", status=503, every=1))
     said = site.run("sync", "--json")
     assert said.code == 1
@@ -149,7 +142,6 @@ def test_a_crm_that_is_down_means_nothing_is_planned(site: Site) -> None:
 
 
 def test_status_explain_and_score(site: Site) -> None:
-    site.run("setup")
     synced = site.run("sync", "--json")
     assert synced.code == 0
     status = site.run("status", "--json")
@@ -174,7 +166,8 @@ def test_status_explain_and_score(site: Site) -> None:
     assert site.run("score", "--sql", "--dialect", "spark", "--level", "contact").code == 0
 
 
-def test_nothing_to_look_at_yet(site: Site) -> None:
+def test_nothing_to_look_at_yet(new_site: Site) -> None:
+    site = new_site
     for command in (["status"], ["explain", "x"]):
         said = site.run(*command)
         assert said.code == 1
@@ -200,7 +193,6 @@ def test_a_wrong_token_is_said_and_never_shown(site: Site, file: str, secret: st
 
 
 def test_another_account_behind_the_same_state_is_refused(site: Site) -> None:
-    site.run("setup")
     assert site.run("sync").code == 0
     site.sandbox.mutate("hubspot", "options", portal_id=999)
     site.sandbox.clock.sleep(86400)
