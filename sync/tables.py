@@ -176,7 +176,9 @@ class Kind:
     def read(self, *, source: str | None = None, as_of: datetime | None = None) -> str:
         """A SELECT of (source name, *content), references as vendor ids, by key."""
         named = [
-            f"(SELECT source_id FROM {column.type} r WHERE r.key = t.{column.name})" if column.refers else column.name
+            f"(SELECT source_id FROM {column.type} r WHERE r.key = t.{column.name})"
+            if column.refers
+            else f"t.{column.name}"
             for column in self.columns
         ]
         where = "WHERE source.name = ?" if source else ""
