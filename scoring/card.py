@@ -4,6 +4,7 @@ A card is data. It is closed (an unknown key is an error that names the nearest 
 with decimals are read exactly, so that points are whole hundredths everywhere.
 """
 
+import copy
 import hashlib
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -113,11 +114,17 @@ class Scorecard(_Closed):
         """Check a card given as TOML text; `file` is named in errors."""
         try:
             data = tomllib.loads(text, parse_float=Decimal)
-            card = cls.model_validate(_named(data))
-            for problem in card._problems():
-                raise problem
         except tomllib.TOMLDecodeError as problem:
             raise CardError(f"not valid TOML: {problem}", file=file) from None
+        return cls.from_data(data, file)
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any], file: str = "") -> "Scorecard":
+        """Check a card given as tables (decimals as Decimal, not float); `file` is named in errors."""
+        try:
+            card = cls.model_validate(_named(copy.deepcopy(data)))
+            for problem in card._problems():
+                raise problem
         except ValidationError as problem:
             raise _card_error(problem, file) from None
         except CardError as problem:
