@@ -29,9 +29,8 @@ from datetime import datetime
 from sandbox.core import Sandbox
 from sandbox.serve import serve
 from sandbox.world import make_world
-options = {"mixpanel": {"query_per_hour": 100_000}}
 world = make_world(seed=1, accounts=int(sys.argv[1]), now=datetime.fromisoformat(sys.argv[2]))
-with serve(Sandbox(world, options=options)) as running:
+with serve(Sandbox(world)) as running:
     print(running.root, flush=True)
     sys.stdin.read()
 """
@@ -103,7 +102,8 @@ def main() -> list[dict[str, Any]]:
         command = [sys.executable, "-m", "benchmarks.bench_run", root, folder]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603  # ours
         result = json.loads(done.stdout.splitlines()[-1])
-    assert not result["failed"], result["failed"]
+    # Mixpanel's 60 queries an hour hold 60,000 profiles: at full size their listing goes on in the next hours.
+    assert {text.split(":")[0] for text in result["failed"]} <= {"mixpanel/profiles"}, result["failed"]
     rows = [{"name": f"rows of {name}", "value": number} for name, number in result["rows"].items()]
     rows += [{"name": f"changes {name}", "value": number} for name, number in result["endings"].items()]
     rows += [{"name": f"{name}", "value": value, "unit": ""} for name, value in result["phases"].items()]
