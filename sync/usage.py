@@ -38,7 +38,7 @@ KEEP_HASHES = timedelta(hours=24)
 """How long after its arrival an event sent again is known for a repetition. Longer than any overlap; a connector's
 daily repair replaces the counts of the days it reads."""
 CHUNK = 20_000
-REMOVE = "Remove that file: the events are read again then."
+REMOVE = "If it names a file of that folder, remove it: the events are read again then."
 
 _EPOCH = date(1970, 1, 1)
 
@@ -145,13 +145,11 @@ class _Ingest:
             yield
         except duckdb.Error as error:
             self._discard()
-            if isinstance(error, duckdb.InvalidInputException):
-                raise ShapeError(f"The event export cannot be read: {_first_line(error)}") from error
             short = isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException)
             raise StoreError(
                 self.folder,
                 f"The events could not be counted: {_first_line(error)}",
-                "Check disk and memory, then repeat." if short else "This is a defect; please report it.",
+                "Check disk and memory, then repeat." if short else REMOVE,
             ) from error
         except BaseException:
             self._discard()
@@ -166,7 +164,7 @@ class _Ingest:
     def run(self, cursor: str | None, now: datetime) -> Counts:
         """Read, count, write, commit."""
         generation = self._generation()
-        self.db.execute(READ.format(**columns(self.events)), [str(self.export.path), self.events.device_prefix])
+        self._read()
         rejects = self._drop_unusable()
         usable = self._one("SELECT count(*) FROM ev")
         self._drop_repetitions()
@@ -190,6 +188,14 @@ class _Ingest:
         )
 
     # -- reading ------------------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        import duckdb
+
+        try:
+            self.db.execute(READ.format(**columns(self.events)), [str(self.export.path), self.events.device_prefix])
+        except duckdb.InvalidInputException as error:
+            raise ShapeError(f"The event export cannot be read: {_first_line(error)}") from error
 
     def _one(self, sql: str) -> Any:
         return self.db.execute(sql).fetchall()[0][0]
@@ -319,7 +325,8 @@ class _Ingest:
         if newest is None:
             return None
         path = self.folder / f"seen.{generation}.{self.engine_version}.parquet"
-        oldest = newest - int(KEEP_HASHES.total_seconds())
+        # Of what replaces whole days only the end can come again; of what is added, all of it.
+        oldest = newest - int(KEEP_HASHES.total_seconds()) if self.export.replaces else 0
         self._copy("SELECT h FROM ev WHERE arrived >= $oldest", {"oldest": oldest}, path)
         return path, newest
 

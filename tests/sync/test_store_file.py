@@ -88,7 +88,8 @@ def test_a_newer_schema_is_refused(folder: Path) -> None:
     store = Store.open(folder)
     with store.transaction() as conn:
         conn.execute(
-            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('holdfast', 'm999_future', '2030')"
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES (?, ?, ?)",
+            ("holdfast", "m999_future", "2030-01-01"),
         )
     store.close()
     for readonly in (False, True):

@@ -1,0 +1,442 @@
+"""Event exports become daily counts: each event once, nobody's events apart, days replaced or added to, crash-safe."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connectors.base import EventExport
+from connectors.errors import ShapeError
+from mapping.mapped import EventMap
+from sync import usage, usage_files
+from sync.store import Counts, Store, StoreError
+from tests.sync.states import EVENTS, NOW, dump
+
+TODAY = NOW.date()
+Count = tuple[date, str, str | None, str, int]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with_state = Store.open(tmp_path / "state")
+    yield with_state
+    with_state.close()
+
+
+def event(
+    person: str | None = "u1", *, minutes: float = 0, name: str = "Login", insert_id: str = "", **more: Any
+) -> dict[str, Any]:
+    """An event `minutes` after NOW; its insert id is what it says unless told otherwise."""
+    time = int(NOW.timestamp() + minutes * 60)
+    properties = {
+        "time": time,
+        "distinct_id": person or "$device:d",
+        "$insert_id": insert_id or f"{person}{name}{time}",
+        "mp_processing_time_ms": time * 1000 + 1500,
+        "company_id": "acme",
+    }
+    if person is not None:
+        properties["$user_id"] = person
+    properties |= more
+    return {"event": name, "properties": {k: v for k, v in properties.items() if v is not None}}
+
+
+def spool(tmp_path: Path, *lines: Mapping[str, Any] | str | bytes, zipped: bool = False) -> Path:
+    raw = [
+        line if isinstance(line, bytes) else (line if isinstance(line, str) else json.dumps(line)).encode()
+        for line in lines
+    ]
+    path = tmp_path / f"export{len(list(tmp_path.glob('export*')))}.jsonl{'.gz' if zipped else ''}"
+    data = b"".join(line + b"\n" for line in raw)
+    path.write_bytes(gzip.compress(data) if zipped else data)
+    return path
+
+
+def take(
+    store: Store,
+    path: Path,
+    *,
+    replaces: bool = False,
+    cursor: str | None = None,
+    days: tuple[int, int] = (-5, 0),
+    events: EventMap = EVENTS,
+) -> Counts:
+    first, last = (TODAY + timedelta(days=n) for n in days)
+    counts = usage.ingest(
+        store, "mp", "events", EventExport(path, first, last, replaces), events, cursor=cursor, now=NOW
+    )
+    assert not path.exists()
+    return counts
+
+
+def counted(store: Store) -> list[Count]:
+    paths = [str(path) for path in usage_files.files(store)]
+    if not paths:
+        return []
+    people = dict(store.rows("SELECT key, source_id FROM contact"))
+    groups = dict(store.rows("SELECT key, source_id FROM account"))
+    with duckdb.connect() as db:
+        rows = db.execute("SELECT day, person, grp, event, count FROM read_parquet(?)", [paths]).fetchall()
+    return sorted(((day, people[person], groups.get(grp), name, n) for day, person, grp, name, n in rows), key=repr)
+
+
+# -- reading --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_events_become_daily_counts(store: Store, tmp_path: Path, *, zipped: bool) -> None:
+    path = spool(
+        tmp_path,
+        event(),
+        event(minutes=1),
+        event("u2"),
+        event(name="Export"),
+        event(minutes=-24 * 60, company_id=None),
+        zipped=zipped,
+    )
+    assert take(store, path, replaces=True, cursor="c1") == Counts(events=5)
+    yesterday = TODAY - timedelta(days=1)
+    assert counted(store) == [
+        (yesterday, "u1", None, "Login", 1),
+        (TODAY, "u1", "acme", "Export", 1),
+        (TODAY, "u1", "acme", "Login", 2),
+        (TODAY, "u2", "acme", "Login", 1),
+    ]
+    assert store.cursor("mp", "events") == "c1"
+
+
+def test_the_files_have_the_columns_that_scoring_reads(store: Store, tmp_path: Path) -> None:
+    take(store, spool(tmp_path, *(event(f"u{9 - n}") for n in range(10))))
+    (path,) = usage_files.files(store)
+    assert path.name.startswith(TODAY.isoformat())
+    assert path.stat().st_mode & 0o077 == 0
+    assert path.parent.stat().st_mode & 0o077 == 0
+    with duckdb.connect() as db:
+        columns = db.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+        people = [row[0] for row in db.execute("SELECT person FROM read_parquet(?)", [str(path)]).fetchall()]
+    assert [row[:2] for row in columns] == [
+        ("day", "DATE"),
+        ("person", "INTEGER"),
+        ("grp", "INTEGER"),
+        ("event", "VARCHAR"),
+        ("count", "INTEGER"),
+    ]
+    assert people == sorted(people)
+
+
+def test_an_event_of_several_groups_counts_for_each(store: Store, tmp_path: Path) -> None:
+    groups = ["acme", "beta", "acme", "", None]
+    assert take(store, spool(tmp_path, event(company_id=groups), event("u2", company_id=[]))) == Counts(events=2)
+    assert [row[1:] for row in counted(store)] == [
+        ("u1", "acme", "Login", 1),
+        ("u1", "beta", "Login", 1),
+        ("u2", None, "Login", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [("[acme", "[acme"), (" acme ", "acme"), (17, "17"), ({"a": 1}, None), ("", None), ("a'b\u00e9", "a'b\u00e9")],
+)
+def test_odd_groups(group: Any, expected: str | None, store: Store, tmp_path: Path) -> None:
+    take(store, spool(tmp_path, event(company_id=group)))
+    assert [row[2] for row in counted(store)] == [expected]
+
+
+def test_events_of_nobody_are_counted_apart(store: Store, tmp_path: Path) -> None:
+    path = spool(tmp_path, event(None), event(""), event("$device:7"), event("u1"))
+    assert take(store, path) == Counts(events=1, anonymous=3)
+    assert store.rows("SELECT events, anonymous FROM usage_file") == [(1, 3)]
+    assert [row[1] for row in counted(store)] == ["u1"]
+
+
+def test_times_in_milliseconds_and_fractions(store: Store, tmp_path: Path) -> None:
+    seconds = NOW.timestamp()
+    path = spool(
+        tmp_path,
+        event(time=seconds * 1000, name="A"),
+        event(time=seconds + 0.9, name="B"),
+        event(time=str(int(seconds)), name="C"),
+    )
+    assert take(store, path).events == 3
+    assert {row[0] for row in counted(store)} == {TODAY}
+
+
+def test_lines_that_cannot_be_counted_are_quarantined(store: Store, tmp_path: Path) -> None:
+    good = event()
+    nameless = {"event": "", "properties": event()["properties"]}
+    far = event(time=2_713_000_000)
+    path = spool(
+        tmp_path,
+        good,
+        "no json",
+        '{"event":"A","prop',
+        "null",
+        "[1]",
+        nameless,
+        event(time=None),
+        event(time="soon"),
+        event(time=1e18),
+        event(time=-5),
+        far,
+        b'{"event":"\xff"}',
+        "",
+    )
+    assert take(store, path) == Counts(events=1, rejected=11)
+    assert {(q.reason.split(" at ")[0], q.times) for q in store.quarantine()} == {
+        ("The line is no JSON object with an event name", 6),
+        ("The event has no usable time", 4),
+        ("The event's day is not one of those asked for.", 1),
+    }
+
+
+def test_an_empty_export_moves_the_cursor_only(store: Store, tmp_path: Path) -> None:
+    assert take(store, spool(tmp_path), cursor="c1") == Counts()
+    assert store.cursor("mp", "events") == "c1"
+    assert counted(store) == []
+
+
+def test_a_line_too_long_to_read_fails_the_stream_and_counts_nothing(store: Store, tmp_path: Path) -> None:
+    path = spool(tmp_path, event(), event(note="x" * 34_000_000))
+    with pytest.raises(ShapeError, match="maximum_object_size"):
+        take(store, path, cursor="c1")
+    assert (counted(store), store.cursor("mp", "events")) == ([], None)
+    assert not path.exists()
+    assert usage_files.clean(store) == []
+
+
+def test_another_vendors_fields_can_be_named(store: Store, tmp_path: Path) -> None:
+    flat = EventMap("type", "at", "user", "user", "o'rg", "id", "got", "device", "anon-")
+    line = {"type": "Login", "at": NOW.timestamp(), "user": "u1", "o'rg": "acme", "id": "1"}
+    assert take(store, spool(tmp_path, line, {**line, "user": "anon-1"}), events=flat) == Counts(events=1, anonymous=1)
+    assert [row[1:] for row in counted(store)] == [("u1", "acme", "Login", 1)]
+
+
+# -- once -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_event_sent_twice_counts_once(store: Store, tmp_path: Path) -> None:
+    path = spool(
+        tmp_path,
+        event(),
+        event(mp_processing_time_ms=1),
+        event(minutes=1),
+        event("u2", insert_id="same"),
+        event("u3", insert_id="same"),
+    )
+    assert take(store, path) == Counts(events=4, duplicates=1)
+
+
+def test_the_same_export_twice_changes_nothing(store: Store, tmp_path: Path) -> None:
+    lines = [event(f"u{n}", minutes=-n, company_id=["a", "b"]) for n in range(50)] + [event(None)]
+    take(store, spool(tmp_path, *lines), cursor="c")
+    before = counted(store), store.rows("SELECT day, events, anonymous, rows FROM usage_file")
+    assert take(store, spool(tmp_path, *lines), cursor="c") == Counts(duplicates=51)
+    assert (counted(store), store.rows("SELECT day, events, anonymous, rows FROM usage_file")) == before
+
+
+def test_what_overlaps_with_earlier_pulls_is_known(store: Store, tmp_path: Path) -> None:
+    take(store, spool(tmp_path, *(event(minutes=n) for n in range(10))), replaces=True)
+    assert take(store, spool(tmp_path, *(event(minutes=n) for n in range(8, 15)))) == Counts(events=5, duplicates=2)
+    assert take(store, spool(tmp_path, *(event(minutes=n) for n in range(5, 16)))) == Counts(events=1, duplicates=10)
+    assert counted(store) == [(TODAY, "u1", "acme", "Login", 16)]
+
+
+def test_late_events_are_added_to_their_day(store: Store, tmp_path: Path) -> None:
+    take(store, spool(tmp_path, event(minutes=-24 * 60)), replaces=True)
+    late = event(minutes=-24 * 60 + 1, mp_processing_time_ms=NOW.timestamp() * 1000)
+    assert take(store, spool(tmp_path, late)) == Counts(events=1)
+    assert counted(store) == [(TODAY - timedelta(days=1), "u1", "acme", "Login", 2)]
+
+
+def test_an_export_that_replaces_overwrites_its_days_and_no_others(store: Store, tmp_path: Path) -> None:
+    day = 24 * 60
+    take(store, spool(tmp_path, *(event(minutes=-day * n) for n in range(4))), replaces=True)
+    again = spool(tmp_path, event("u9"), event("u9", minutes=-day))
+    assert take(store, again, replaces=True, days=(-2, 0)) == Counts(events=2)
+    assert counted(store) == [
+        (TODAY - timedelta(days=3), "u1", "acme", "Login", 1),
+        (TODAY - timedelta(days=1), "u9", "acme", "Login", 1),
+        (TODAY, "u9", "acme", "Login", 1),
+    ]
+    on_disk = set((store.path / "usage").rglob("2*.parquet"))
+    assert on_disk == set(usage_files.files(store))
+
+
+def test_hashes_of_old_arrivals_are_dropped(store: Store, tmp_path: Path) -> None:
+    take(store, spool(tmp_path, event(minutes=-3 * 24 * 60)))
+    take(store, spool(tmp_path, event(minutes=-10)))
+    take(store, spool(tmp_path, event()))
+    assert store.rows("SELECT count(*) FROM usage_seen") == [(2,)]
+    assert len(list((store.path / "usage" / "mp").glob("seen.*"))) == 2
+
+
+def test_hashes_of_another_engine_say_nothing(store: Store, tmp_path: Path) -> None:
+    take(store, spool(tmp_path, event()))
+    (path,) = (store.path / "usage" / "mp").glob("seen.*")
+    other = path.with_name("seen.1.0.9.9.parquet")
+    path.rename(other)
+    with store.transaction() as conn:
+        conn.execute("UPDATE usage_seen SET path = ?", (other.relative_to(store.path).as_posix(),))
+    assert take(store, spool(tmp_path, event())).events == 1
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    events=st.lists(
+        st.tuples(
+            st.sampled_from(["u1", "u2", "u3", None]),
+            st.integers(-2 * 24 * 60, 0),
+            st.sampled_from(["Login", "Export"]),
+            st.sampled_from(["acme", "beta", None, ("acme", "beta")]),
+        ),
+        max_size=25,
+        unique_by=lambda e: e[:3],
+    ),
+    cuts=st.lists(st.integers(0, 25), max_size=2),
+)
+def test_exports_that_overlap_in_any_way_count_what_a_plain_loop_counts(
+    events: list[tuple[str | None, int, str, Any]], cuts: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    tmp_path = tmp_path_factory.mktemp("s")
+    store = Store.open(tmp_path / "state")
+    arrived = NOW.timestamp() * 1000
+    lines = [event(p, minutes=m, name=n, company_id=g, mp_processing_time_ms=arrived) for p, m, n, g in events]
+    expected: Counter[tuple[Any, ...]] = Counter()
+    for person, minutes, name, group in events:
+        if person is not None:
+            for one in group if isinstance(group, tuple) else [group]:
+                expected[(NOW + timedelta(minutes=minutes)).date(), person, one, name] += 1
+    take(store, spool(tmp_path, *lines[: cuts[0] if cuts else None]), replaces=True)
+    for cut in cuts:
+        take(store, spool(tmp_path, *lines[max(0, cut - 5) :]))
+    take(store, spool(tmp_path, *lines))
+    assert counted(store) == sorted(((*key, n) for key, n in expected.items()), key=repr)
+    store.close()
+
+
+def test_a_delta_of_several_days_is_known_when_it_comes_again(store: Store, tmp_path: Path) -> None:
+    lines = [event(minutes=-24 * 60 * n) for n in range(4)]
+    take(store, spool(tmp_path, *lines))
+    assert take(store, spool(tmp_path, *lines)) == Counts(duplicates=4)
+
+
+# -- keys, files, crashes -------------------------------------------------------------------------------------------
+
+
+def test_keys_are_those_of_the_sources_own_records(store: Store, tmp_path: Path) -> None:
+    take(store, spool(tmp_path, event(), event("u2")))
+    keys = dict(store.rows("SELECT source_id, key FROM contact"))
+    take(store, spool(tmp_path, event("u3", minutes=1), event("u2", minutes=1)))
+    assert {name: key for name, key in store.rows("SELECT source_id, key FROM contact") if name != "u3"} == keys
+    assert store.rows("SELECT source_id FROM account") == [("acme",)]
+    assert list(store.records("contact")) == []
+
+
+def test_who_was_active_where(store: Store, tmp_path: Path) -> None:
+    take(store, spool(tmp_path, event(), event("u2", company_id=["acme", "beta"]), event("u3", company_id=None)))
+    people, groups = (dict(store.rows(f"SELECT source_id, key FROM {kind}")) for kind in ("contact", "account"))
+    assert set(usage.pairs(usage_files.files(store))) == {
+        (people["u1"], groups["acme"]),
+        (people["u2"], groups["acme"]),
+        (people["u2"], groups["beta"]),
+    }
+
+
+def test_a_damaged_file_is_named_with_what_to_do(store: Store, tmp_path: Path) -> None:
+    take(store, spool(tmp_path, event()))
+    (path,) = usage_files.files(store)
+    path.write_bytes(b"PAR1 nothing")
+    before = dump(store)
+    with pytest.raises(StoreError, match=r"could not be counted.*remove it"):
+        take(store, spool(tmp_path, event(minutes=1)))
+    with pytest.raises(StoreError, match="remove it: the events are read again"):
+        usage.pairs([path])
+    assert dump(store) == before
+
+
+def test_a_missing_file_is_noticed(store: Store, tmp_path: Path) -> None:
+    take(store, spool(tmp_path, event()))
+    assert usage_files.missing(store, "mp") == []
+    (path,) = usage_files.files(store)
+    path.unlink()
+    assert usage_files.missing(store, "mp") == [path]
+
+
+def test_files_are_chosen_by_source_and_day(store: Store, tmp_path: Path) -> None:
+    take(store, spool(tmp_path, event(), event(minutes=-24 * 60)))
+    assert len(usage_files.files(store)) == 2
+    assert [path.name[:10] for path in usage_files.files(store, until=TODAY - timedelta(days=1))] == ["2026-11-21"]
+    assert usage_files.files(store, sources=["other"]) == []
+
+
+def test_a_source_may_have_any_name(store: Store, tmp_path: Path) -> None:
+    export = EventExport(spool(tmp_path, event()), TODAY, TODAY, replaces=True)
+    usage.ingest(store, "../my mixpanel's", "events", export, EVENTS, cursor=None, now=NOW)
+    (path,) = usage_files.files(store)
+    assert path.parent.parent == store.path / "usage"
+
+
+CHILD = """
+import os, signal, sys
+from datetime import date, datetime, UTC
+from pathlib import Path
+from connectors.base import EventExport
+from sync import usage
+from sync.store import Store
+from tests.sync.states import EVENTS, NOW
+
+folder, export, point = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+store = Store.open(folder)
+die = lambda: os.kill(os.getpid(), signal.SIGKILL)
+if point == "rename":
+    old = Path.replace
+    Path.replace = lambda self, target: (old(self, target), die())
+elif point == "commit":
+    store.db.conn.set_trace_callback(lambda sql: die() if "usage_file" in sql and sql.startswith("INSERT") else None)
+elif point == "committed":
+    Path.unlink = lambda self, missing_ok=False: die()
+usage.ingest(store, "mp", "events", EventExport(export, NOW.date(), NOW.date(), False), EVENTS, cursor="c2", now=NOW)
+"""
+
+
+@pytest.mark.parametrize("point", ["rename", "commit", "committed"])
+def test_killed_on_the_way_the_old_or_the_new_counts_are_in_force(point: str, store: Store, tmp_path: Path) -> None:
+    take(store, spool(tmp_path, event()), cursor="c1")
+    store.close()
+    path = spool(tmp_path, event(), event(minutes=1))
+    root = Path(__file__).parents[2]
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD, str(tmp_path / "state"), str(path), point],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        check=False,
+        timeout=60,
+    )
+    assert child.returncode == -signal.SIGKILL
+    again = Store.open(tmp_path / "state")
+    done = point == "committed"
+    assert again.cursor("mp", "events") == ("c2" if done else "c1")
+    assert counted(again) == [(TODAY, "u1", "acme", "Login", 2 if done else 1)]
+    assert usage_files.clean(again)
+    on_disk = {path for path in (again.path / "usage").rglob("*") if path.is_file()}
+    in_force = {
+        again.path / row[0] for row in again.rows("SELECT path FROM usage_file UNION SELECT path FROM usage_seen")
+    }
+    assert on_disk == in_force
+    assert counted(again) == [(TODAY, "u1", "acme", "Login", 2 if done else 1)]
+    take(again, spool(tmp_path, event(), event(minutes=1)), cursor="c2")
+    assert counted(again) == [(TODAY, "u1", "acme", "Login", 2)]
+    again.close()
