@@ -79,14 +79,15 @@ def run(root: str, folder: Path) -> dict[str, Any]:
     phases: dict[str, float] = {}
     with open_agent(config, clock=RemoteClock(root)) as agent:
         agent.crm.setup([field.spec for field in agent.fields], dry_run=False)
-        began = {"at": time.monotonic(), "phase": "start"}
+        began, current = time.monotonic(), "start"
 
         def phase(name: str) -> None:
-            phases[str(began["phase"])] = time.monotonic() - float(began["at"])
-            phases[f"{began['phase']} (MB so far)"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            began.update(at=time.monotonic(), phase=name)
+            nonlocal began, current
+            phases[current] = time.monotonic() - began
+            phases[f"{current} (MB so far)"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            began, current = time.monotonic(), name
 
-        agent.on_phase = phase  # type: ignore[assignment]  # a phase is text
+        agent.on_phase = phase
         report = agent.run(dry_run=False)
         phase("end")
         calls = {source.name: sum(source.calls.values()) for source, _ in agent.sources}
