@@ -22,6 +22,7 @@ from connectors.errors import (
     CursorExpiredError,
     MissingPermissionError,
     ShapeError,
+    TransientError,
 )
 from mapping.fields import FieldMap, Mapped
 from sync import usage_files
@@ -122,7 +123,7 @@ class _SourcePull:
         self.shared = shared
         self.finished = {stream.name: Event() for stream in source.streams}
         self.failed: set[str] = set()
-        self.refused = ""
+        self.refused: ConnectorError | None = None
         """Why the vendor does not let us in at all, once it is known."""
 
     def pull(self, stream: Stream) -> PullReport:
@@ -200,8 +201,11 @@ class _StreamPull:
                 self._fail(error)
         except ConnectorError as error:
             if isinstance(error, CredentialsError | ConfigError):
-                self.group.refused = str(error)
-            self._fail(error)
+                self.group.refused = error
+            if isinstance(error, TransientError) and self.shared.stopping():
+                self.report.ending = "stopped"  # waiting for the vendor was cut short
+            else:
+                self._fail(error)
         except Exception as error:
             # A defect in one connector or field map must not keep the other sources from being read.
             log.exception("%s %s: defect", self.source.name, self.stream.name)
@@ -252,8 +256,8 @@ class _StreamPull:
             if self.shared.stopping():
                 self.report.ending = "stopped"
                 return
-            if self.group.refused:
-                raise CredentialsError(self.group.refused)
+            if self.group.refused is not None:
+                raise self.group.refused
             batch = next(batches, None)
             if batch is None:
                 return
