@@ -59,11 +59,12 @@ class CrmRecord:
 
 _SELECTS = {
     "account": """
-SELECT a.key AS account, a.source_id AS crm_id, a.name AS name, a.owner_id AS owner_id, {merged_parent} AS parent,
-  a.plan AS plan, a.mrr AS mrr, a.currency AS currency, a.customer_since AS customer_since,
-  a.renewal_date AS renewal_date, a.created_at AS created_at, a.lifecycle AS lifecycle
+SELECT a.key AS account, a.source_id AS crm_id, a.name AS name, a.owner_id AS owner_id,
+  coalesce(g.merged_into, a.parent) AS parent, a.plan AS plan, a.mrr AS mrr, a.currency AS currency,
+  a.customer_since AS customer_since, a.renewal_date AS renewal_date, a.created_at AS created_at,
+  a.lifecycle AS lifecycle
 FROM ({account}) a
-LEFT JOIN gone_account g ON g.key = a.parent
+LEFT JOIN record_map g ON g.kind = 'account' AND g.key = a.parent AND {merged}
 WHERE a.source = {crm}""",
     # Grouped instead of joined: SQLite's newer planner reads a grouped subquery again for every row it is joined to.
     "contact": """
@@ -126,35 +127,37 @@ LEFT JOIN home h ON h.key = CASE WHEN a.crm IS NULL THEN t.contact END"""
 """A record's own account counts before that of its person, who is then not looked up."""
 
 _WITH = {
-    "gone_account": """gone_account(key, crm) AS MATERIALIZED (
-  SELECT key, merged_into FROM record_map WHERE kind = 'account' AND status = 'merged' AND at <= {at})""",
-    "gone_contact": """gone_contact(key, crm) AS MATERIALIZED (
-  SELECT key, merged_into FROM record_map WHERE kind = 'contact' AND status = 'merged' AND at <= {at})""",
     # Whose account: of the CRM's own by itself, of merged ones by the winner, of other sources' by their link.
     "owner": """owner(key, crm) AS MATERIALIZED (
   SELECT key, key FROM ({account}) WHERE source = {crm}
-  UNION ALL SELECT g.key, g.crm FROM gone_account g JOIN account w ON w.key = g.crm WHERE w.source = {crm}
-  UNION ALL SELECT l.key, coalesce(g.crm, l.crm) FROM ({account_link}) l LEFT JOIN gone_account g ON g.key = l.crm)""",
+  UNION ALL SELECT g.key, g.merged_into FROM record_map g JOIN account w ON w.key = g.merged_into
+  WHERE g.kind = 'account' AND {merged} AND w.source = {crm}
+  UNION ALL SELECT l.key, coalesce(g.merged_into, l.crm) FROM ({account_link}) l
+  LEFT JOIN record_map g ON g.kind = 'account' AND g.key = l.crm AND {merged})""",
     "person": """person(key, crm) AS MATERIALIZED (
   SELECT key, key FROM ({contact}) WHERE source = {crm}
-  UNION ALL SELECT g.key, g.crm FROM gone_contact g JOIN contact w ON w.key = g.crm WHERE w.source = {crm}
-  UNION ALL SELECT l.key, coalesce(g.crm, l.crm) FROM ({contact_link}) l LEFT JOIN gone_contact g ON g.key = l.crm)""",
+  UNION ALL SELECT g.key, g.merged_into FROM record_map g JOIN contact w ON w.key = g.merged_into
+  WHERE g.kind = 'contact' AND {merged} AND w.source = {crm}
+  UNION ALL SELECT l.key, coalesce(g.merged_into, l.crm) FROM ({contact_link}) l
+  LEFT JOIN record_map g ON g.kind = 'contact' AND g.key = l.crm AND {merged})""",
     # A person's account: that of the CRM contact, else what identity resolution found without one.
     "direct": """direct(key, account) AS MATERIALIZED (
   SELECT p.key, o.crm FROM person p JOIN ({contact}) c ON c.key = p.crm JOIN owner o ON o.key = c.account)""",
     "home": """home(key, account) AS MATERIALIZED (
   SELECT key, account FROM direct
-  UNION ALL SELECT l.key, coalesce(g.crm, l.crm) FROM ({home_link}) l LEFT JOIN gone_account g ON g.key = l.crm
+  UNION ALL SELECT l.key, coalesce(g.merged_into, l.crm) FROM ({home_link}) l
+  LEFT JOIN record_map g ON g.kind = 'account' AND g.key = l.crm AND {merged}
   WHERE l.key NOT IN (SELECT key FROM direct))""",
 }
 _NEEDS = {
-    "account": ("gone_account",),
-    "usage_group": ("gone_account", "owner"),
-    "deal": ("gone_account", "owner"),
-    "invoice": ("gone_account", "owner"),
-    "subscription": ("gone_account", "owner"),
+    "account": (),
+    "usage_group": ("owner",),
+    "deal": ("owner",),
+    "invoice": ("owner",),
+    "subscription": ("owner",),
     "feed": (),
 }
+"""The sets that a table needs, where it is not all of them."""
 
 
 def _links(kind: str, at: int, *, past: bool) -> str:
@@ -189,7 +192,7 @@ def inputs(store: Store, as_of: datetime, *, crm: str, sources: Iterable[str] | 
         "at": str(at),
         "crm": str(_source_key(store, crm)),
         "joins": _JOINS,
-        "merged_parent": "coalesce(g.crm, a.parent)",
+        "merged": f"g.status = 'merged' AND g.at <= {at}",
         "sources": "" if names is None else f"AND source.name IN ({', '.join(map(_literal, names))})",
     }
     tables = {}

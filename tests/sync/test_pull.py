@@ -26,7 +26,7 @@ from sync import database, usage_files
 from sync.pull import PullProgress, PullReport, pull_all
 from sync.store import Counts, Store, StoreError
 from tests.sync.memory_crm import MemoryCrm
-from tests.sync.states import DAY, EVENTS, HOUR, NOW, FakeMap, FakeSource, Script, StandingClock
+from tests.sync.states import DAY, HOUR, NOW, FakeMap, FakeSource, Script, StandingClock
 
 PEOPLE = Stream("people", "contact")
 OTHERS = Stream("others", "contact")
@@ -432,4 +432,3 @@ def test_events_are_read_from_the_start_when_their_files_are_gone(store: Store, 
     assert "1 usage files are missing" in report.notes[0]
     assert usage_files.missing(store, "mp") == []
     assert not (store.path / "usage" / "mp" / "orphan.parquet").exists()
-    assert EVENTS.person == "properties.$user_id"
