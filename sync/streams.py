@@ -1,5 +1,6 @@
 """What is known about each stream of each source: cursor, age, errors, quarantine."""
 
+import hashlib
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -159,20 +160,37 @@ FROM stream JOIN source ON source.id = stream.source ORDER BY source.name, strea
 """
 
 
-def quarantine(conn: sqlite3.Connection, stream: int, rejects: Sequence[Reject], now: int, times: int = 1) -> None:
-    """Keep rejected rows, each of which came `times` times; the same row and reason again is only counted up."""
+NAMELESS = "no id: "
+"""Begins the name under which a row without an id is kept."""
+
+
+def quarantine(
+    conn: sqlite3.Connection, stream: int, rejects: Sequence[Reject], now: int, times: int | None = None
+) -> None:
+    """Keep rejected rows; the same row and reason again is only counted up.
+
+    Rows without an id are told apart by what they say, unless each stands for `times` rows of one reason.
+    """
     conn.executemany(
         """INSERT INTO quarantine (stream, source_id, reason, row, first_seen, last_seen, times)
            VALUES (?, ?, ?, ?, ?, ?, ?)
            ON CONFLICT DO UPDATE SET times = times + excluded.times, last_seen = excluded.last_seen,
              row = excluded.row""",
-        [(stream, r.source_id or "", r.reason, r.row, now, now, times) for r in rejects],
+        [
+            (stream, r.source_id or ("" if times else _name(r.row)), r.reason, r.row, now, now, times or 1)
+            for r in rejects
+        ],
     )
     conn.execute(
         """DELETE FROM quarantine WHERE stream = ?1 AND id IN (
              SELECT id FROM quarantine WHERE stream = ?1 ORDER BY last_seen DESC, id DESC LIMIT -1 OFFSET ?2)""",
         (stream, QUARANTINE_LIMIT),
     )
+
+
+def _name(row: str) -> str:
+    """A name for a row that has none."""
+    return f"{NAMELESS}{hashlib.sha256(row.encode(errors='replace')).hexdigest()[:12]}"
 
 
 def release(conn: sqlite3.Connection, stream: int, ids: Iterable[str]) -> None:
@@ -196,6 +214,15 @@ ORDER BY source.name, stream.name, last_seen DESC, quarantine.id DESC
 def quarantined(rows: Iterable[Sequence[Any]]) -> list[Quarantined]:
     """Turn the rows of `QUARANTINE` into values."""
     return [
-        Quarantined(source, stream, source_id, reason, text, instant(first), instant(last), times)
+        Quarantined(
+            source,
+            stream,
+            "" if source_id.startswith(NAMELESS) else source_id,
+            reason,
+            text,
+            instant(first),
+            instant(last),
+            times,
+        )
         for source, stream, source_id, reason, text, first, last, times in rows
     ]
