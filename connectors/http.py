@@ -282,14 +282,14 @@ class Http:
         self._admit(call, end)
         try:
             response = self._wire.transmit(prepared, call.timeout or self.timeout)
-            wanted = response.ok or response.status_code in call.accept
+            wanted = 200 <= response.status_code < 300 or response.status_code in call.accept
             body = b"" if call.stream and wanted else self._read(response, what, end)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise self._judge.broken(what, error) from None
         self.server_time = http_date(response.headers.get("Date", "")) or self.server_time
         if self._on_headers is not None:
             self._on_headers(response.headers)
-        if not (200 <= response.status_code < 300 or response.status_code in call.accept):
+        if not wanted:
             raise self._refused(what, call, response.status_code, response.headers, body)
         self._judge.refuse_web_page(what, response)
         return response, self._judge.parsed(what, response, body) if parse else None
