@@ -12,14 +12,16 @@ from typing import Any, TypeVar
 
 import click
 
-from cli.config import Config, VendorConfig, load
+from cli.clock import stoppable
+from cli.config import Config, InvalidConfigError, VendorConfig, load
+from cli.errors import explain
 from cli.output import Output
 from connectors.base import Clock, Crm, FieldSpec, Source, SystemClock
 from connectors.registry import VENDORS
 from mapping.fields import FieldMap
 from scoring.card import Scorecard
 from sync.database import private_folder
-from sync.owned import OwnedField, owned_fields
+from sync.owned import OwnedField, OwnedFieldError, owned_fields
 from sync.run import Agent, Policy
 from sync.store import Store
 
@@ -29,7 +31,10 @@ DEFAULT_CONFIG = Path("config.toml")
 
 
 def common(function: F) -> F:
-    """Add `--config` and `--json`; the command gets `config: Path` and `out: Output`."""
+    """Add `--config` and `--json`; the command gets `config: Path` and `out: Output`.
+
+    With `--json` a command that fails prints an object with `error` and `exit_code`.
+    """
 
     @click.option(
         "--config",
@@ -42,7 +47,16 @@ def common(function: F) -> F:
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
     @functools.wraps(function)
     def wrapper(*args: Any, as_json: bool, **kwargs: Any) -> Any:
-        return function(*args, out=Output(as_json=as_json), **kwargs)
+        out = Output(as_json=as_json)
+        try:
+            return function(*args, out=out, **kwargs)
+        except click.ClickException:
+            raise
+        except Exception as error:
+            if as_json and not isinstance(error, BrokenPipeError):
+                text, code = explain(error)
+                out.json({"error": text, "exit_code": code})
+            raise
 
     return wrapper  # type: ignore[return-value]  # click's decorators keep the function's use, not its type
 
@@ -75,7 +89,10 @@ def wire(path: Path, clock: Clock | None = None) -> Wiring:
     config = load(path)
     clock = clock or current_clock()
     card = Scorecard.load(config.card_path)
-    fields = owned_fields(card.segment_names(), config.writeback.fields)
+    try:
+        fields = owned_fields(card.segment_names(), config.writeback.fields)
+    except OwnedFieldError as error:
+        raise InvalidConfigError(f"{path}: writeback.fields: {error}.") from None
     specs = [field.spec for field in fields]
     crm, crm_map = _connect(config, config.crm, clock, specs, "crm")
     assert isinstance(crm, Crm)  # noqa: S101  # the config only allows CRMs in this place
@@ -113,9 +130,10 @@ def _field_overrides(vendor: VendorConfig) -> dict[str, Any]:
 
 
 @contextmanager
-def open_agent(path: Path, clock: Clock | None = None) -> Iterator[Agent]:
-    """A wired agent with its state file open."""
-    wiring = wire(path, clock)
+def open_agent(path: Path, clock: Clock | None = None, stop: Event | None = None) -> Iterator[Agent]:
+    """A wired agent with its state file open. `stop` ends its work at the next batch boundary, and its waiting."""
+    stop = stop or Event()
+    wiring = wire(path, stoppable(clock or current_clock(), stop))
     writeback = wiring.config.writeback
     store = Store.open(wiring.config.state_dir)
     private_folder(wiring.config.state_dir / "spool")
@@ -130,6 +148,7 @@ def open_agent(path: Path, clock: Clock | None = None) -> Iterator[Agent]:
             policy=Policy(writeback.human_edits, writeback.contacts, writeback.tasks, writeback.fallback_owner),
             clock=wiring.clock,
             config_hash=wiring.config.hash,
+            stop=stop,
         )
     finally:
         store.close()

@@ -12,6 +12,8 @@ import click
 
 OK, ERROR, USAGE, CREDENTIALS, CONFLICTS, HELD, LOCKED = range(7)
 """Exit codes: 5 is kept for the guard."""
+STOPPED = 130
+"""Ended by Ctrl-C, SIGTERM or the deadline before all was done; what was done is kept."""
 
 
 class CommandError(Exception):
@@ -43,7 +45,7 @@ def exit_code(command: Callable[[], Any]) -> int:
         return OK
     except (click.Abort, KeyboardInterrupt):
         _say("stopped.")
-        return 130
+        return STOPPED
     except Exception as error:  # noqa: BLE001  # the last line of defence: no traceback reaches a person
         text, code = explain(error)
         _say(text)
@@ -57,14 +59,24 @@ def explain(error: Exception) -> tuple[str, int]:
     from connectors.errors import ConfigError, ConnectorError, CredentialsError, MissingPermissionError
     from mapping.mapped import FieldMapError
     from scoring.errors import ScoringError
+    from sync.database import EnvironmentMismatchError
     from sync.lock import LockedError
-    from sync.owned import OwnedFieldError
     from sync.plan import PlanError
     from sync.run import MissingFieldsError
     from sync.store import StoreError
 
     by_class: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
-        ((InvalidConfigError, FieldMapError, OwnedFieldError, ScoringError, ConfigError, MissingFieldsError), USAGE),
+        (
+            (
+                InvalidConfigError,
+                FieldMapError,
+                ScoringError,
+                ConfigError,
+                MissingFieldsError,
+                EnvironmentMismatchError,
+            ),
+            USAGE,
+        ),
         ((CredentialsError, MissingPermissionError), CREDENTIALS),
         ((LockedError,), LOCKED),
         ((ConnectorError, StoreError, PlanError), ERROR),

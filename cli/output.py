@@ -1,6 +1,7 @@
 """What people see: colours and progress bars on a terminal, plain lines elsewhere, one JSON object with `--json`."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+LONGEST = 400
+"""Characters of one piece of text: what vendors send may be megabytes."""
+
+_UNFIT = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f"  # control characters: colours, cursor moves, line ends
+    "\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff"  # other line ends, direction, nothing to see
+    "\\ud800-\\udfff]+"  # halves of characters, which no terminal takes
+)
 
 BAND_STYLES = {"green": "green", "yellow": "yellow", "red": "bold red", "unknown": "dim"}
 
@@ -34,21 +44,21 @@ class Output:
         return self.console.is_terminal
 
     def line(self, text: str | Text = "", style: str | None = None) -> None:
-        """One line for people. Text from vendors is never read as markup."""
-        self.console.print(Text(text) if isinstance(text, str) else text, style=style)
+        """One line for people. Text from vendors is never read as markup and never moves the cursor."""
+        self.console.print(fit(text), style=style)
 
     def heading(self, text: str) -> None:
         """A line that opens a part."""
         self.console.print()
-        self.console.print(Text(text), style="bold")
+        self.console.print(fit(text), style="bold")
 
     def warn(self, text: str) -> None:
         """Something an admin should look at."""
-        self.errors.print(Text(f"warning: {text}"), style="yellow")
+        self.errors.print(fit(f"warning: {text}"), style="yellow")
 
     def fail(self, text: str) -> None:
         """Why the command ends in an error."""
-        self.errors.print(Text(f"error: {text}"), style="red")
+        self.errors.print(fit(f"error: {text}", 4 * LONGEST), style="red")
 
     def json(self, data: Any) -> None:
         """One JSON object as one line on standard output."""
@@ -61,7 +71,7 @@ class Output:
         for number, column in enumerate(columns):
             table.add_column(column, overflow="fold", no_wrap=number == 0)
         for row in rows:
-            table.add_row(*[Text(cell) if isinstance(cell, str) else cell for cell in row])
+            table.add_row(*map(fit, row))
         width = None if self.terminal else 200
         self.console.print(table, width=width)
 
@@ -83,6 +93,23 @@ class Output:
             yield progress
 
 
+def clean(text: str, longest: int = LONGEST) -> str:
+    """Text that stays on its line: without control, direction and invisible characters, and not too long."""
+    # What lies far behind the cut need not be looked at.
+    text = _UNFIT.sub(" ", text[: 4 * longest])
+    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
+
+
+def fit(text: str | Text, longest: int = LONGEST) -> Text:
+    """Text for a terminal; what is styled already comes from `styled`."""
+    return Text(clean(text, longest)) if isinstance(text, str) else text
+
+
+def styled(*parts: str | tuple[str, str]) -> Text:
+    """A line of pieces, each with or without a style."""
+    return Text.assemble(*[clean(p) if isinstance(p, str) else (clean(p[0]), p[1]) for p in parts])
+
+
 def plain(data: Any) -> Any:
     """Turn dataclasses, dates and paths into what JSON knows."""
     if is_dataclass(data) and not isinstance(data, type):
@@ -100,7 +127,7 @@ def plain(data: Any) -> Any:
 
 def band(name: str) -> Text:
     """A band in its colour."""
-    return Text(name, style=BAND_STYLES.get(name, ""))
+    return styled((name, BAND_STYLES.get(name, "")))
 
 
 def ago(then: datetime | None, now: datetime) -> str:

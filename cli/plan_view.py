@@ -1,8 +1,6 @@
 """A plan as a person reads it: per record and field, old value → new value, and why."""
 
-from rich.text import Text
-
-from cli.output import Output, count
+from cli.output import Output, count, styled
 from sync.plan import HumanEdit, Plan, RecordChange, TaskChange
 from sync.values import show
 
@@ -53,13 +51,11 @@ def totals(out: Output, plan: Plan) -> None:
 
 def show_record(out: Output, record: RecordChange) -> None:
     """One record: every field with old and new value, and why."""
-    out.line(Text.assemble((record.name, "bold"), (f"  {record.object} {record.record_id}", "dim")))
+    out.line(styled((record.name, "bold"), (f"  {record.object} {record.record_id}", "dim")))
     width = max(len(change.field) for change in record.fields)
     for change in record.fields:
         out.line(
-            Text.assemble(
-                f"  {change.field:<{width}}  ", (show(change.before), "red"), " → ", (show(change.after), "green")
-            )
+            styled(f"  {change.field:<{width}}  ", (show(change.before), "red"), " → ", (show(change.after), "green"))
         )
     if record.why:
         out.line(f"  why: {record.why}", style="dim")
@@ -68,7 +64,7 @@ def show_record(out: Output, record: RecordChange) -> None:
 def show_task(out: Output, task: TaskChange) -> None:
     """One task, and why."""
     out.line(
-        Text.assemble(
+        styled(
             ("  + task ", "cyan"),
             task.subject,
             (f"  due {task.due:%Y-%m-%d %H:%M} UTC, for {task.owner_name}, {task.priority} priority", "dim"),
@@ -79,7 +75,7 @@ def show_task(out: Output, task: TaskChange) -> None:
 
 def _kept(out: Output, edit: HumanEdit) -> None:
     out.line(
-        Text.assemble(
+        styled(
             (edit.name, "bold"),
             f"  {edit.field}: somebody wrote ",
             (show(edit.theirs), "yellow"),

@@ -1,15 +1,17 @@
 """The schedule of `holdfast run`: one sync after the other, with jitter, never two at once."""
 
 import random
-import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
-from cli.app import open_agent, stop_after, stop_on_signals
-from cli.config import Config, InvalidConfigError, load, parse_duration
+from cli.app import current_clock, open_agent, stop_after, stop_on_signals, wire
+from cli.clock import StoppedError, stoppable
+from cli.config import Config, load, parse_duration
 from cli.errors import OK, USAGE, CommandError, explain
-from cli.output import Output
+from cli.output import Output, count
 from cli.sync import finish, watched
+from connectors.base import Clock
 from sync.lock import run_lock
 
 JITTER = 0.05
@@ -29,27 +31,74 @@ class Stopping:
         self.run.set()
 
 
+class Schedule:
+    """Calls something every period until told to stop. Its clock may be one that does not take real time.
+
+    Args:
+        period: Seconds from one start to the next.
+        clock: For waiting; `sleep` may raise `StoppedError`.
+        stopped: Asked between two runs.
+        jitter: Gives a number from 0 to 1.
+        say: Is told what happens between two runs.
+    """
+
+    def __init__(
+        self,
+        period: float,
+        clock: Clock,
+        stopped: Callable[[], bool],
+        *,
+        jitter: Callable[[], float] = random.random,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.period = period
+        self.clock = clock
+        self.stopped = stopped
+        self.jitter = jitter
+        self.say = say
+
+    def keep(self, work: Callable[[], int], times: int | None = None) -> int:
+        """Work, wait, work again; gives what the last run gave, 0 when told to stop."""
+        due = self.clock.monotonic()
+        runs = 0
+        while not self.stopped():
+            code = work()
+            runs += 1
+            if times is not None and runs >= times and not self.stopped():
+                return code
+            due = self._next(due)
+            try:
+                self.clock.sleep(max(0.0, due + JITTER * self.period * self.jitter() - self.clock.monotonic()))
+            except StoppedError:
+                break
+        return OK
+
+    def _next(self, due: float) -> float:
+        """The next due time after now; those that passed during a long run are skipped, not queued."""
+        now = self.clock.monotonic()
+        missed = max(0, int((now - due) // self.period))
+        if missed:
+            self.say(f"The run took longer than the time between two: {count(missed, 'run')} skipped.")
+        return due + (missed + 1) * self.period
+
+
 def keep_running(config: Path, out: Output, *, every: str | None, times: int | None) -> int:
     """Sync until told to stop.
 
     Raises:
         CommandError: When the period cannot be read.
     """
-    settings = load(config)
-    period = _period(settings, every)
+    settings = wire(config).config  # what is wrong with the settings is said now, not every hour
     stopping = Stopping()
-    runs = 0
+    clock = current_clock()
+    schedule = Schedule(
+        _period(settings, every),
+        stoppable(clock, stopping.for_good),
+        stopping.for_good.is_set,
+        say=out.warn,
+    )
     with stop_on_signals(stopping):
-        due = time.monotonic()
-        while not stopping.for_good.is_set():
-            _once(config, out, stopping, settings)
-            runs += 1
-            if times is not None and runs >= times:
-                break
-            due = _next(due, time.monotonic(), period)
-            # The wait ends at once when a signal sets the event.
-            stopping.for_good.wait(due + random.uniform(0, JITTER * period) - time.monotonic())
-    return OK
+        return schedule.keep(lambda: _once(config, out, stopping, clock), times)
 
 
 def _period(settings: Config, every: str | None) -> float:
@@ -61,17 +110,14 @@ def _period(settings: Config, every: str | None) -> float:
         raise CommandError(f"--every: {error}.", USAGE) from None
 
 
-def _next(due: float, now: float, period: float) -> float:
-    """The next due time after now; those that passed during a long run are skipped, not queued."""
-    while due <= now:
-        due += period
-    return due
-
-
-def _once(config: Path, out: Output, stopping: Stopping, settings: Config) -> None:
+def _once(config: Path, out: Output, stopping: Stopping, clock: Clock) -> int:
+    """One run, by the settings as they are now. Whatever goes wrong is said, and the next hour tries again."""
     try:
-        with open_agent(config) as agent, run_lock(agent.store.path):
-            agent.stop = stopping.run = Event()
+        settings = load(config)
+        stopping.run = Event()
+        with open_agent(config, clock, stopping.run) as agent, run_lock(agent.store.path):
+            if stopping.for_good.is_set():
+                return OK
             dry_run = settings.writeback.policy == "approve"
             with stop_after(settings.run.deadline, agent.stop):
                 report = watched(agent, out, lambda: agent.run(dry_run=dry_run))
@@ -79,8 +125,10 @@ def _once(config: Path, out: Output, stopping: Stopping, settings: Config) -> No
                 path = agent.store.path / "plans" / f"{report.as_of:%Y%m%dT%H%M%SZ}.plan"
                 report.plan.save(path)
                 out.line(f"Waiting for approval: holdfast apply {path}")
-            finish(agent, report, out, dry_run=dry_run, full=False)
-    except InvalidConfigError:
-        raise
+            return finish(agent, report, out, dry_run=dry_run, full=False)
     except Exception as error:  # noqa: BLE001  # the next hour tries again; what went wrong is said
-        out.fail(explain(error)[0])
+        text, code = explain(error)
+        out.fail(text)
+        if out.as_json:
+            out.json({"error": text, "exit_code": code})
+        return code

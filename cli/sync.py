@@ -1,7 +1,7 @@
 """`sync`, `plan`, `apply` and `run`: the hourly job and its parts."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,17 @@ from rich.progress import Progress, TaskID
 
 from cli.app import common, open_agent, stop_after, stop_on_signals
 from cli.config import load
-from cli.errors import CONFLICTS, CREDENTIALS, ERROR, OK, CommandError
+from cli.errors import CONFLICTS, CREDENTIALS, ERROR, OK, STOPPED, USAGE, CommandError
 from cli.output import Output, count
 from cli.plan_view import show_plan, totals
 from sync.apply import Applied
 from sync.lock import run_lock
 from sync.plan import Plan, TaskChange
-from sync.pull import PullProgress
+from sync.pull import PullProgress, PullReport
 from sync.run import Agent, RunReport
+
+WARNINGS = 3
+"""Kinds of dropped values that are shown per stream."""
 
 PHASES = {
     "recover": "Settling what an earlier run left unclear",
@@ -107,7 +110,7 @@ def run(config: Path, out: Output, *, every: str | None, times: int | None) -> i
     """Sync now and then every hour, until SIGTERM or Ctrl-C, which end at the next batch boundary.
 
     A run that fails is reported and the next one tries again. A run that is still going when the next is due is not
-    doubled: the next is skipped.
+    doubled: the next is skipped. The exit code is 0 when told to stop, the last run's after --times.
 
     Example: holdfast run --every 1h
     """
@@ -166,8 +169,11 @@ def finish(agent: Agent, report: RunReport, out: Output, *, dry_run: bool, full:
         show_applied(out, report)
     if report.blocked:
         out.fail(report.blocked)
-    if report.stopped:
-        out.warn("stopped on request; the next run goes on from here.")
+    if report.halted:
+        out.fail(f"{report.halted} {count(report.not_sent, 'change')} not sent; the next run plans them again.")
+    elif report.stopped:
+        rest = f", {count(report.not_sent, 'change')} not sent" if report.not_sent else ""
+        out.warn(f"stopped at a batch boundary{rest}; the next run goes on from here.")
     code = code_of(report)
     if out.as_json:
         out.json(numbers(agent, report, dry_run=dry_run, code=code))
@@ -178,24 +184,38 @@ def show_pulls(out: Output, report: RunReport) -> None:
     """One line a source, and one a problem."""
     for source in dict.fromkeys(pull.source for pull in report.pulls):
         pulls = [pull for pull in report.pulls if pull.source == source]
-        parts = ", ".join(f"{pull.rows:,} {pull.stream}" for pull in pulls if pull.ending != "off")
+        parts = ", ".join(f"{pull.rows:,} {pull.stream.replace('_', ' ')}" for pull in pulls if pull.ending != "off")
         out.line(f"{source}: {parts}")
         for pull in pulls:
-            for note in pull.notes:
-                out.line(f"  {pull.stream}: {note}", style="dim")
-            if pull.counts.rejected:
-                out.warn(
-                    f"{source} {pull.stream}: {count(pull.counts.rejected, 'row')} quarantined; see holdfast status"
-                )
-            if pull.ending == "failed":
-                age = f"last complete {pull.complete:%Y-%m-%d %H:%M} UTC" if pull.complete else "never complete"
-                out.fail(f"{source} {pull.stream}: {pull.error} ({age}; the run goes on without it)")
+            _show_findings(out, pull)
+        _show_failures(out, source, [pull for pull in pulls if pull.ending == "failed"])
     if report.recovered:
         settled = ", ".join(f"{number} {name}" for name, number in sorted(report.recovered.items()))
         out.line(f"Settled from an earlier run: {settled}.")
     if report.bands:
         bands = ", ".join(f"{report.bands[name]:,} {name}" for name in ("red", "yellow", "green", "unknown"))
         out.line(f"Health of {count(sum(report.bands.values()), 'account')}: {bands}.")
+
+
+def _show_findings(out: Output, pull: PullReport) -> None:
+    """What an admin should know of a stream that was read."""
+    name = f"{pull.source} {pull.stream}"
+    for note in pull.notes:
+        out.line(f"  {pull.stream}: {note}", style="dim")
+    if pull.counts.rejected:
+        out.warn(f"{name}: {count(pull.counts.rejected, 'row')} quarantined; see holdfast status")
+    for what, number in pull.warnings.most_common(WARNINGS):
+        out.warn(f"{name}: {count(number, 'value')} not used: {what}")
+
+
+def _show_failures(out: Output, source: str, failed: Sequence[PullReport]) -> None:
+    """One line an error, however many streams met it."""
+    for error in dict.fromkeys(pull.error for pull in failed):
+        pulls = [pull for pull in failed if pull.error == error]
+        streams = ", ".join(pull.stream for pull in pulls)
+        complete = [pull.complete for pull in pulls if pull.complete]
+        age = f"last complete {min(complete):%Y-%m-%d %H:%M} UTC" if len(complete) == len(pulls) else "never complete"
+        out.fail(f"{source} {streams}: {error.removeprefix(f'{source}: ')} ({age}; the run goes on without it)")
 
 
 def show_applied(out: Output, report: RunReport) -> None:
@@ -230,11 +250,15 @@ def written_tasks(report: RunReport) -> int:
 
 def code_of(report: RunReport) -> int:
     """The exit code: the gravest thing that happened."""
-    denied = {"CredentialsError", "MissingPermissionError"}
-    if any(pull.error_class in denied for pull in report.failed):
+    errors = {type(report.halted).__name__, *(pull.error_class for pull in report.failed)}
+    if errors & {"CredentialsError", "MissingPermissionError"}:
         return CREDENTIALS
-    if report.failed or report.blocked:
+    if "ConfigError" in errors:
+        return USAGE
+    if report.failed or report.blocked or report.halted:
         return ERROR
+    if report.stopped:
+        return STOPPED
     unclean = {"conflict", "rejected", "gone", "in_doubt", "retry"} & report.endings.keys()
     rejects = any(pull.counts.rejected for pull in report.pulls)
     return CONFLICTS if unclean or rejects else OK
@@ -278,6 +302,8 @@ def numbers(agent: Agent, report: RunReport, *, dry_run: bool, code: int) -> dic
             "endings": dict(report.endings),
         },
         "blocked": report.blocked,
+        "halted": str(report.halted or ""),
+        "not_sent": report.not_sent,
         "stopped": report.stopped,
         "api_calls": {source.name: sum(source.calls.values()) for source, _ in agent.sources},
     }

@@ -66,8 +66,9 @@ class Ledger:
     # -- runs ---------------------------------------------------------------------------------------------------
 
     def start_run(self, mode: str, now: datetime) -> int:
-        """Open a run and return its number."""
+        """Open a run and return its number. A run that is still open was killed: only one runs at a time."""
         with self.store.transaction() as conn:
+            conn.execute("UPDATE run SET status = 'killed' WHERE status = 'running'")
             cursor = conn.execute(
                 "INSERT INTO run (mode, started, status, counts) VALUES (?, ?, 'running', '{}')", (mode, epoch(now))
             )

@@ -1,5 +1,6 @@
 """The fields the agent owns in the CRM: what each is called there, its type, and how a score becomes its value."""
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -147,7 +148,9 @@ def owned_fields(segments: Iterable[str], overrides: Mapping[str, str]) -> tuple
     """
     fields = {field.logical: field for field in default_fields(segments)}
     if unknown := sorted(set(overrides) - set(fields)):
-        raise OwnedFieldError(f"unknown field {unknown[0]!r}; fields are {', '.join(fields)}")
+        near = difflib.get_close_matches(unknown[0], fields, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise OwnedFieldError(f"unknown field {unknown[0]!r}.{hint} Allowed: {', '.join(fields)}")
     renamed = (
         replace(field, spec=replace(field.spec, name=overrides.get(field.logical, field.spec.name)))
         for field in fields.values()

@@ -4,13 +4,15 @@ A dry run is the same walk with a different last step.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event
 from typing import Literal
 
 from connectors.base import Clock, Crm, FieldDiff, Source
+from connectors.errors import ConnectorError, TransientError
 from mapping.fields import FieldMap
 from mapping.identity import Resolution, resolve
 from mapping.identity import Settings as IdentitySettings
@@ -33,7 +35,7 @@ from sync.plan import (
     expected_calls,
 )
 from sync.pull import PullProgress, PullReport, pull_all
-from sync.store import Counts, Store
+from sync.store import Counts, Store, StoreError
 
 Phase = Literal["recover", "pull", "resolve", "score", "plan", "apply"]
 
@@ -61,6 +63,7 @@ class RunReport:
         bands: Accounts by band.
         applied: What became of each planned change; empty for a dry run.
         blocked: Why nothing was planned or written, empty when nothing stood in the way.
+        halted: What ended the writing before the plan's end; what was not sent is planned again by the next run.
     """
 
     as_of: datetime
@@ -73,12 +76,19 @@ class RunReport:
     plan: Plan | None = None
     applied: list[Applied] = field(default_factory=list)
     blocked: str = ""
+    halted: ConnectorError | None = None
     stopped: bool = False
 
     @property
     def endings(self) -> Counter[str]:
         """Planned changes by what became of them."""
         return Counter(item.result for item in self.applied)
+
+    @property
+    def not_sent(self) -> int:
+        """Planned changes that were not tried."""
+        planned = len(self.plan.records) + len(self.plan.tasks) if self.plan else 0
+        return max(0, planned - len(self.applied)) if self.halted or self.stopped else 0
 
     @property
     def failed(self) -> list[PullReport]:
@@ -125,40 +135,64 @@ class Agent:
 
     def run(self, *, dry_run: bool) -> RunReport:
         """Walk the whole way once. A dry run asks the CRM, and writes nothing to it."""
-        run_id = self.ledger.start_run("dry" if dry_run else "apply", self.clock.now())
         report = RunReport(self.clock.now())
-        try:
+        with self._noted("dry" if dry_run else "apply", report) as run_id:
             self._walk(report, run_id, dry_run=dry_run)
+        return report
+
+    @contextmanager
+    def _noted(self, mode: str, report: RunReport) -> Iterator[int]:
+        """Keep the run in the table of runs, however it ends."""
+        run_id = self.ledger.start_run(mode, self.clock.now())
+        try:
+            yield run_id
         except BaseException:
-            self.ledger.end_run(run_id, "failed", summary(report), self.clock.now())
+            with suppress(StoreError):  # the error that is on its way says more
+                self.ledger.end_run(run_id, "failed", summary(report), self.clock.now())
             raise
         self.ledger.end_run(run_id, status_of(report), summary(report), self.clock.now())
-        return report
 
     def _walk(self, report: RunReport, run_id: int, *, dry_run: bool) -> None:
         if not dry_run:
             self._recover(report)
-        self.pull(report)
+        if not report.stopped:
+            self.pull(report)
         if report.blocked or report.stopped:
             return
         rows = self.score(report, run_id)
         report.plan = self.make_plan(rows, report.as_of)
-        if not dry_run and not report.plan.empty and not self.stop.is_set():
+        if not dry_run and not report.plan.empty:
             self.write(report.plan, run_id, report)
 
     def _recover(self, report: RunReport) -> None:
-        if self.ledger.open_ops() or self.ledger.stale_updates():
-            self.on_phase("recover")
+        if not self.ledger.open_ops() and not self.ledger.stale_updates():
+            return
+        self.on_phase("recover")
+        try:
             self.check_environment()
             report.recovered = self._applier().recover()
+        except ConnectorError as error:
+            report.stopped = self._stopped_by(error)
+            if not report.stopped:
+                report.blocked = f"{error} What an earlier run left unclear waits, and nothing was planned."
+
+    def _stopped_by(self, error: ConnectorError) -> bool:
+        """Whether we ended the waiting for a vendor ourselves."""
+        return self.stop.is_set() and isinstance(error, TransientError)
 
     def pull(self, report: RunReport) -> None:
-        """Read what changed in every source, side by side. A source that fails leaves its age behind."""
+        """Read what changed in every source, side by side. A source that fails leaves its age behind.
+
+        Raises:
+            EnvironmentMismatchError: The CRM is another account than the one this state belongs to; nothing was read.
+        """
         self.on_phase("pull")
+        with suppress(ConnectorError):  # a CRM that does not answer will say so again, for each of its streams
+            self.check_environment()
         report.pulls = pull_all(self.sources, self.store, self.clock, on_progress=self.on_pull, stop=self.stop)
         report.stopped = any(pull.ending == "stopped" for pull in report.pulls)
         blind = [pull for pull in report.failed if pull.source == self.crm.name and pull.record in NEEDED_KINDS]
-        if blind:
+        if blind and not report.blocked:
             report.blocked = (
                 f"{self.crm.name} could not be read ({blind[0].stream}: {blind[0].error}), "
                 "so what it says now is unknown: nothing was planned."
@@ -250,14 +284,23 @@ class Agent:
             MissingFieldsError: Before anything is sent, when the CRM lacks a field.
         """
         self.on_phase("apply")
-        if self.check_environment() != plan.environment:
-            raise PlanError(f"the plan was made for {plan.environment}, but this CRM is {self.check_environment()}.")
-        self.require_fields()
         total = len(plan.records) + len(plan.tasks)
-        for item in self._applier().apply(plan, run_id):
-            report.applied.append(item)
-            self.on_applied(item, total)
+        try:
+            self._require(plan)
+            for item in self._applier().apply(plan, run_id):
+                report.applied.append(item)
+                self.on_applied(item, total)
+        except ConnectorError as error:
+            # Whatever was sent is settled in the ledger; the next run plans the rest afresh.
+            if not self._stopped_by(error):
+                report.halted = error
         report.stopped = report.stopped or self.stop.is_set()
+
+    def _require(self, plan: Plan) -> None:
+        environment = self.check_environment()
+        if environment != plan.environment:
+            raise PlanError(f"the plan was made for {plan.environment}, but this CRM is {environment}.")
+        self.require_fields()
 
     def apply_saved(self, plan: Plan) -> RunReport:
         """Apply a saved plan and nothing else.
@@ -267,16 +310,11 @@ class Agent:
         """
         if plan.config_hash != self.config_hash:
             raise PlanError("the settings have changed since the plan was made; make the plan again.")
-        run_id = self.ledger.start_run("apply", self.clock.now())
         report = RunReport(self.clock.now(), plan=plan)
-        try:
+        with self._noted("apply", report) as run_id:
             self._recover(report)
-            if not plan.empty:
+            if not plan.empty and not report.blocked and not report.stopped:
                 self.write(plan, run_id, report)
-        except BaseException:
-            self.ledger.end_run(run_id, "failed", summary(report), self.clock.now())
-            raise
-        self.ledger.end_run(run_id, status_of(report), summary(report), self.clock.now())
         return report
 
     def check_environment(self) -> str:
@@ -326,7 +364,7 @@ def status_of(report: RunReport) -> str:
     if report.stopped:
         return "stopped"
     unclean = report.endings.keys() & {"conflict", "rejected", "gone", "in_doubt", "retry"}
-    return "partial" if report.failed or unclean else "done"
+    return "partial" if report.failed or report.halted or unclean else "done"
 
 
 def summary(report: RunReport) -> dict[str, object]:

@@ -192,14 +192,17 @@ def test_a_wrong_token_is_said_and_never_shown(site: Site, file: str, secret: st
         assert secret not in result.out + result.err
 
 
-def test_another_account_behind_the_same_state_is_refused(site: Site) -> None:
-    assert site.run("sync").code == 0
+@pytest.mark.parametrize("command", [["sync"], ["sync", "--dry-run"]])
+def test_another_account_behind_the_same_state_is_refused(site: Site, command: list[str]) -> None:
     site.sandbox.mutate("hubspot", "options", portal_id=999)
     site.sandbox.clock.sleep(86400)
-    before = site.writes()
-    said = site.run("sync")
-    assert said.code == 1
+    before, read = site.writes(), site.sandbox.journal.calls("hubspot")
+    said = site.run(*command)
+    assert said.code == 2
+    assert "'hubspot:STANDARD:999'" in said.err
+    assert "another [state] dir" in said.err
     assert site.writes() == before
+    assert site.sandbox.journal.calls("hubspot") == read + 1
 
 
 def test_a_host_that_is_not_there(site: Site) -> None:

@@ -1,0 +1,385 @@
+"""Bad input of every kind: a clear message and the right exit code, or a quarantined record; never a lost row."""
+
+import socket
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.faults import Fault
+from tests.cli.conftest import Site
+
+
+@pytest.fixture
+def other_host() -> Iterator[tuple[str, list[bytes]]]:
+    """Another address on this machine, and everything that reached it."""
+    import threading
+
+    arrived: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+        ended = threading.Event()
+
+        def listen() -> None:
+            while not ended.is_set():
+                try:
+                    connection, _ = server.accept()
+                except TimeoutError:
+                    continue
+                with connection:
+                    arrived.append(connection.recv(4096))
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/", arrived
+        ended.set()
+        thread.join()
+
+
+# -- the config ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[crm", "is not valid TOML"),
+        ('[crm]\ntype = "hubspot"\ntoken = { file = "hubspot.token" }\n[writebck]\n', "Did you mean 'writeback'?"),
+        ('[crm]\ntype = "hubspot"\ntoken = { env = "HOLDFAST_NO_SUCH" }\n', "HOLDFAST_NO_SUCH is not set"),
+        ('[crm]\ntype = "hubspot"\ntoken = { file = "hubspot.token" }\nrelist_hours = "often"\n', "crm.relist_hours"),
+        ('[crm]\ntype = "hubspot"\ntoken = { file = "hubspot.token" }\nbase_url = "ftp://x"\n', "https"),
+        ('[crm]\ntype = "hubspot"\ntoken = { file = "hubspot.token" }\nbase_url = "http://example.com"\n', "https"),
+    ],
+)
+@pytest.mark.parametrize("command", [["check"], ["setup"], ["sync"], ["plan"], ["run"], ["explain", "x"], ["score"]])
+def test_a_config_that_cannot_be_used(site: Site, text: str, said: str, command: list[str]) -> None:
+    site.config.write_text(text, encoding="utf-8")
+    result = site.run(*command)
+    assert result.code == 2, result.text
+    assert said in result.err
+    assert result.out == ""
+
+
+def test_a_missing_config_says_what_to_do(site: Site) -> None:
+    site.config.unlink()
+    for command in ("check", "sync", "status", "run"):
+        said = site.run(command)
+        assert said.code == 2
+        assert "Copy config.example.toml" in said.err
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('[crm.fields.compnies]\nplan = "properties.x"\n', "Did you mean 'companies'"),
+        ('[crm.fields.companies]\nplam = "properties.x"\n', "plan"),
+        ("[crm.fields.companies]\nplan = 5\n", "crm.fields.companies.plan"),
+        ('[crm.fields.companies]\nplan = { path = "properties.x", as = "nosuch" }\n', "nosuch"),
+        ("[crm.fields]\ncompanies = 7\n", "companies"),
+        ('[writeback.fields]\n"account.halth" = "x"\n', "unknown field 'account.halth'"),
+        ('[identity]\nown_domain = ["a.example"]\n', "Did you mean 'own_domains'"),
+        ("[run]\nevery = 1\n", "run.every"),
+        ("[state]\ndir = 5\n", "state.dir"),
+    ],
+)
+def test_an_override_that_cannot_be_used(site: Site, lines: str, said: str) -> None:
+    site.change('[state]\ndir = "state"\n', "") if "[state]" in lines else None
+    site.change('[identity]\nown_domains = ["holdfast.example"]\n', "") if "[identity]" in lines else None
+    site.add(lines)
+    result = site.run("sync", "--dry-run")
+    assert result.code == 2, result.text
+    assert said in result.err
+    assert str(site.config) in result.err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[bands]", "[bandz]", "bands"),
+        ("weight = 25", 'weight = "heavy"', "account.signals.login.weight"),
+        ('feature = "days_since_login"', 'feature = "days_since_logon"', "days_since_login"),
+        ("red_below = 80", "red_below = 99", "red_below"),
+        ("[bands]", "[bands", "not valid TOML"),
+        ('rule = "customer_age_days < 30"', 'rule = "customer_age_days < (SELECT 1)"', "account.segments.new.rule"),
+    ],
+)
+def test_a_scorecard_with_an_error(site: Site, old: str, new: str, said: str) -> None:
+    card = site.config.parent / "card.toml"
+    text = card.read_text(encoding="utf-8")
+    assert old in text
+    card.write_text(text.replace(old, new, 1), encoding="utf-8")
+    for command in (["sync"], ["score", "--sql"], ["check"]):
+        result = site.run(*command)
+        assert result.code == 2, result.text
+        assert said in result.err
+        assert "card.toml" in result.err
+
+
+def test_a_scorecard_that_is_not_there(site: Site) -> None:
+    (site.config.parent / "card.toml").unlink()
+    result = site.run("sync")
+    assert result.code == 2
+    assert "card.toml" in result.err
+
+
+# -- the vendors' doors ------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_scope_is_named(site: Site) -> None:
+    scopes = ["crm.objects.companies.read", "crm.objects.companies.write", "crm.schemas.companies.read"]
+    site.sandbox.mutate("hubspot", "token", token="pat-narrow-canary", scopes=scopes)
+    (site.config.parent / "hubspot.token").write_text("pat-narrow-canary")
+    checked = site.run("check", "--json")
+    assert checked.code == 3
+    assert "crm.objects.contacts.read" in checked.out
+    synced = site.run("sync", "--json")
+    assert synced.code == 3
+    assert synced.data["plan"] is None
+    assert "contacts" in synced.err
+    assert "canary" not in checked.text + synced.text
+
+
+def test_a_project_that_is_not_ours(site: Site) -> None:
+    site.change("project_id = 4242", "project_id = 1")
+    checked = site.run("check")
+    assert checked.code in {2, 3}
+    assert "mixpanel" in checked.out
+    said = site.run("sync", "--json")
+    assert said.code == 3
+    assert {item["source"] for item in said.data["failed"]} == {"mixpanel"}
+    assert said.data["applied"]["fields"] > 0
+
+
+def test_an_unreachable_host_takes_only_its_own_source(site: Site) -> None:
+    port = site.config.read_text().split("/zendesk")[0].rsplit(":", 1)[1]
+    site.change(f"{port}/zendesk", "9/zendesk")
+    said = site.run("sync", "--json")
+    assert said.code == 1
+    assert {item["source"] for item in said.data["failed"]} == {"zendesk"}
+    assert "127.0.0.1" in said.err
+    assert said.data["scored"]["account"] > 0
+
+
+@pytest.mark.parametrize("kind", ["html", "not_json", "cut", "reset"])
+@pytest.mark.parametrize("vendor", ["hubspot", "zendesk", "mixpanel"])
+def test_answers_that_are_none(site: Site, kind: str, vendor: str) -> None:
+    """Time and again: the vendor fails, loudly, and no row of it is lost or made up."""
+    counts = dict(rows(site))
+    site.sandbox.faults.add(Fault(kind, vendor, every=1))  # type: ignore[arg-type]  # one of the kinds
+    site.sandbox.clock.sleep(3600)
+    said = site.run("sync", "--json")
+    assert said.code == 1, said.text
+    assert {item["source"] for item in said.data["failed"]} == {vendor}
+    assert vendor in said.err
+    assert dict(rows(site)) == counts
+
+
+@pytest.mark.parametrize("kind", ["html", "not_json", "cut", "reset"])
+def test_answers_that_are_none_once(site: Site, kind: str) -> None:
+    site.sandbox.faults.add(*[Fault(kind, vendor, nth=2) for vendor in ("hubspot", "zendesk", "mixpanel")])  # type: ignore[arg-type]  # one of the kinds
+    site.sandbox.clock.sleep(3600)
+    said = site.run("sync", "--json")
+    assert said.code == 0, said.text
+    assert said.data["applied"]["fields"] > 0
+
+
+@pytest.mark.parametrize("vendor", ["hubspot", "zendesk", "mixpanel"])
+def test_a_redirect_to_another_host_is_not_followed(
+    site: Site, vendor: str, other_host: tuple[str, list[bytes]]
+) -> None:
+    url, arrived = other_host
+    site.sandbox.faults.add(Fault("redirect", vendor, every=1, location=url))
+    site.sandbox.clock.sleep(3600)
+    said = site.run("sync", "--json")
+    assert said.code == 2, said.text
+    assert {item["source"] for item in said.data["failed"]} == {vendor}
+    assert "Redirects are not followed" in said.err
+    assert len([line for line in said.err.splitlines() if line.startswith("error: ") and "302" in line]) <= 3
+    assert arrived == []
+
+
+# -- the vendors' rows -------------------------------------------------------------------------------------------------
+
+
+def rows(site: Site) -> list[tuple[str, int]]:
+    """Living records by kind, out of the state file."""
+    with sqlite3.connect(f"file:{site.state / 'state.db'}?mode=ro", uri=True) as db:
+        found = [
+            (kind, db.execute(f"SELECT count(*) FROM {kind} WHERE valid_to IS NULL").fetchone()[0])
+            for kind in ("account", "contact", "ticket", "deal")
+        ]
+    db.close()
+    return found
+
+
+def waiting(site: Site) -> list[tuple[str, int, str]]:
+    return [(item["what"], item["count"], item["why"]) for item in site.run("status", "--json").data["waiting"]]
+
+
+def test_records_without_an_id_are_quarantined_and_the_others_kept(site: Site) -> None:
+    before = dict(rows(site))
+    site.sandbox.mutate("hubspot", "touch", object="contacts", count=3)
+    site.sandbox.clock.sleep(3600)
+    site.sandbox.faults.add(Fault("drift", "hubspot", path="contacts/search", set={"id": None}))
+    said = site.run("sync", "--json")
+    assert said.code == 4, said.text
+    assert said.data["rejected"] == 3
+    assert "3 rows quarantined; see holdfast status" in said.err
+    assert dict(rows(site)) == before
+    (found,) = [item for item in waiting(site) if "quarantined" in item[0]]
+    assert found[:2] == ("contacts row quarantined", 3)
+    assert "id" in found[2]
+
+
+def test_a_date_in_2056_is_quarantined_or_kept_and_never_ends_the_run(site: Site) -> None:
+    ids = list(site.records("companies", "name"))
+    far = {"renewal_date": "2056-01-01", "customer_since": "2056-01-01"}
+    site.sandbox.mutate("hubspot", "edit", object="companies", id=ids[0], properties=far)
+    site.sandbox.mutate("hubspot", "edit", object="companies", id=ids[1], properties={"createdate": "2056-01-01"})
+    site.sandbox.clock.sleep(3600)
+    said = site.run("sync", "--json")
+    assert said.code in {0, 4}, said.text
+    assert said.data["scored"]["account"] == 12
+    assert site.run("explain", ids[0]).code == 0
+    assert site.run("explain", ids[1]).code == 0
+
+
+def test_a_comment_of_three_megabytes(site: Site) -> None:
+    long = "Überlang \u202e\x1b[31m " * 200_000
+    ids = list(site.records("companies", "name"))
+    site.sandbox.mutate("hubspot", "edit", object="companies", id=ids[0], properties={"name": long[:60_000]})
+    site.sandbox.faults.add(
+        Fault("drift", "zendesk", path="tickets/cursor", set={"description": long, "subject": long})
+    )
+    user = next(iter(site.sandbox.truth()["zendesk"]["contact"]))
+    site.sandbox.mutate("zendesk", "create_ticket", user_id=user)
+    site.sandbox.clock.sleep(3600)
+    said = site.run("sync", "--dry-run", "--full")
+    assert said.code in {0, 4}, said.text
+    assert max(map(len, said.text.splitlines())) < 1000
+    assert "\u202e" not in said.text
+    assert "\x1b" not in said.text
+    for command in (["status"], ["explain", ids[0]], ["score"], ["sync"]):
+        again = site.run(*command)
+        assert again.code in {0, 4}, again.text
+        assert max(map(len, again.text.splitlines())) < 1000, command
+    assert dict(rows(site))["account"] >= 12
+
+
+def test_a_value_of_another_type_is_dropped_loudly_and_the_record_kept(site: Site) -> None:
+    site.sandbox.mutate("hubspot", "touch", object="companies", count=4)
+    site.sandbox.clock.sleep(3600)
+    site.sandbox.faults.add(
+        Fault("drift", "hubspot", path="companies/search", set={"properties.monthly_recurring_revenue": {"a": [1]}})
+    )
+    said = site.run("sync", "--json")
+    assert said.code == 0, said.text
+    assert "hubspot companies: 4 values not used: mrr" in said.err
+    assert dict(rows(site))["account"] >= 12
+
+
+# -- what we keep ourselves --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"garbage",
+        b"{}",
+        b"[]\n[]",
+        b"\xff\xfe\x00",
+        b'{"hash":"x"}\n{"format":"holdfast-plan-1"}\n',
+        b"null\n" * 3,
+    ],
+)
+def test_a_plan_file_that_is_none(site: Site, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "bad.plan"
+    file.write_bytes(content)
+    before = site.writes()
+    for more in ([], ["--dry-run"]):
+        said = site.run("apply", str(file), *more)
+        assert said.code == 1
+        assert "bad.plan" in said.err
+        assert "plan" in said.err
+    assert site.writes() == before
+
+
+def test_a_plan_file_that_is_not_there_or_a_folder(site: Site, tmp_path: Path) -> None:
+    assert "No such file" in site.run("apply", str(tmp_path / "none.plan")).err
+    assert site.run("apply", str(tmp_path)).code == 1
+
+
+@pytest.mark.parametrize("content", [b"not a database at all" * 100, b""])
+def test_a_state_file_that_is_none(site: Site, content: bytes) -> None:
+    for leftover in site.state.glob("state.db*"):
+        leftover.unlink()
+    (site.state / "state.db").write_bytes(content)
+    said = site.run("sync", "--dry-run")
+    if content:
+        assert said.code == 1
+        assert "state.db" in said.err
+        assert "Move it aside" in said.err
+        assert site.run("status").code == 1
+    else:
+        assert said.code == 0, said.text
+
+
+def test_a_damaged_state_file(site: Site) -> None:
+    file = site.state / "state.db"
+    data = bytearray(file.read_bytes())
+    data[4096 : len(data) // 2] = b"\x5a" * (len(data) // 2 - 4096)
+    file.write_bytes(data)
+    for command in (["sync", "--dry-run"], ["status"], ["explain", "x"], ["check"]):
+        said = site.run(*command)
+        assert said.code == 1, (command, said.text)
+        assert "state.db" in said.text
+
+
+def test_a_newer_state_file(site: Site) -> None:
+    with sqlite3.connect(site.state / "state.db") as db:
+        db.execute("INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('holdfast', '9999', '')")
+    db.close()
+    for command in (["sync"], ["status"]):
+        said = site.run(*command)
+        assert said.code == 1
+        assert "newer version of Holdfast" in said.err
+
+
+@pytest.mark.parametrize("command", [["sync", "--dry-run"], ["plan"], ["sync"]])
+def test_a_state_folder_that_is_a_file(site: Site, command: list[str]) -> None:
+    site.change('dir = "state"', 'dir = "config.toml"')
+    said = site.run(*command)
+    assert said.code == 1
+    assert "config.toml" in said.err
+    assert "[state] dir" in said.err
+
+
+def test_a_state_folder_that_cannot_be_made(site: Site) -> None:
+    site.change('dir = "state"', 'dir = "/proc/holdfast"')
+    said = site.run("sync", "--dry-run")
+    assert said.code == 1
+    assert "/proc/holdfast" in said.err
+    assert "[state] dir" in said.err
+
+
+def test_a_plan_that_cannot_be_saved(site: Site) -> None:
+    said = site.run("plan", "--out", "/proc/holdfast/x.plan")
+    assert said.code == 1
+    assert "/proc/holdfast" in said.err
+
+
+def test_the_wrong_words_on_the_command_line(site: Site) -> None:
+    for words in (["snyc"], ["sync", "--dryrun"], ["apply"], ["run", "--every", "soon"], ["score", "--as-of", "then"]):
+        said = site.run(*words)
+        assert said.code == 2, words
+        assert said.out == ""
+    assert "Did you mean 'sync'?" in site.run("snyc").err
+
+
+def test_an_error_under_json_is_an_object_too(site: Site) -> None:
+    site.config.write_text("[crm")
+    said = site.run("sync", "--json")
+    assert said.code == 2
+    assert said.data["exit_code"] == 2
+    assert "is not valid TOML" in said.data["error"]
