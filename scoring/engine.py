@@ -5,7 +5,7 @@ so no row becomes a Python object before it is a score.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from itertools import repeat
@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from scoring.card import LEVELS, Scorecard
 from scoring.errors import InputsError, ScoringError
-from scoring.inputs import TABLES, USAGE, Engine, Inputs, Level, ScoreRow, SignalPoints, SqlType
+from scoring.inputs import TABLES, USAGE, Engine, Inputs, Level, Part, ScoreRow, SignalPoints, SqlType
 from scoring.sources import REACH_DAYS
 
 if TYPE_CHECKING:
@@ -69,10 +69,13 @@ def load(
     try:
         needed = _needed(card, levels)
         usage = needed.pop("usage", None)
+        views = _pruned_views(inputs, needed)
+        reads = _parts_of(inputs, views) | {n: _table(inputs, n, needed[n]) for n in needed if n not in views}
         # Two at a time: reading SQLite is bound by one core per connection.
         with ThreadPoolExecutor(2) as pool:
-            for done in [pool.submit(_load_table, con, inputs, name, needed[name]) for name in _largest_first(needed)]:
+            for done in [pool.submit(_read, con, inputs.state, name, reads[name]) for name in _largest_first(reads)]:
                 done.result()
+        _run_views(con, views, needed, set(reads))
         if usage:
             _load_usage(con, inputs, usage)
     except BaseException:
@@ -158,35 +161,96 @@ def _sources(select: "exp.Select") -> list["exp.Expr"]:
     return [part.this for part in (select.args.get("from_"), *select.args.get("joins", ())) if part]
 
 
-def _largest_first(tables: dict[str, set[str]]) -> list[str]:
-    order = ["ticket", "contact", "survey"]
-    return sorted(tables, key=lambda name: order.index(name) if name in order else len(order))
+def _largest_first(reads: Mapping[str, Part]) -> list[str]:
+    order = ["part_ticket", "ticket", "part_contact", "contact", "part_survey_response", "survey"]
+    return sorted(reads, key=lambda name: order.index(name) if name in order else len(order))
 
 
-def _load_table(con: "DuckDBPyConnection", inputs: Inputs, name: str, columns: set[str]) -> None:
+def _table(inputs: Inputs, name: str, columns: set[str]) -> Part:
+    """How to read a common table straight from the state file; nothing is read for one that nobody gives."""
+    types = {column: kind for column, kind in TABLES[name].types().items() if column in columns}
+    return Part(inputs.tables.get(name, ""), types)
+
+
+def _pruned_views(inputs: Inputs, needed: Mapping[str, set[str]]) -> "dict[str, exp.Query]":
+    """The views that lead to what is needed, the common tables among them cut down to the columns needed."""
+    from sqlglot import exp, parse_one
+
+    parsed = {name: parse_one(select, dialect="duckdb") for name, select in inputs.views.items()}
+    for name in parsed.keys() & needed.keys():
+        query = parsed[name]
+        assert isinstance(query, exp.Query)  # noqa: S101  # a view is a SELECT
+        wanted = [part for part in query.selects if part.alias_or_name in needed[name]]
+        query.set("expressions", wanted)
+    wanted_views: set[str] = set()
+    for name in reversed(list(parsed)):
+        if name in needed or name in wanted_views:
+            wanted_views |= {name, *(table.name for table in parsed[name].find_all(exp.Table))}
+    return {name: query for name, query in parsed.items() if name in wanted_views and isinstance(query, exp.Query)}
+
+
+def _parts_of(inputs: Inputs, views: "Mapping[str, exp.Query]") -> dict[str, Part]:
+    """The parts that views read, cut down to the columns that a view names."""
+    from sqlglot import exp
+
+    found: dict[str, set[str]] = {}
+    for query in views.values():
+        names = {column.name for column in query.find_all(exp.Column)}
+        for table in query.find_all(exp.Table):
+            if table.name in inputs.parts:
+                found.setdefault(table.name, set()).update(names)
+    return {
+        name: Part(part.select, {c: kind for c, kind in part.columns.items() if c in found[name]})
+        for name, part in inputs.parts.items()
+        if name in found
+    }
+
+
+def _run_views(
+    con: "DuckDBPyConnection", views: "Mapping[str, exp.Query]", needed: Mapping[str, set[str]], read: set[str]
+) -> None:
     import duckdb
 
-    types = {column: kind for column, kind in TABLES[name].types().items() if column in columns}
-    if name not in inputs.tables:
-        con.cursor().execute(f"CREATE TABLE {name} ({', '.join(f'{c} {t}' for c, t in types.items())})")
+    for name, query in views.items():
+        select = query.sql("duckdb")
+        if name in needed:
+            types = {column: kind for column, kind in TABLES[name].types().items() if column in needed[name]}
+            cast = ", ".join(f"CAST({column} AS {kind}) AS {column}" for column, kind in types.items())
+            select = f"SELECT {cast} FROM ({select})"
+        try:
+            con.execute(f"CREATE TABLE {name} AS {select}")
+        except duckdb.Error as problem:
+            raise InputsError(f"view {name}: {_first_line(problem)}") from problem
+    for name in read - needed.keys():
+        con.execute(f"DROP TABLE {name}")
+    for name in views.keys() - needed.keys():
+        con.execute(f"DROP TABLE {name}")
+
+
+def _read(con: "DuckDBPyConnection", state: Path, name: str, part: Part) -> None:
+    """Bring the rows of one SELECT over the state file into the engine."""
+    import duckdb
+
+    if not part.select:
+        con.cursor().execute(f"CREATE TABLE {name} ({', '.join(f'{c} {t}' for c, t in part.columns.items())})")
         return
     from adbc_driver_manager import Error
     from adbc_driver_sqlite import dbapi
 
     try:
-        with dbapi.connect(f"file:{quote(str(inputs.state))}?mode=ro") as db, db.cursor() as cursor:
+        with dbapi.connect(f"file:{quote(str(state))}?mode=ro") as db, db.cursor() as cursor:
             # Two connections that open and close side by side shut each other out for moments; the driver gives up at
             # once unless it is told to wait.
             cursor.execute(f"PRAGMA busy_timeout = {LOCK_WAIT}")
             cursor.fetch_arrow()
-            cursor.execute(_typed(inputs.tables[name], types))
+            cursor.execute(_typed(part.select, part.columns))
             rows = cursor.fetch_arrow()  # DuckDB finds it by this name
-            _keep(con.cursor(), name, types, rows)
+            _keep(con.cursor(), name, part.columns, rows)
     except (duckdb.Error, Error) as problem:
         raise InputsError(f"table {name}: {_first_line(problem)}") from problem
 
 
-def _typed(select: str, types: dict[str, SqlType]) -> str:
+def _typed(select: str, types: Mapping[str, SqlType]) -> str:
     """The SELECT with a first row of the right types: the driver guesses a column's type from the first rows."""
     key = next(column for column, kind in types.items() if kind == "BIGINT")
     first = (str(_FIRST) if c == key else "''" if kind == "VARCHAR" else "NULL" for c, kind in types.items())
@@ -194,7 +258,7 @@ def _typed(select: str, types: dict[str, SqlType]) -> str:
     return f"SELECT {named} UNION ALL SELECT {', '.join(types)} FROM ({select})"
 
 
-def _keep(con: "DuckDBPyConnection", name: str, types: dict[str, SqlType], rows: object) -> None:
+def _keep(con: "DuckDBPyConnection", name: str, types: Mapping[str, SqlType], rows: object) -> None:
     key = next(column for column, kind in types.items() if kind == "BIGINT")
     cast = ", ".join(f"CAST({column} AS {kind}) AS {column}" for column, kind in types.items())
     con.register("arrived", rows)

@@ -205,20 +205,40 @@ USAGE = Table(
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of the state file as they lie there, for the engine to join.
+
+    Attributes:
+        select: SELECT over the state file.
+        columns: Its columns with their types; one of them is a BIGINT that is never NULL.
+    """
+
+    select: str
+    columns: Mapping[str, SqlType]
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """Everything one scoring run reads.
 
     Attributes:
         state: The SQLite state file.
-        tables: Common table -> SELECT over the state file giving its columns. A table left out is empty.
+        tables: Common table -> SELECT over the state file giving its columns. A table that is neither here nor among
+            the views is empty.
         usage: Usage Parquet files. Files whose name starts with an ISO day out of the card's reach are not opened.
         as_of: The instant to score for, aware; nothing later counts.
+        parts: Name -> rows that the views join.
+        views: Name -> SELECT that the engine runs, over parts and over the views before it. A view named like a common
+            table is that table; the others are steps on the way. Joining a million tickets takes the engine a tenth of
+            what it takes SQLite.
     """
 
     state: Path
     tables: Mapping[str, str]
     usage: Sequence[Path]
     as_of: datetime
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    views: Mapping[str, str] = field(default_factory=dict)
 
 
 class SignalPoints(NamedTuple):

@@ -3,9 +3,10 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from operator import attrgetter
 from typing import Any
+
+from pydantic_core import to_json
 
 from mapping.links import Resolution
 from scoring.inputs import Level, ScoreRow, SignalPoints
@@ -75,6 +76,7 @@ def save_links(conn: sqlite3.Connection, resolution: Resolution, crm: int, now: 
         conn.execute(_ARCHIVE_LINKS, (now,))
         conn.execute(f"DELETE FROM link WHERE NOT EXISTS ({_SAME})")
         conn.execute(_ADD_LINKS, (now,))
+        conn.execute("INSERT OR REPLACE INTO meta VALUES ('linked', ?)", (str(now),))
     _save_review(conn, resolution, now)
     return Counts(
         new=wanted - both,
@@ -108,10 +110,7 @@ _RESULT = "crm_id, score, health, points, coverage, band, segments, reason"
 _DETAIL = "name, owner_id, signals"
 _WIDTH = len(_RESULT.split(", "))
 
-_HELD = f"""
-SELECT key, valid_from, {_RESULT}, {_DETAIL} FROM score
-WHERE level = ? AND key IN (SELECT value FROM json_each(?))
-"""
+_HELD = f"SELECT key, valid_from, {_RESULT}, {_DETAIL} FROM score WHERE level = ? AND key > ? AND key <= ?"
 _MARKS = ", ".join("?" * (_WIDTH + 3))
 _INSERT = f"INSERT INTO score (level, key, run_id, valid_from, {_RESULT}, {_DETAIL}) VALUES (?, ?, ?, ?, {_MARKS})"
 _ALL = [name.strip() for name in f"{_RESULT}, {_DETAIL}".split(",")]
@@ -124,83 +123,109 @@ _ARCHIVE = f"""
 INSERT OR REPLACE INTO score_history (level, key, valid_from, valid_to, run_id, {_RESULT}, {_DETAIL})
 SELECT level, key, valid_from, ?, run_id, {_RESULT}, {_DETAIL} FROM score WHERE level = ? AND key = ?
 """
+_END = "DELETE FROM score WHERE level = ? AND key = ?"
 _CHUNK = 2000
+_LEVELS: tuple[Level, ...] = ("account", "contact")
+
+
+_LAST = 2**62
+"""Above every key."""
 
 
 class _ScoreWriter:
+    """Writes the scores of one run, a part at a time."""
+
     def __init__(self, conn: sqlite3.Connection, run_id: int, now: int) -> None:
         self.conn = conn
         self.run_id = run_id
         self.now = now
         self.counts = Counts()
+        self.scored: dict[str, bytearray] = {level: bytearray() for level in _LEVELS}
+        """Level -> a byte for every key, 1 when it was scored."""
 
     def write(self, level: Level, rows: Sequence[ScoreRow]) -> None:
-        keys = compact([row.key for row in rows])
-        held = {row[0]: row[1:] for row in self.conn.execute(_HELD, (level, keys))}
+        keys = [row.key for row in rows]
+        held = {row[0]: row[1:] for row in self.conn.execute(_HELD, (level, compact(keys)))}
         insert: list[tuple[Any, ...]] = []
         replace: list[tuple[Any, ...]] = []
         details: list[tuple[Any, ...]] = []
         archive: list[tuple[Any, ...]] = []
-        for row in rows:
-            new = _as_stored(row)
-            old = held.get(row.key)
+        for key, new in zip(keys, map(_as_stored, rows), strict=True):
+            old = held.get(key)
             if old is None:
-                insert.append((level, row.key, self.run_id, self.now, *new))
-            elif old[1 : 1 + _WIDTH] != new[:_WIDTH]:
+                insert.append((level, key, self.run_id, self.now, *new))
+            elif old[1:] == new:
+                continue
+            elif old[1 : 1 + _WIDTH] == new[:_WIDTH]:
+                details.append((*new[_WIDTH:], level, key))
+            else:
                 if old[0] < self.now:
-                    archive.append((self.now, level, row.key))
-                replace.append((self.run_id, self.now, *new, level, row.key))
-            elif old[1:] != new:
-                details.append((*new[_WIDTH:], level, row.key))
+                    archive.append((self.now, level, key))
+                replace.append((self.run_id, self.now, *new, level, key))
         for sql, values in ((_INSERT, insert), (_ARCHIVE, archive), (_REPLACE, replace), (_DETAILS, details)):
             if values:
                 self.conn.executemany(sql, values)
-        self.conn.executemany("INSERT OR IGNORE INTO temp.scored VALUES (?, ?)", [(level, row.key) for row in rows])
+        self._mark(level, keys)
         same = len(rows) - len(insert) - len(replace)
         self.counts += Counts(new=len(insert), changed=len(replace), unchanged=same)
 
+    def _mark(self, level: str, keys: Sequence[int]) -> None:
+        marks = self.scored[level]
+        if max(keys) >= len(marks):
+            marks.extend(bytes(max(keys) + 1 - len(marks)))
+        for key in keys:
+            marks[key] = 1
+
     def end_others(self) -> None:
         """Move the scores of what was not scored this time into the history."""
-        gone = self.conn.execute(
-            "SELECT level, key, valid_from FROM score "
-            "WHERE NOT EXISTS (SELECT 1 FROM temp.scored s WHERE s.level = score.level AND s.key = score.key)"
-        ).fetchall()
-        self.conn.executemany(_ARCHIVE, [(self.now, level, key) for level, key, since in gone if since < self.now])
-        self.conn.executemany("DELETE FROM score WHERE level = ? AND key = ?", [row[:2] for row in gone])
-        self.counts += Counts(deleted=len(gone))
+        for level, marks in self.scored.items():
+            held = self.conn.execute("SELECT key, valid_from FROM score WHERE level = ?", (level,))
+            gone = [(key, since) for key, since in held if key >= len(marks) or not marks[key]]
+            self.conn.executemany(_ARCHIVE, [(self.now, level, key) for key, since in gone if since < self.now])
+            self.conn.executemany("DELETE FROM score WHERE level = ? AND key = ?", [(level, key) for key, _ in gone])
+            self.counts += Counts(deleted=len(gone))
 
 
 def save_scores(conn: sqlite3.Connection, run_id: int, rows: Iterable[ScoreRow], now: int) -> Counts:
     """Make the latest scores say what `rows` say."""
-    conn.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS scored (level TEXT, key INTEGER, PRIMARY KEY (level, key)) WITHOUT ROWID"
-    )
-    conn.execute("DELETE FROM temp.scored")
     writer = _ScoreWriter(conn, run_id, now)
     rest = iter(rows)
     while chunk := list(islice(rest, _CHUNK)):
-        for level in ("account", "contact"):
+        for level in _LEVELS:
             part = [row for row in chunk if row.level == level]
             if part:
                 writer.write(level, part)
     writer.end_others()
-    conn.execute("DELETE FROM temp.scored")
     return writer.counts
 
 
-def _as_stored(row: ScoreRow) -> tuple[Any, ...]:
+@lru_cache(maxsize=4096)
+def _segments(names: tuple[str, ...]) -> str:
+    """Segments as text; few different ones are carried by many."""
+    return compact(names)
+
+
+def _as_stored(rows: Sequence[ScoreRow]) -> Iterator[tuple[Any, ...]]:
+    """The columns of each row; a column at a time, and JSON by the fastest writer at hand, since rows are many."""
+    if not rows:
+        return iter(())
+    segments = {named: compact(named) for named in {row.segments for row in rows}}
+    texts = [text.decode() for text in map(to_json, map(attrgetter("signals"), rows))]
     return (
-        row.crm_id,
-        row.score,
-        row.health,
-        row.points,
-        row.coverage,
-        row.band,
-        compact(row.segments),
-        row.reason,
-        row.name,
-        row.owner_id,
-        compact(row.signals),
+        (
+            r.crm_id,
+            r.score,
+            r.health,
+            r.points,
+            r.coverage,
+            r.band,
+            segments[r.segments],
+            r.reason,
+            r.name,
+            r.owner_id,
+            t,
+        )
+        for r, t in zip(rows, texts, strict=True)
     )
 
 
