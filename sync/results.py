@@ -76,7 +76,6 @@ def save_links(conn: sqlite3.Connection, resolution: Resolution, crm: int, now: 
         conn.execute(_ARCHIVE_LINKS, (now,))
         conn.execute(f"DELETE FROM link WHERE NOT EXISTS ({_SAME})")
         conn.execute(_ADD_LINKS, (now,))
-        conn.execute("INSERT OR REPLACE INTO meta VALUES ('linked', ?)", (str(now),))
     _save_review(conn, resolution, now)
     return Counts(
         new=wanted - both,
@@ -127,82 +126,74 @@ _END = "DELETE FROM score WHERE level = ? AND key = ?"
 _CHUNK = 2000
 _LEVELS: tuple[Level, ...] = ("account", "contact")
 
-
 _LAST = 2**62
 """Above every key."""
 
 
 class _ScoreWriter:
-    """Writes the scores of one run, a part at a time."""
+    """Writes one level's scores, walking held and new ones side by side in the order of their keys."""
 
-    def __init__(self, conn: sqlite3.Connection, run_id: int, now: int) -> None:
+    def __init__(self, conn: sqlite3.Connection, level: Level, run_id: int, now: int) -> None:
         self.conn = conn
+        self.level = level
         self.run_id = run_id
         self.now = now
         self.counts = Counts()
-        self.scored: dict[str, bytearray] = {level: bytearray() for level in _LEVELS}
-        """Level -> a byte for every key, 1 when it was scored."""
+        self.done = -1
+        """The last key that was walked past."""
 
-    def write(self, level: Level, rows: Sequence[ScoreRow]) -> None:
-        keys = [row.key for row in rows]
-        held = {row[0]: row[1:] for row in self.conn.execute(_HELD, (level, compact(keys)))}
+    def write(self, rows: Sequence[ScoreRow], last: int) -> None:
+        """Keep the scores of the keys up to `last`; those held and not among `rows` end."""
+        level, now = self.level, self.now
+        held = {row[0]: row[1:] for row in self.conn.execute(_HELD, (level, self.done, last))}
         insert: list[tuple[Any, ...]] = []
         replace: list[tuple[Any, ...]] = []
         details: list[tuple[Any, ...]] = []
         archive: list[tuple[Any, ...]] = []
-        for key, new in zip(keys, map(_as_stored, rows), strict=True):
-            old = held.get(key)
+        for row, new in zip(rows, _as_stored(rows), strict=True):
+            key = row.key
+            old = held.pop(key, None)
             if old is None:
-                insert.append((level, key, self.run_id, self.now, *new))
+                insert.append((level, key, self.run_id, now, *new))
             elif old[1:] == new:
                 continue
             elif old[1 : 1 + _WIDTH] == new[:_WIDTH]:
                 details.append((*new[_WIDTH:], level, key))
             else:
-                if old[0] < self.now:
-                    archive.append((self.now, level, key))
-                replace.append((self.run_id, self.now, *new, level, key))
-        for sql, values in ((_INSERT, insert), (_ARCHIVE, archive), (_REPLACE, replace), (_DETAILS, details)):
+                if old[0] < now:
+                    archive.append((now, level, key))
+                replace.append((self.run_id, now, *new, level, key))
+        archive += [(now, level, key) for key, old in held.items() if old[0] < now]
+        ended = [(level, key) for key in held]
+        for sql, values in (
+            (_INSERT, insert),
+            (_ARCHIVE, archive),
+            (_REPLACE, replace),
+            (_DETAILS, details),
+            (_END, ended),
+        ):
             if values:
                 self.conn.executemany(sql, values)
-        self._mark(level, keys)
         same = len(rows) - len(insert) - len(replace)
-        self.counts += Counts(new=len(insert), changed=len(replace), unchanged=same)
-
-    def _mark(self, level: str, keys: Sequence[int]) -> None:
-        marks = self.scored[level]
-        if max(keys) >= len(marks):
-            marks.extend(bytes(max(keys) + 1 - len(marks)))
-        for key in keys:
-            marks[key] = 1
-
-    def end_others(self) -> None:
-        """Move the scores of what was not scored this time into the history."""
-        for level, marks in self.scored.items():
-            held = self.conn.execute("SELECT key, valid_from FROM score WHERE level = ?", (level,))
-            gone = [(key, since) for key, since in held if key >= len(marks) or not marks[key]]
-            self.conn.executemany(_ARCHIVE, [(self.now, level, key) for key, since in gone if since < self.now])
-            self.conn.executemany("DELETE FROM score WHERE level = ? AND key = ?", [(level, key) for key, _ in gone])
-            self.counts += Counts(deleted=len(gone))
+        self.counts += Counts(new=len(insert), changed=len(replace), unchanged=same, deleted=len(ended))
+        self.done = last
 
 
 def save_scores(conn: sqlite3.Connection, run_id: int, rows: Iterable[ScoreRow], now: int) -> Counts:
     """Make the latest scores say what `rows` say."""
-    writer = _ScoreWriter(conn, run_id, now)
-    rest = iter(rows)
-    while chunk := list(islice(rest, _CHUNK)):
-        for level in _LEVELS:
-            part = [row for row in chunk if row.level == level]
-            if part:
-                writer.write(level, part)
-    writer.end_others()
-    return writer.counts
-
-
-@lru_cache(maxsize=4096)
-def _segments(names: tuple[str, ...]) -> str:
-    """Segments as text; few different ones are carried by many."""
-    return compact(names)
+    by_level: dict[Level, list[ScoreRow]] = {level: [] for level in _LEVELS}
+    for row in rows:
+        by_level[row.level].append(row)
+    counts = Counts()
+    for level, part in by_level.items():
+        part.sort(key=attrgetter("key"))
+        writer = _ScoreWriter(conn, level, run_id, now)
+        for start in range(0, len(part), _CHUNK):
+            chunk = part[start : start + _CHUNK]
+            writer.write(chunk, chunk[-1].key)
+        writer.write([], _LAST)
+        counts += writer.counts
+    return counts
 
 
 def _as_stored(rows: Sequence[ScoreRow]) -> Iterator[tuple[Any, ...]]:
