@@ -28,6 +28,7 @@ from sync.plan import (
     Known,
     Plan,
     PlanError,
+    RecordChange,
     TaskChange,
     build_records,
     derive_key,
@@ -35,7 +36,7 @@ from sync.plan import (
     expected_calls,
 )
 from sync.pull import PullProgress, PullReport, pull_all
-from sync.store import Counts, Store, StoreError
+from sync.store import Counts, Page, Store, StoreError
 
 Phase = Literal["recover", "pull", "resolve", "score", "plan", "apply"]
 
@@ -294,7 +295,18 @@ class Agent:
             # Whatever was sent is settled in the ledger; the next run plans the rest afresh.
             if not self._stopped_by(error):
                 report.halted = error
+        finally:
+            self._forget_gone(report)
         report.stopped = report.stopped or self.stop.is_set()
+
+    def _forget_gone(self, report: RunReport) -> None:
+        """Take records out of the state that the CRM no longer has, without waiting for its list of deleted ones."""
+        gone = [
+            item.change for item in report.applied if item.result == "gone" and isinstance(item.change, RecordChange)
+        ]
+        for stream in self.crm.streams:
+            if ids := [change.record_id for change in gone if change.object == stream.record]:
+                self.store.commit(Page(self.crm.name, stream.name, stream.record, deleted=ids), self.clock.now())
 
     def _require(self, plan: Plan) -> None:
         environment = self.check_environment()
