@@ -20,7 +20,7 @@ from scoring.errors import CardError, nearest
 from scoring.features import Feature, catalogue
 from scoring.inputs import Band, Level
 from scoring.playbooks import Playbook
-from scoring.segments import Segment, parse_rule
+from scoring.segments import MAX_RULE, Segment, parse_rule
 from scoring.signals import PLACEHOLDER, Signal
 
 if TYPE_CHECKING:
@@ -75,6 +75,9 @@ class Freshness(_Closed):
 class LevelCard(_Closed):
     """Signals and segments of one level."""
 
+    only: str | None = Field(
+        None, max_length=MAX_RULE, description="Rule that says who is scored at all; left out: everybody."
+    )
     signals: dict[str, Signal] = Field(min_length=1, description="By name.")
     segments: dict[str, Segment] = Field(default_factory=dict, description="By name.")
 
@@ -223,6 +226,8 @@ class Scorecard(_Closed):
                 yield from _known(found[1], public, f"{key}.reason", "feature")
             if set("{}") & set(PLACEHOLDER.sub("", signal.reason)):
                 yield CardError("a brace without its partner", key=f"{key}.reason")
+        if (only := self.level(level).only) is not None:
+            parse_rule(only, features, key=f"{level}.only")
         segments = self.level(level).segments
         for name, segment in segments.items():
             key = f"{level}.segments.{name}"

@@ -28,8 +28,8 @@ def named_features(card: "Scorecard", level: Level) -> dict[str, Feature]:
     known, part = catalogue(level), card.level(level)
     names = {signal.feature for signal in part.signals.values()}
     names |= {found[1] for signal in part.signals.values() for found in PLACEHOLDER.finditer(signal.reason)}
-    for segment in part.segments.values():
-        names |= {column.name for column in parse_rule(segment.rule, known).find_all(exp.Column)}
+    for rule in (part.only, *(segment.rule for segment in part.segments.values())):
+        names |= {column.name for column in parse_rule(rule, known).find_all(exp.Column)} if rule else set()
     return {name: feature for name, feature in known.items() if name in names}
 
 
@@ -189,6 +189,8 @@ class _Builder:
         columns += [f"{name}__{what}" for name in signals for what in ("points", "weight")]
         columns += list(self.card.features(self.level))
         select = exp.select(*map(_parse, columns)).from_(last).order_by("key", dialect="duckdb")
+        if self.part.only is not None:
+            select = select.where(_parse(f"COALESCE({self.part.only}, FALSE)"))
         for name, tree in self.ctes:
             select = select.with_(name, as_=tree, copy=False)
         return select

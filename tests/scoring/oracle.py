@@ -28,6 +28,8 @@ def oracle(card: Scorecard, level: Level, world: World, now: int) -> Iterator[tu
     for row in sorted(world[level], key=lambda row: row[level]):
         f, ratio = facts[row[level]], facts[row[level]]["ratio"]
         f["usage_vs_peers"] = None if ratio is None else (100 * ratio // median if median else ratio // 10) - 100
+        if (only := card.level(level).only) is not None and not judged([only], f)[0]:
+            continue
         yield (level, row[level], row["crm_id"], row.get("name"), row.get("owner_id"), *verdict(card, level, f, fresh))
 
 
@@ -202,11 +204,16 @@ def curve(knots: tuple[tuple[int, int], ...], shape: str, value: int) -> int:
 
 
 def segments(rules: dict[str, Any], f: Row) -> tuple[str, ...]:
+    held = judged([rule.rule for rule in rules.values()], f)
+    true = {name for name, value in zip(rules, held, strict=True) if value}
+    return tuple(sorted(name for name in true if not any(name in rules[other].outranks for other in true - {name})))
+
+
+def judged(rules: list[str], f: Row) -> tuple[Any, ...]:
     """Rules are SQL text, so another SQL engine judges them."""
     names = sorted(f)
-    select = ", ".join(f"({rule.rule})" for rule in rules.values())
-    held = SQLITE.execute(
+    select = ", ".join(f"({rule})" for rule in rules)
+    row = SQLITE.execute(
         f"SELECT {select} FROM (SELECT {', '.join(f'? AS {n}' for n in names)})", [f[n] for n in names]
-    )
-    true = {name for name, value in zip(rules, held.fetchone(), strict=True) if value}
-    return tuple(sorted(name for name in true if not any(name in rules[other].outranks for other in true - {name})))
+    ).fetchone()
+    return tuple(row)
