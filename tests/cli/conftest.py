@@ -24,6 +24,7 @@ from sandbox.core import Sandbox, SandboxClock
 from sandbox.model import World
 from sandbox.serve import serve
 from sandbox.world import make_world
+from scoring.card import Scorecard
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SECRETS = ("pat-sandbox-full", "zd-sandbox-token", "mp-sandbox-secret")
@@ -108,6 +109,25 @@ def run(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) ->
         return said
 
     return invoke
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """Keep cards over commands: compiling one takes half as long as all the rest of a small run."""
+    load = Scorecard.load.__func__  # type: ignore[attr-defined]  # a class method
+    kept: dict[str, Scorecard] = {}
+
+    def cached(cls: type[Scorecard], path: Path | None = None) -> Scorecard:
+        if path is None or not path.is_file():
+            return load(cls, path)  # type: ignore[no-any-return]  # as above
+        text = path.read_text(encoding="utf-8")
+        if text not in kept:
+            kept[text] = load(cls, path)
+        return kept[text]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Scorecard, "load", classmethod(cached))
+        yield
 
 
 @pytest.fixture(scope="session")

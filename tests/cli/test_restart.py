@@ -123,8 +123,17 @@ def test_killed_at_any_write_the_next_run_ends_the_same(site: Site, wanted: dict
     assert "killed" in site.run("status").out or process.returncode == 0
 
 
-@pytest.mark.parametrize("kind", ["timeout_after", "timeout_before", "cut", "reset"])
-@pytest.mark.parametrize("path", ["companies.*batch/update", "contacts.*batch/update", "tasks.*batch/create"])
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("companies.*batch/update", "timeout_after"),
+        ("companies.*batch/update", "reset"),
+        ("contacts.*batch/update", "cut"),
+        ("tasks.*batch/create", "timeout_after"),
+        ("tasks.*batch/create", "timeout_before"),
+        ("tasks.*batch/create", "cut"),
+    ],
+)
 def test_an_answer_that_is_lost_makes_no_double_and_no_loss(
     site: Site, wanted: dict[str, Any], monkeypatch: pytest.MonkeyPatch, kind: str, path: str
 ) -> None:
