@@ -3,6 +3,7 @@
 A dry run is the same walk with a different last step.
 """
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -214,7 +215,7 @@ class Agent:
         self.on_phase("score")
         names = [source.name for source, _ in self.sources]
         given = frames.inputs(self.store, report.as_of, crm=self.crm.name, sources=names)
-        with self.store.released():
+        with self.store.released(), no_collection():
             rows = list(score(self.card, given))
         report.score_counts = self.store.save_scores(run_id, rows, report.as_of)
         report.scored = Counter(row.level for row in rows)
@@ -367,6 +368,18 @@ def _task_change(task: DesiredTask, account: frames.CrmRecord, environment: str)
         owner_name=account.owner_name if task.owner_id == account.owner_id else (task.owner_id or "nobody"),
         why=task.why,
     )
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Keep the garbage collector from walking hundreds of thousands of new, acyclic rows again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def status_of(report: RunReport) -> str:
