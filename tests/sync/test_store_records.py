@@ -288,6 +288,17 @@ def test_a_complete_listing_lets_vanish_what_it_does_not_name(store: Store) -> N
     assert set(titles(store)) == set(ids)
 
 
+def test_a_record_that_a_listing_forgot_is_back_as_it_was(store: Store) -> None:
+    for ids, expected in (
+        (["1", "2"], Counts(new=2)),
+        (["2"], Counts(unchanged=1, vanished=1)),
+        (["1", "2"], Counts(new=1, unchanged=1)),
+    ):
+        people = [contact(source_id) for source_id in ids]
+        assert store.commit(page(*people, seen=array("q"), full=True), NOW + HOUR) == expected
+    assert set(titles(store)) == {"1", "2"}
+
+
 def test_only_records_of_the_listed_stream_vanish(store: Store) -> None:
     store.commit(page(contact("elsewhere"), stream="leads"), NOW)
     listing(store, ["1", "2"], NOW)
