@@ -1,6 +1,7 @@
 """The command line: `holdfast`. The entry point and the list of commands; each group of commands lives in `cli/`."""
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -90,6 +91,9 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit code; no traceback reaches a person."""
     from cli.errors import exit_code
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no arrow shows "?"
     sys.exit(exit_code(lambda: cli.main(args=args, prog_name="holdfast", standalone_mode=False)))
 
 

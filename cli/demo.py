@@ -129,7 +129,7 @@ def _preview(out: Output, report: RunReport) -> None:
         show_record(out, record)
         for task in report.plan.tasks:
             if task.account_id == record.record_id:
-                show_task(out, task)
+                show_task(out, task, record.why)
     out.line(f"… and {count(max(0, len(report.plan.records) - SHOWN), 'more record')}.", style="dim")
     totals(out, report.plan)
 

@@ -21,8 +21,8 @@ LONGEST = 15
 """Lines of the waiting list that `status` shows."""
 
 
-def open_for_reading(config: Path) -> tuple[Store, Clock]:
-    """The state file of a config, which must exist.
+def require_state(config: Path) -> Path:
+    """The state folder of a config.
 
     Raises:
         CommandError: When nothing was ever stored.
@@ -32,7 +32,16 @@ def open_for_reading(config: Path) -> tuple[Store, Clock]:
     folder = load(config).state_dir
     if not (folder / "state.db").exists():
         raise CommandError(f"{folder}: nothing is stored yet; run `holdfast sync --dry-run` first.")
-    return Store.open(folder, readonly=True), current_clock()
+    return folder
+
+
+def open_for_reading(config: Path) -> tuple[Store, Clock]:
+    """The state file of a config, which must exist.
+
+    Raises:
+        CommandError: When nothing was ever stored.
+    """
+    return Store.open(require_state(config), readonly=True), current_clock()
 
 
 @click.command()
@@ -109,6 +118,7 @@ def explain(config: Path, out: Output, *, account: str) -> int:
     """
     from scoring.explain import explain as explain_row
 
+    require_state(config)
     with open_agent(config) as agent:
         as_of = last_scored(agent)
         now = find_account([row for row in scored_rows(agent, as_of) if row.level == "account"], account)
@@ -192,6 +202,7 @@ def score(config: Path, out: Output, *, sql: bool, level: str, as_of: datetime |
         return _print_sql(config, out, level, dialect)
     from datetime import UTC
 
+    require_state(config)
     with open_agent(config) as agent:
         at = as_of.replace(tzinfo=UTC) if as_of else agent.clock.now()
         rows = [row for row in scored_rows(agent, at) if row.level == level]

@@ -10,8 +10,9 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +28,14 @@ _UNFIT = re.compile(
 BAND_STYLES = {"green": "green", "yellow": "yellow", "red": "bold red", "unknown": "dim"}
 
 
+class _Console(Console):
+    """A console that leaves it to the command's end what a reader gone away means."""
+
+    def on_broken_pipe(self) -> None:
+        """Pass the error on, where rich would end the process."""
+        raise BrokenPipeError
+
+
 class Output:
     """Where a command says what it does.
 
@@ -35,8 +44,8 @@ class Output:
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
-        self.console = Console(stderr=as_json, soft_wrap=True, highlight=False)
-        self.errors = Console(stderr=True, soft_wrap=True, highlight=False)
+        self.console = _Console(stderr=as_json, soft_wrap=True, highlight=False)
+        self.errors = _Console(stderr=True, soft_wrap=True, highlight=False)
 
     @property
     def terminal(self) -> bool:
@@ -62,18 +71,33 @@ class Output:
 
     def json(self, data: Any) -> None:
         """One JSON object as one line on standard output."""
-        sys.stdout.write(json.dumps(plain(data), ensure_ascii=False) + "\n")
+        text = json.dumps(plain(data), ensure_ascii=False)
+        try:
+            text.encode(sys.stdout.encoding or "utf-8")
+        except UnicodeEncodeError:
+            text = json.dumps(plain(data))
+        sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
-        """A table without frames; the last column takes the rest of the line."""
-        table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim")
+        """A table without frames, cells folded; elsewhere than on a terminal one line a row, fit for `grep`."""
+        cells = [[fit(cell) for cell in row] for row in rows]
+        if not self.terminal:
+            self._plain_table(columns, cells)
+            return
+        table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 2, 0, 0))
         for number, column in enumerate(columns):
             table.add_column(column, overflow="fold", no_wrap=number == 0)
-        for row in rows:
-            table.add_row(*map(fit, row))
-        width = None if self.terminal else 200
-        self.console.print(table, width=width)
+        for row in cells:
+            table.add_row(*row)
+        self.console.print(table, soft_wrap=False)
+
+    def _plain_table(self, columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
+        lines = [list(columns), *([cell.plain for cell in row] for row in rows)]
+        widths = [max(cell_len(line[n]) for line in lines) for n in range(len(columns))]
+        for line in lines:
+            padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True))
+            self.console.print(Text("  ".join(padded).rstrip()))
 
     @contextmanager
     def progress(self) -> Iterator[Progress | None]:
@@ -81,16 +105,19 @@ class Output:
         if not self.terminal:
             yield None
             return
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-        )
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20), HowFar())
         with Progress(*columns, console=self.console, transient=True) as progress:
             yield progress
+
+
+class HowFar(ProgressColumn):
+    """How many are done, of how many where that is known, and how fast."""
+
+    def render(self, task: Task) -> Text:
+        """The text behind one bar."""
+        total = f" of {task.total:,.0f}" if task.total else ""
+        speed = f"  {task.speed:,.0f}/s" if task.speed and task.speed >= 1 else ""
+        return Text(f"{task.completed:,.0f}{total}{speed}")
 
 
 def clean(text: str, longest: int = LONGEST) -> str:

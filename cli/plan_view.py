@@ -17,7 +17,7 @@ def show_plan(out: Output, plan: Plan, *, full: bool) -> None:
     for record in plan.records[:limit]:
         show_record(out, record)
         for task in tasks.pop(record.record_id, []) if record.object == "account" else ():
-            show_task(out, task)
+            show_task(out, task, record.why)
     if limit is None:
         for rest in tasks.values():
             out.line(rest[0].account_name, style="bold")
@@ -61,8 +61,8 @@ def show_record(out: Output, record: RecordChange) -> None:
         out.line(f"  why: {record.why}", style="dim")
 
 
-def show_task(out: Output, task: TaskChange) -> None:
-    """One task, and why."""
+def show_task(out: Output, task: TaskChange, said: str = "") -> None:
+    """One task, and why unless that was just `said`."""
     out.line(
         styled(
             ("  + task ", "cyan"),
@@ -70,7 +70,8 @@ def show_task(out: Output, task: TaskChange) -> None:
             (f"  due {task.due:%Y-%m-%d %H:%M} UTC, for {task.owner_name}, {task.priority} priority", "dim"),
         )
     )
-    out.line(f"    why: {task.why}", style="dim")
+    if task.why != said:
+        out.line(f"    why: {task.why}", style="dim")
 
 
 def _kept(out: Output, edit: HumanEdit) -> None:

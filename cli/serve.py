@@ -1,5 +1,6 @@
 """`sandbox serve`: the simulated vendors on loopback, for trying things out from another shell."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -10,6 +11,9 @@ from cli.app import stop_on_signals
 from cli.errors import OK
 from cli.output import Output, count
 from cli.trial import write_trial_config
+
+EXPORTS = 30
+"""Zendesk exports a minute: the served account has the high-volume add-on, so that nobody waits for a first sync."""
 
 
 @click.group()
@@ -50,18 +54,24 @@ def serve(  # noqa: PLR0913  # one argument an option
     out = Output(as_json=as_json)
     start = now.replace(tzinfo=UTC) if now else datetime.now(UTC)
     world = make_world(seed, accounts, people, months, start)
-    app = Sandbox(world, SandboxClock(start, ticking=True))
+    app = Sandbox(world, SandboxClock(start, ticking=True), options={"zendesk": {"export_per_minute": EXPORTS}})
     stop = Event()
     with stop_on_signals(stop.set), serve_app(app, port) as running:
-        config = write_trial_config(write_config, running.base_urls) if write_config else None
+        config = _write_config(write_config, running.base_urls) if write_config else None
         if as_json:
             out.json({**running.base_urls, "control": f"{running.root}/_sandbox", "config": config})
-        out.line(f"{count(len(world.companies), 'account')}, {count(len(world.people), 'person')}; seed {seed}.")
+        out.line(f"{count(len(world.companies), 'account')}, {len(world.people):,} people; seed {seed}.")
         for name, url in running.base_urls.items():
             out.line(f"  {name:<9} {url}")
         out.line(f"  controls  {running.root}/_sandbox")
         if config:
-            out.line(f"Try, in another shell: holdfast sync --dry-run --config {config}")
+            out.line("Try, in another shell:")
+            out.line(f"  holdfast setup --config {config}")
+            out.line(f"  holdfast sync --dry-run --config {config}")
         out.line("Ctrl-C ends it.", style="dim")
         stop.wait()
     return OK
+
+
+def _write_config(folder: Path, base_urls: Mapping[str, str]) -> Path:
+    return write_trial_config(folder, base_urls, exports_per_minute=EXPORTS)

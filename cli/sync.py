@@ -144,11 +144,14 @@ class Watch:
         """Rows arrived."""
         if self.progress is None:
             return
-        key = f"{event.source} {event.stream}"
+        key = f"{event.source} {event.stream.replace('_', ' ')}"
+        if event.done:
+            if key in self.bars:
+                self.progress.remove_task(self.bars.pop(key))
+            return
         if key not in self.bars:
-            self.bars[key] = self.progress.add_task(key, total=None, rate="")
-        total = event.rows if event.done else None
-        self.progress.update(self.bars[key], completed=event.rows, total=total, rate=f"{event.rate:,.0f}/s")
+            self.bars[key] = self.progress.add_task(key, total=None)
+        self.progress.update(self.bars[key], completed=event.rows)
 
     def applied(self, item: Applied, total: int) -> None:
         """A change ended."""
@@ -156,7 +159,7 @@ class Watch:
         if self.progress is None:
             return
         if "write" not in self.bars:
-            self.bars["write"] = self.progress.add_task("writing", total=total, rate="")
+            self.bars["write"] = self.progress.add_task("writing", total=total)
         self.progress.advance(self.bars["write"])
 
 
@@ -184,8 +187,9 @@ def show_pulls(out: Output, report: RunReport) -> None:
     """One line a source, and one a problem."""
     for source in dict.fromkeys(pull.source for pull in report.pulls):
         pulls = [pull for pull in report.pulls if pull.source == source]
-        parts = ", ".join(f"{pull.rows:,} {pull.stream.replace('_', ' ')}" for pull in pulls if pull.ending != "off")
-        out.line(f"{source}: {parts}")
+        parts = ", ".join(f"{pull.rows:,} {pull.stream.replace('_', ' ')}" for pull in pulls if pull.rows)
+        if parts or any(pull.ending == "ok" for pull in pulls):
+            out.line(f"{source}: {parts or 'nothing new'}")
         for pull in pulls:
             _show_findings(out, pull)
         _show_failures(out, source, [pull for pull in pulls if pull.ending == "failed"])

@@ -17,6 +17,7 @@ subdomain = "acme"
 email = "{email}"
 token = {{ file = "zendesk.token" }}
 base_url = "{zendesk}"
+exports_per_minute = {exports}
 
 [sources.mixpanel]
 project_id = {project}
@@ -33,8 +34,14 @@ dir = "state"
 """
 
 
-def write_trial_config(folder: Path, base_urls: Mapping[str, str]) -> Path:
-    """Write `config.toml` and its secret files into a folder; returns the config's path."""
+def write_trial_config(folder: Path, base_urls: Mapping[str, str], *, exports_per_minute: int = 10) -> Path:
+    """Write `config.toml` and its secret files into a folder; returns the config's path.
+
+    Args:
+        folder: Where to; made when it is not there.
+        base_urls: Vendor -> where the sandbox serves it.
+        exports_per_minute: What that sandbox's Zendesk allows.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     secrets = {
         "hubspot.token": CREDENTIALS["hubspot"]["token"],
@@ -49,6 +56,7 @@ def write_trial_config(folder: Path, base_urls: Mapping[str, str]) -> Path:
     config = folder / "config.toml"
     text = TEMPLATE.format(
         **base_urls,
+        exports=exports_per_minute,
         email=CREDENTIALS["zendesk"]["email"],
         project=CREDENTIALS["mixpanel"]["project_id"],
         username=CREDENTIALS["mixpanel"]["username"],

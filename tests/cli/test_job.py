@@ -168,10 +168,11 @@ def test_status_explain_and_score(site: Site) -> None:
 
 def test_nothing_to_look_at_yet(new_site: Site) -> None:
     site = new_site
-    for command in (["status"], ["explain", "x"]):
+    for command in (["status"], ["explain", "x"], ["score"]):
         said = site.run(*command)
         assert said.code == 1
         assert "sync --dry-run" in said.err
+    assert not site.state.exists()
 
 
 @pytest.mark.parametrize(

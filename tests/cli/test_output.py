@@ -1,0 +1,119 @@
+"""What people see: lines that stay lines, whatever a vendor sends."""
+
+import io
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cli.output import Output, _Console, ago, clean, count, plain, styled
+from cli.plan_view import show_plan
+from cli.sync import Watch
+from sync.plan import FieldChange, HumanEdit, Plan, RecordChange, TaskChange
+from sync.pull import PullProgress
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+HOSTILE = "Ann\n\x1b[2J\x07\u202egpj.exe\u2066\ud800[bold]x[/bold]\r\u2028" + "y" * 5000
+
+
+def on_terminal(out: Output) -> io.StringIO:
+    """Let it believe that a person watches."""
+    screen = io.StringIO()
+    out.console = out.errors = _Console(file=screen, force_terminal=True, width=100, soft_wrap=True, highlight=False)
+    return screen
+
+
+def hostile_plan() -> Plan:
+    record = RecordChange("account", "1", HOSTILE, (FieldChange("score", HOSTILE, 5),), HOSTILE)
+    task = TaskChange("k", "1", HOSTILE, "rescue", HOSTILE, HOSTILE, NOW, "high", "7", HOSTILE, HOSTILE)
+    stray = TaskChange("l", "2", "Elsewhere", "rescue", "Call", "Body", NOW, "high", None, "nobody", "why")
+    edit = HumanEdit("account", "1", HOSTILE, "score", 1, HOSTILE, 2)
+    return Plan(NOW, "hubspot:STANDARD:1", "hash", (record,), (task, stray), (edit,), 3, (HOSTILE,))
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_no_text_of_a_vendor_breaks_a_line(capsys: pytest.CaptureFixture[str], *, terminal: bool) -> None:
+    out = Output()
+    screen = on_terminal(out) if terminal else None
+    show_plan(out, hostile_plan(), full=True)
+    out.warn(HOSTILE)
+    out.fail(HOSTILE)
+    out.heading(HOSTILE)
+    said = capsys.readouterr()
+    text = screen.getvalue() if screen else said.out + said.err
+    assert not {"\x07", "\u202e", "\u2066", "\ud800", "\r", "\u2028"} & set(text)
+    assert "\x1b[2J" not in text
+    assert "[bold]x[/bold]" in text
+    assert "2J gpj.exe" in text
+    assert max(map(len, text.split("\n"))) < 2500
+    assert "Elsewhere" in text
+    assert "why" in text
+
+
+def test_text_is_cut_with_a_mark_and_ordinary_text_stays() -> None:
+    assert clean("Åkeri Öst שלום 東京 👩‍🚀") == "Åkeri Öst שלום 東京 👩 🚀"
+    assert clean("x" * 1000) == "x" * 399 + "…"
+    assert styled("a\nb", ("c\x00", "red")).plain == "a bc "
+
+
+def test_a_table_elsewhere_than_on_a_terminal_has_one_line_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().table(("id", "name", "why"), [("1", "東京", "w" * 300), ("20", "Ann\nB", "")])
+    assert capsys.readouterr().out == f"id  name   why\n1   東京   {'w' * 300}\n20  Ann B\n"
+
+
+def test_a_table_on_a_terminal_folds() -> None:
+    out = Output()
+    screen = on_terminal(out)
+    out.table(("id", "why"), [("1", "word " * 60)])
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in screen.getvalue().splitlines()]
+    assert max(map(len, lines)) <= 100
+    assert len(lines) > 3
+
+
+def test_json_leaves_standard_output_to_the_object(capsys: pytest.CaptureFixture[str]) -> None:
+    out = Output(as_json=True)
+    out.line("for people")
+    out.json({"at": NOW, "path": Path("x"), "name": "Åkeri \ud800", "set": {1}, "edit": hostile_plan().kept[0]})
+    said = capsys.readouterr()
+    assert json.loads(said.out)["at"] == "2026-11-01T00:00:00+00:00"
+    assert said.err == "for people\n"
+
+
+def test_bars_come_and_go() -> None:
+    out = Output()
+    on_terminal(out)
+    with out.progress() as progress:
+        assert progress is not None
+        watch = Watch(out, progress)
+        watch.phase("pull")
+        watch.pull(PullProgress("hubspot", "contacts", 100, 5.0))
+        watch.pull(PullProgress("hubspot", "contacts", 200, 5.0))
+        (task,) = progress.tasks
+        assert (task.description, task.completed) == ("hubspot contacts", 200)
+        assert "200" in progress.columns[-1](task).plain  # type: ignore[operator, union-attr]  # the column of our own
+        watch.pull(PullProgress("hubspot", "contacts", 250, 5.0, done=True))
+        watch.pull(PullProgress("hubspot", "owners", 0, 0.0, done=True))
+        assert progress.tasks == []
+
+
+def test_on_a_terminal_a_long_plan_is_cut_and_full_shows_all() -> None:
+    records = tuple(RecordChange("contact", str(n), f"P{n}", (FieldChange("a", None, 1),), "") for n in range(30))
+    plan = Plan(NOW, "e", "h", records, (), (), 1)
+    shown = []
+    for full in (False, True):
+        out = Output()
+        screen = on_terminal(out)
+        show_plan(out, plan, full=full)
+        shown.append(screen.getvalue())
+    assert "… and 10 more records: --full shows all." in shown[0]
+    assert "P29" not in shown[0]
+    assert "P29" in shown[1]
+
+
+def test_words_for_numbers_and_ages() -> None:
+    assert [count(1, "task"), count(1234, "task")] == ["1 task", "1,234 tasks"]
+    assert ago(None, NOW) == "never"
+    assert [ago(datetime(2026, 10, 31, 20, tzinfo=UTC), NOW), ago(NOW, NOW)] == ["4 h ago", "0 s ago"]
+    assert plain([NOW.date()]) == ["2026-11-01"]
