@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint bench docs clean lock
+.PHONY: demo test lint bench docs clean lock wheel-check
 
 demo: .venv/.run          ## watch a whole hourly run against the built-in sandbox
 	$(BIN)/holdfast demo
@@ -21,6 +21,14 @@ bench: .venv/.dev         ## speed and API calls, printed as ratios
 
 docs: .venv/.dev          ## write the reference pages again
 	$(BIN)/python -m docs.generate
+
+wheel-check: .venv/.dev   ## build the wheel and run it outside the checkout, with the pinned requirements alone
+	rm -rf build/wheel-check && mkdir -p build/wheel-check/elsewhere
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation -w build/wheel-check .
+	$(PYTHON) -m venv build/wheel-check/venv
+	build/wheel-check/venv/bin/pip install --quiet --require-hashes -r requirements.txt
+	build/wheel-check/venv/bin/pip install --quiet --no-deps build/wheel-check/*.whl
+	cd build/wheel-check/elsewhere && ../venv/bin/holdfast --help && ../venv/bin/holdfast demo --accounts 30 --json
 
 lock: .venv/.dev          ## pin the newest allowed versions again
 	$(BIN)/pip install --quiet pip-tools

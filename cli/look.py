@@ -1,7 +1,7 @@
 """`status`, `explain` and `score`: reading what the agent knows. None of them writes to the CRM."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -121,7 +121,8 @@ def explain(config: Path, out: Output, *, account: str) -> int:
     require_state(config)
     with open_agent(config) as agent:
         as_of = last_scored(agent)
-        now = find_account([row for row in scored_rows(agent, as_of) if row.level == "account"], account)
+        rows = [row for row in scored_rows(agent, as_of) if row.level == "account"]
+        now = find_account(rows, account, held_names(agent))
     explanation = explain_row(agent.card, now)
     out.line(f"{now.name or now.crm_id}  ({now.crm_id}), as of {as_of:%Y-%m-%d %H:%M} UTC", style="bold")
     for line in explanation.sentences:
@@ -169,8 +170,20 @@ def scored_rows(agent: Agent, as_of: datetime) -> list[ScoreRow]:
         return list(run_score(agent.card, given))
 
 
-def find_account(rows: Sequence[ScoreRow], wanted: str) -> ScoreRow:
+def held_names(agent: Agent) -> dict[str, str]:
+    """CRM id -> name of every account the CRM has, scored or not."""
+    from sync import frames
+
+    return {record.crm_id: record.name for record in frames.accounts_for_plan(agent.store, crm=agent.crm.name)}
+
+
+def find_account(rows: Sequence[ScoreRow], wanted: str, held: Mapping[str, str]) -> ScoreRow:
     """The scored account with this CRM id or name.
+
+    Args:
+        rows: Every scored account.
+        wanted: Id or name.
+        held: Id -> name of every account in the CRM, to say so where one is not scored.
 
     Raises:
         CommandError: When there is none, or several share the name; lists the nearest.
@@ -182,6 +195,9 @@ def find_account(rows: Sequence[ScoreRow], wanted: str) -> ScoreRow:
     if found:
         ids = ", ".join(row.crm_id for row in found[:10])
         raise CommandError(f"{len(found)} accounts are called {wanted!r}: name one by its id ({ids}).")
+    for crm_id, name in held.items():
+        if wanted.casefold() in {crm_id, name.casefold()}:
+            raise CommandError(f"{name} ({crm_id}) is in the CRM but not scored: no customer by the card's rule, yet.")
     near = difflib.get_close_matches(wanted, [row.name for row in rows if row.name], n=3)
     hint = f" Did you mean {', '.join(near)}?" if near else ""
     raise CommandError(f"no scored account has the id or name {wanted!r}.{hint}")

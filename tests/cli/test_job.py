@@ -160,6 +160,8 @@ def test_status_explain_and_score(site: Site) -> None:
     assert "no scored account" in nobody.err
 
     scored = site.run("score", "--json")
+    lead = next(iter(set(site.records("companies", "name")) - {row["crm_id"] for row in scored.data["rows"]}))
+    assert "in the CRM but not scored" in site.run("explain", lead).err
     assert {row["crm_id"]: row["score"] for row in scored.data["rows"]}[account["record_id"]] == by_id.data["score"]
     sql = site.run("score", "--sql")
     assert sql.out.lstrip().upper().startswith(("WITH", "SELECT"))
