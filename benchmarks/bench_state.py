@@ -15,11 +15,11 @@ import duckdb
 
 from benchmarks.bench_scoring import _held as held_in_memory
 from benchmarks.scoring_data import AS_OF, Size, make
+from mapping.identity import collector_paused
 from scoring.card import Scorecard
 from scoring.engine import score
 from scoring.inputs import Inputs
 from sync import frames
-from sync.run import no_collection
 from sync.store import Store
 from sync.tables import epoch, epoch_day
 
@@ -95,7 +95,7 @@ def timed(store: Store, card: Scorecard, run_id: int) -> tuple[float, float, int
     """Seconds to read and score, seconds to keep, rows."""
     start = time.perf_counter()
     given = frames.inputs(store, AS_OF, crm="hubspot")
-    with store.released(), no_collection():
+    with store.released(), collector_paused():
         rows = list(score(card, given))
     between = time.perf_counter()
     store.save_scores(run_id, rows, AS_OF)

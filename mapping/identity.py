@@ -49,13 +49,13 @@ def resolve(
         settings: The `[identity]` table.
         merged: CRM ids of records merged away -> the record that stayed; accounts and contacts together.
     """
-    with _collector_paused():
+    with collector_paused():
         intake = Intake(crm, accounts, people, members)
         return _Resolver(intake, settings or Settings(), merged or {}).run()
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Without the cycle collector: a million small objects and no cycle make it walk them all for nothing (a third)."""
     enabled = gc.isenabled()
     gc.disable()

@@ -3,7 +3,6 @@
 A dry run is the same walk with a different last step.
 """
 
-import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,7 +14,7 @@ from typing import Literal
 from connectors.base import Clock, Crm, FieldDiff, Source
 from connectors.errors import ConnectorError, TransientError
 from mapping.fields import FieldMap
-from mapping.identity import Resolution, resolve
+from mapping.identity import Resolution, collector_paused, resolve
 from mapping.identity import Settings as IdentitySettings
 from scoring.card import Scorecard
 from scoring.inputs import ScoreRow
@@ -215,7 +214,7 @@ class Agent:
         self.on_phase("score")
         names = [source.name for source, _ in self.sources]
         given = frames.inputs(self.store, report.as_of, crm=self.crm.name, sources=names)
-        with self.store.released(), no_collection():
+        with self.store.released(), collector_paused():
             rows = list(score(self.card, given))
         report.score_counts = self.store.save_scores(run_id, rows, report.as_of)
         report.scored = Counter(row.level for row in rows)
@@ -368,18 +367,6 @@ def _task_change(task: DesiredTask, account: frames.CrmRecord, environment: str)
         owner_name=account.owner_name if task.owner_id == account.owner_id else (task.owner_id or "nobody"),
         why=task.why,
     )
-
-
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """Keep the garbage collector from walking hundreds of thousands of new, acyclic rows again and again."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def status_of(report: RunReport) -> str:
