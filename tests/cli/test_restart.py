@@ -95,8 +95,7 @@ def until_write(site: Site, number: int, process: subprocess.Popen[str]) -> None
 
 
 def settled(site: Site) -> None:
-    """Run until an unclear task may be created again, and once more to see that nothing is left."""
-    site.run("sync")
+    """Run once more, late enough for an unclear task to be created again: nothing is left open."""
     site.sandbox.clock.sleep(16 * 60)
     last = site.run("sync", "--json")
     assert last.code == 0, last.text
