@@ -203,20 +203,10 @@ def _as_stored(rows: Sequence[ScoreRow]) -> Iterator[tuple[Any, ...]]:
     segments = {named: compact(named) for named in {row.segments for row in rows}}
     texts = [text.decode() for text in map(to_json, map(attrgetter("signals"), rows))]
     return (
-        (
-            r.crm_id,
-            r.score,
-            r.health,
-            r.points,
-            r.coverage,
-            r.band,
-            segments[r.segments],
-            r.reason,
-            r.name,
-            r.owner_id,
-            t,
+        (crm_id, score, health, points, coverage, band, segments[named], reason, name, owner_id, text)
+        for (_, _, crm_id, name, owner_id, score, health, points, coverage, band, named, reason, _, _), text in zip(
+            rows, texts, strict=True
         )
-        for r, t in zip(rows, texts, strict=True)
     )
 
 
