@@ -98,7 +98,7 @@ def test_an_override_that_cannot_be_used(site: Site, lines: str, said: str) -> N
     ("old", "new", "said"),
     [
         ("[bands]", "[bandz]", "bands"),
-        ("weight = 25", 'weight = "heavy"', "account.signals.login.weight"),
+        ("weight = 15", 'weight = "heavy"', "account.signals.login.weight"),
         ('feature = "days_since_login"', 'feature = "days_since_logon"', "days_since_login"),
         ("red_below = 80", "red_below = 99", "red_below"),
         ("[bands]", "[bands", "not valid TOML"),

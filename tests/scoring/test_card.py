@@ -34,11 +34,11 @@ def test_a_card_is_loaded_from_a_file(tmp_path: Path, card: Scorecard) -> None:
 
 
 MISTAKES = {
-    "unknown key": ("weight = 25", "wieght = 25", "account.signals.login.wieght: unknown key; did you mean 'weight'?"),
+    "unknown key": ("weight = 15", "wieght = 25", "account.signals.login.wieght: unknown key; did you mean 'weight'?"),
     "unknown band key": ("red_below", "red_bellow", "bands.red_bellow: unknown key; did you mean 'red_below'?"),
     "unknown table": ("[freshness]", "[freshnes]", "freshnes: unknown key; did you mean 'freshness'?"),
-    "missing": ("weight = 25\n", "", "account.signals.login.weight: missing"),
-    "wrong type": ("weight = 25", 'weight = "25"', "account.signals.login.weight: Input should be a valid integer"),
+    "missing": ("weight = 15\n", "", "account.signals.login.weight: missing"),
+    "wrong type": ("weight = 15", 'weight = "15"', "account.signals.login.weight: Input should be a valid integer"),
     "gap in the bands": ('green = "none"\n', "", "bands.playbooks.green: missing: every band maps to a playbook"),
     "unknown playbook": ('red = "rescue"', 'red = "resque"', "bands.playbooks.red: unknown playbook 'resque'; did you"),
     "acting on unknown": ('unknown = "wait"', 'unknown = "rescue"', "bands.playbooks.unknown: what is not known is no"),
@@ -56,8 +56,8 @@ MISTAKES = {
     "no number": ("[[2, 5], [7, 4]", "[[2, nan], [7, 4]", "account.signals.login.curve"),
     "huge knot": ("[30, 1.5], [45, 1]]", "[9999999999999, 1]]", "account.signals.login.curve: values must lie within"),
     "missing is bad": (
-        "weight = 25",
-        "weight = 25\nmissing = 1",
+        "weight = 15",
+        "weight = 15\nmissing = 1",
         "account.signals.login.missing: must be 'unknown' or",
     ),
     "figures for customers": (
@@ -87,7 +87,7 @@ MISTAKES = {
         "none_hours = 24",
         "freshness: full_hours (24) must lie below none_hours",
     ),
-    "name set inside": ("weight = 25", 'weight = 25\nname = "x"', "'login': 'name' is the heading of the table"),
+    "name set inside": ("weight = 15", 'weight = 15\nname = "x"', "'login': 'name' is the heading of the table"),
     "bad name": (
         "[account.signals.login]",
         "[account.signals.Login]",
@@ -97,7 +97,7 @@ MISTAKES = {
     "bad rule": ("customer_age_days < 30", "customer_age < 30", "account.segments.new.rule: unknown feature"),
     "segment not a table": ("[account.segments.new]", '[account]\nsegments = "x"\n[y]', "not valid TOML"),
     "not TOML": ("[bands]", "[bands", "not valid TOML"),
-    "many": ("weight = 25", "wieght = 25\ncurv = 1", "(and 2 more)"),
+    "many": ("weight = 15", "wieght = 25\ncurv = 1", "(and 2 more)"),
 }
 
 

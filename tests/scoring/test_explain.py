@@ -1,11 +1,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.card import Scorecard
 from scoring.explain import customer_drivers, drivers, explain
-from tests.scoring.rows import row_of, score_row
+from tests.scoring.rows import fixed_card, row_of, score_row
 
-CARD = Scorecard.load()
+CARD = fixed_card()
 SIGNALS = st.fixed_dictionaries({name: st.none() | st.integers(100, 500) for name in CARD.account.signals}).filter(
     lambda points: any(p is not None for p in points.values())
 )

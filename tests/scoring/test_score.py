@@ -10,7 +10,13 @@ import pytest
 from scoring.card import Scorecard
 from scoring.engine import score
 from scoring.inputs import ScoreRow
+from tests.scoring.rows import fixed_card
 from tests.scoring.worlds import KINDS, NOW, TODAY, World, account, contact, empty, feeds, random_world, store
+
+
+@pytest.fixture(scope="module")
+def card() -> Scorecard:
+    return fixed_card()
 
 
 def by_key(card: Scorecard, world: World, folder: Path, **more: Any) -> dict[int, ScoreRow]:
