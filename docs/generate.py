@@ -24,7 +24,8 @@ def commands() -> str:
 
 
 def _command_pages() -> Iterator[str]:
-    root = click.Context(cli, info_name="holdfast", terminal_width=100)
+    # As the entry point makes it, or the pages would not show the help that people see.
+    root = click.Context(cli, info_name="holdfast", terminal_width=100, **cli.context_settings)
     assert isinstance(cli, LazyGroup)
     for name in COMMANDS:
         command = cli.get_command(root, name)
