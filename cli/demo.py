@@ -1,11 +1,15 @@
 """`demo`: a whole hourly job against the built-in sandbox, over real HTTP on loopback."""
 
+import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import click
@@ -16,11 +20,45 @@ from cli.output import Output, band, count
 from cli.plan_view import show_record, show_task, totals
 from cli.sync import show_pulls, watched, written_fields, written_tasks
 from cli.trial import write_trial_config
-from sandbox.core import Sandbox
+from sandbox.core import Sandbox, SandboxClock
 from sync.run import Agent, RunReport
 
 SHOWN = 4
 """Records of the preview that the demo prints."""
+
+
+NO_LIMITS: dict[str, dict[str, Any]] = {
+    "hubspot": {"burst_limit": None, "search_limit": None},
+    "zendesk": {"account_per_minute": 10**9, "export_per_minute": 10**9},
+    "mixpanel": {"export_per_second": 10**9, "export_per_hour": 10**9, "query_per_hour": 10**9},
+}
+"""The vendors of the demo do not count requests, since their clock stands still; the agent keeps its limits anyway."""
+
+
+class DemoClock:
+    """The sandbox's instant, and waiting that takes no time.
+
+    The agent keeps the vendors' rate limits as ever, without anybody having to wait for it; and since the sandbox's own
+    clock stands still, its customers do nothing between two runs.
+    """
+
+    def __init__(self, clock: SandboxClock) -> None:
+        self._clock = clock
+        self._waited = 0.0
+        self._lock = Lock()
+
+    def now(self) -> datetime:
+        """The sandbox's instant."""
+        return self._clock.now()
+
+    def monotonic(self) -> float:
+        """Seconds waited so far, on top of real ones."""
+        return self._waited + time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let that much time have passed for whoever measures durations."""
+        with self._lock:
+            self._waited += max(0.0, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +110,7 @@ def _walk(out: Output, folder: Path, accounts: int, seed: int) -> Steps:
 
     out.heading("1. A software company with its tools, simulated on this machine")
     world = make_world(seed, accounts)
-    sandbox = Sandbox(world)
+    sandbox = Sandbox(world, options=NO_LIMITS)
     out.line(
         f"{count(len(world.companies), 'customer')} with {len(world.people):,} people, "
         f"{count(len(world.tickets), 'ticket')}, 18 months of product usage."
@@ -81,8 +119,7 @@ def _walk(out: Output, folder: Path, accounts: int, seed: int) -> Steps:
         for name, url in running.base_urls.items():
             out.line(f"  {name:<9} {url}", style="dim")
         config = write_trial_config(folder, running.base_urls)
-        # The sandbox's clock is the agent's too, so that a vendor's rate limit is kept without waiting for it.
-        with open_agent(config, clock=sandbox.clock) as agent:
+        with open_agent(config, clock=DemoClock(sandbox.clock)) as agent:
             return _steps(out, agent, sandbox)
 
 
@@ -141,10 +178,27 @@ def _summary(out: Output, steps: Steps, seconds: float, keep: Path | None) -> No
     calls = ", ".join(f"{number:,} to {name}" for name, number in steps.calls.items())
     out.line(f"API calls for everything above: {calls}.")
     out.heading("What to try next")
+    name = _program()
+    steps_to_try = [
+        (f"{name} sandbox serve --write-config trial", "the same sandbox, for your own commands"),
+        ("cp config.example.toml config.toml", "your own tools: README, 'Your own tools'"),
+    ]
     if keep is None:
-        out.line("  holdfast demo --keep trial                        keep config, state and plans to look into")
-    out.line("  holdfast sandbox serve --write-config trial       the same sandbox, for your own commands")
-    out.line("  cp config.example.toml config.toml                your own tools: README, 'Your own tools'")
+        steps_to_try.insert(0, (f"{name} demo --keep trial", "keep config, state and plans to look into"))
+    else:
+        config = keep / "config.toml"
+        steps_to_try.insert(0, (f"{name} status --config {config}", "what was done; explain and score work too"))
+    width = max(len(command) for command, _ in steps_to_try)
+    for command, what in steps_to_try:
+        out.line(f"  {command:<{width}}    {what}")
+
+
+def _program() -> str:
+    """How this program is called from here: by its name where that finds it, else by its path."""
+    called = Path(sys.argv[0])
+    if called.name != "holdfast" or shutil.which("holdfast"):
+        return "holdfast"
+    return str(called)
 
 
 def _numbers(steps: Steps, accounts: int) -> dict[str, Any]:
