@@ -111,19 +111,21 @@ def run(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) ->
     return invoke
 
 
-@pytest.fixture(scope="session", autouse=True)
+KEPT: dict[bytes, Scorecard] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
 def compiled_once() -> Iterator[None]:
     """Keep cards over commands: compiling one takes half as long as all the rest of a small run."""
     load = Scorecard.load.__func__  # type: ignore[attr-defined]  # a class method
-    kept: dict[str, Scorecard] = {}
 
     def cached(cls: type[Scorecard], path: Path | None = None) -> Scorecard:
         if path is None or not path.is_file():
             return load(cls, path)  # type: ignore[no-any-return]  # as above
-        text = path.read_text(encoding="utf-8")
-        if text not in kept:
-            kept[text] = load(cls, path)
-        return kept[text]
+        content = path.read_bytes()
+        if content not in KEPT:
+            KEPT[content] = load(cls, path)
+        return KEPT[content]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Scorecard, "load", classmethod(cached))
