@@ -6,7 +6,6 @@ agent's waits, so that rate limits are kept without waiting for them. Set HOLDFA
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import requests
+
+from benchmarks import peak_megabytes
 
 ACCOUNTS = int(os.environ.get("HOLDFAST_BENCH_ACCOUNTS", "10000"))
 NOW = "2026-11-01T00:00:00+00:00"
@@ -84,7 +85,7 @@ def run(root: str, folder: Path) -> dict[str, Any]:
         def phase(name: str) -> None:
             nonlocal began, current
             phases[current] = time.monotonic() - began
-            phases[f"{current} (MB so far)"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            phases[f"{current} (MB so far)"] = peak_megabytes()
             began, current = time.monotonic(), name
 
         agent.on_phase = phase
@@ -94,7 +95,7 @@ def run(root: str, folder: Path) -> dict[str, Any]:
         failed = [f"{pull.source}/{pull.stream}: {pull.error}" for pull in report.failed]
         rows = {f"{pull.source} {pull.stream}": pull.rows for pull in report.pulls}
         endings = dict(report.endings)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_megabytes()
     return {"phases": phases, "peak": peak, "calls": calls, "failed": failed, "rows": rows, "endings": endings}
 
 

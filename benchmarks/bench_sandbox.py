@@ -5,7 +5,6 @@ usage has been handed out. Measured in a process of its own.
 """
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import requests
+
+from benchmarks import peak_megabytes
 
 ACCOUNTS = 10_000
 
@@ -41,7 +42,7 @@ def come_up(accounts: int) -> dict[str, float]:
     )
     assert [answer.status_code for answer in answers] == [200, 200, 200]
     assert len(answers[2].content.splitlines()) > accounts
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_megabytes()
     return {"made": made, "up": time.monotonic() - start, "peak": peak}
 
 

@@ -5,7 +5,6 @@ already in DuckDB's memory. The second is what the first could be at best; their
 """
 
 import gc
-import resource
 import sys
 import tempfile
 import time
@@ -14,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import peak_megabytes
 from benchmarks.scoring_data import Size, make
 from scoring.card import LEVELS, Scorecard
 from scoring.engine import load, run, score
@@ -29,22 +29,19 @@ def main(size: Size | None = None) -> list[dict[str, Any]]:
         inputs = make(Path(folder), size)
         rows = sum(1 for _ in score(card, inputs))
         assert rows == size.accounts + size.people
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # before anything is held on purpose
+        peak = peak_megabytes()  # before anything is held on purpose
         whole, held = _interleaved(lambda: _whole(card, inputs), lambda: _held(card, inputs))
-    results = [
+    return [
         _result("state file and Parquet to score rows", whole, "s"),
         _result("same statements, tables in memory", held, "s"),
         _result("reading included / tables in memory", whole / held, "x"),
         _result("accounts and contacts scored a second", rows / whole, "rows/s"),
         _result("peak memory of the process after one run", peak, "MB"),
     ]
-    for result in results:
-        print(f"{result['name']}: {result['metric']:<42} {result['value']:>12,.2f} {result['unit']}")
-    return results
 
 
 def _result(metric: str, value: float, unit: str) -> dict[str, Any]:
-    return {"name": "scoring", "metric": metric, "value": round(value, 3), "unit": unit}
+    return {"name": metric, "value": round(value, 3), "unit": unit}
 
 
 def _interleaved(*jobs: Callable[[], float]) -> list[float]:
@@ -76,4 +73,5 @@ def _held(card: Scorecard, inputs: Inputs) -> float:
 
 
 if __name__ == "__main__":
-    main(Size() if len(sys.argv) < 2 else Size(*map(int, sys.argv[1:])))
+    for line in main(Size() if len(sys.argv) < 2 else Size(*map(int, sys.argv[1:]))):
+        print(line)

@@ -95,10 +95,11 @@ def timed(store: Store, card: Scorecard, run_id: int) -> tuple[float, float, int
     """Seconds to read and score, seconds to keep, rows."""
     start = time.perf_counter()
     given = frames.inputs(store, AS_OF, crm="hubspot")
-    with store.released(), collector_paused():
-        rows = list(score(card, given))
-    between = time.perf_counter()
-    store.save_scores(run_id, rows, AS_OF)
+    with collector_paused():
+        with store.released():
+            rows = list(score(card, given))
+        between = time.perf_counter()
+        store.save_scores(run_id, rows, AS_OF)
     return between - start, time.perf_counter() - between, len(rows)
 
 

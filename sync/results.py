@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from operator import attrgetter
 from typing import Any
 
@@ -201,7 +202,9 @@ def _as_stored(rows: Sequence[ScoreRow]) -> Iterator[tuple[Any, ...]]:
     if not rows:
         return iter(())
     segments = {named: compact(named) for named in {row.segments for row in rows}}
-    texts = [text.decode() for text in map(to_json, map(attrgetter("signals"), rows))]
+    # A contact's parts are many and of use to nobody afterwards: `explain` and plans look at accounts.
+    signals = map(attrgetter("signals"), rows) if rows[0].level == "account" else repeat((), len(rows))
+    texts = [text.decode() for text in map(to_json, signals)]
     return (
         (crm_id, score, health, points, coverage, band, segments[named], reason, name, owner_id, text)
         for (_, _, crm_id, name, owner_id, score, health, points, coverage, band, named, reason, _, _), text in zip(

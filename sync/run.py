@@ -214,9 +214,10 @@ class Agent:
         self.on_phase("score")
         names = [source.name for source, _ in self.sources]
         given = frames.inputs(self.store, report.as_of, crm=self.crm.name, sources=names)
-        with self.store.released(), collector_paused():
-            rows = list(score(self.card, given))
-        report.score_counts = self.store.save_scores(run_id, rows, report.as_of)
+        with collector_paused():
+            with self.store.released():
+                rows = list(score(self.card, given))
+            report.score_counts = self.store.save_scores(run_id, rows, report.as_of)
         report.scored = Counter(row.level for row in rows)
         report.bands = Counter(row.band for row in rows if row.level == "account")
         return rows

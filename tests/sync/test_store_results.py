@@ -94,10 +94,11 @@ def score(
     )
 
 
-def test_scores_come_back_but_for_their_features(store: Store) -> None:
+def test_scores_come_back_but_for_features_and_the_parts_of_contacts(store: Store) -> None:
     rows = [score(1), score(2, None, band="unknown"), score(1, level="contact")]
     assert store.save_scores(7, iter(rows), NOW) == Counts(new=3)
-    assert list(store.latest_scores()) == [row._replace(features={}) for row in rows]
+    kept = [row._replace(features={}, signals=() if row.level == "contact" else row.signals) for row in rows]
+    assert list(store.latest_scores()) == kept
     assert [row.level for row in store.latest_scores("contact")] == ["contact"]
     assert store.rows("SELECT crm_id, run_id FROM latest_score WHERE level = 'contact'") == [("id1", 7)]
 
