@@ -196,7 +196,7 @@ class Store(StateFile):
             return results.save_scores(conn, run_id, rows, epoch(now))
 
     def latest_scores(self, level: Level | None = None) -> Iterator[ScoreRow]:
-        """The latest scores, by level and key, with empty features."""
+        """The latest scores, by level and key, without features, and without the parts of contacts."""
         return results.latest_scores(self, level)
 
 
