@@ -1,6 +1,8 @@
 """From a config file to a wired agent, and the options that every command shares."""
 
 import functools
+import hashlib
+import json
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 import click
+from pydantic import SecretStr
 
 from cli.clock import stoppable
 from cli.config import Config, InvalidConfigError, VendorConfig, load
@@ -121,6 +124,13 @@ def _connect(
     return source, field_map
 
 
+def _login(vendor: VendorConfig) -> str:
+    """A hash that differs whenever the CRM's address or credentials do."""
+    settings = vendor.settings.model_dump()
+    plain = {key: v.get_secret_value() if isinstance(v, SecretStr) else str(v) for key, v in settings.items()}
+    return hashlib.sha256(json.dumps([vendor.type, plain], sort_keys=True).encode()).hexdigest()
+
+
 def _field_overrides(vendor: VendorConfig) -> dict[str, Any]:
     """What the settings imply for the field map (where Mixpanel keeps the account), then what the admin says."""
     fields: dict[str, Any] = dict(getattr(vendor.settings, "field_overrides", dict)())
@@ -148,6 +158,7 @@ def open_agent(path: Path, clock: Clock | None = None, stop: Event | None = None
             policy=Policy(writeback.human_edits, writeback.contacts, writeback.tasks, writeback.fallback_owner),
             clock=wiring.clock,
             config_hash=wiring.config.hash,
+            login=_login(wiring.config.crm),
             stop=stop,
         )
     finally:

@@ -112,6 +112,7 @@ class Agent:
 
     Attributes:
         sources: The CRM first, then the others, each with its field map.
+        login: Hash of the CRM's address and credentials; empty when not known.
         stop: Set to end the work at the next batch boundary.
     """
 
@@ -124,6 +125,7 @@ class Agent:
     policy: Policy
     clock: Clock
     config_hash: str
+    login: str = ""
     stop: Event = field(default_factory=Event)
     on_phase: Callable[[Phase], None] = lambda _: None
     on_pull: Callable[[PullProgress], None] = lambda _: None
@@ -188,8 +190,10 @@ class Agent:
             EnvironmentMismatchError: The CRM is another account than the one this state belongs to; nothing was read.
         """
         self.on_phase("pull")
-        with suppress(ConnectorError):  # a CRM that does not answer will say so again, for each of its streams
-            self.check_environment()
+        # Credentials that led to our account lead there again: a quiet hour need not ask.
+        if not self.login or self.store.login(self.crm.name) != self.login:
+            with suppress(ConnectorError):  # a CRM that does not answer will say so again, for each of its streams
+                self.check_environment()
         report.pulls = pull_all(self.sources, self.store, self.clock, on_progress=self.on_pull, stop=self.stop)
         report.stopped = any(pull.ending == "stopped" for pull in report.pulls)
         blind = [pull for pull in report.failed if pull.source == self.crm.name and pull.record in NEEDED_KINDS]
@@ -334,6 +338,8 @@ class Agent:
         """Ask the CRM who it is; refuses another account than the one this state belongs to."""
         fingerprint = self.crm.environment().fingerprint
         self.store.pin_environment(self.crm.name, fingerprint)
+        if self.login:
+            self.store.note_login(self.crm.name, self.login)
         return fingerprint
 
     def require_fields(self) -> None:

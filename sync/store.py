@@ -101,6 +101,16 @@ class Store(StateFile):
         rows = self.rows("SELECT value FROM meta WHERE key = ?", (f"environment:{source}",))
         return rows[0][0] if rows else None
 
+    def login(self, source: str) -> str | None:
+        """Hash of the credentials that were last seen to lead to the pinned account."""
+        rows = self.rows("SELECT value FROM meta WHERE key = ?", (f"login:{source}",))
+        return rows[0][0] if rows else None
+
+    def note_login(self, source: str, login: str) -> None:
+        """Remember that these credentials lead to the pinned account."""
+        with self.transaction() as conn:
+            conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"login:{source}", login))
+
     # -- streams ------------------------------------------------------------------------------------------------
 
     def cursor(self, source: str, stream: str) -> str | None:

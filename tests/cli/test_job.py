@@ -208,6 +208,22 @@ def test_another_account_behind_the_same_state_is_refused(site: Site, command: l
     assert site.sandbox.journal.calls("hubspot") == read + 1
 
 
+def test_who_the_crm_is_gets_asked_once_for_each_credential(site: Site) -> None:
+    def asked() -> int:
+        entries = site.sandbox.journal.entries("hubspot")
+        return sum("account-info" in entry.path and "details" in entry.path for entry in entries)
+
+    site.run("sync", "--dry-run")
+    first = asked()
+    site.run("sync", "--dry-run")
+    assert (first, asked()) == (1, 1)
+    scopes = sorted(site.sandbox.hubspot.access.tokens["pat-sandbox-full"].scopes)
+    site.sandbox.mutate("hubspot", "token", token="pat-another", scopes=scopes)
+    (site.config.parent / "hubspot.token").write_text("pat-another")
+    site.run("sync", "--dry-run")
+    assert asked() == 2
+
+
 def test_a_host_that_is_not_there(site: Site) -> None:
     text = site.config.read_text()
     site.config.write_text(re.sub(r'base_url = "http://127[^"]*/zendesk"', 'base_url = "http://127.0.0.1:9"', text))
