@@ -219,6 +219,7 @@ class FieldSpec:
         options: Allowed values, for "select" and "multi_select".
         description: What the value means, with its unit.
         max_length: Longest text, in characters.
+        optional: The agent can do without it: that it is missing never keeps a run from writing.
     """
 
     object: ObjectName
@@ -228,6 +229,7 @@ class FieldSpec:
     options: tuple[str, ...] = ()
     description: str = ""
     max_length: int = 255
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,14 +254,14 @@ class WriteSpec:
         update_batch: Most records in one update request.
         create_batch: Most tasks in one create request.
         read_batch: Most records in one `read` request.
-        task_strategy: How a task that may or may not have been created is found again: "marker" reads the tasks of
-            the account and looks for our key.
+        bulk_batch: Most record updates in one `send` that goes by a bulk job, which costs fewer calls and takes longer;
+            None where there are no such jobs.
     """
 
     update_batch: int
     create_batch: int
     read_batch: int
-    task_strategy: Literal["marker"] = "marker"
+    bulk_batch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +272,8 @@ class Change:
         object: Kind of record.
         record_id: The CRM's id; None for a task to be created.
         values: Field name -> new value. For a task, the neutral names "subject", "body", "due" (aware datetime),
-            "owner_id", "priority" ("low", "medium", "high"), "account_id", "contact_id".
+            "owner_id", "fallback_owner_id" (who gets it when the CRM refuses the owner), "priority" ("low", "medium",
+            "high"), "account_id", "contact_id".
         key: Identifies the intended effect: the same key is the same effect, on every host and in every run.
     """
 
@@ -335,7 +338,15 @@ class Crm(Source, Protocol):
         ...
 
     def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
-        """Compare the wanted fields with what is there and, unless `dry_run`, create or extend what is missing."""
+        """Compare the wanted fields with what is there and, unless `dry_run`, create or extend what is missing.
+
+        Gives one diff for each of `fields`, in order, and then one for every further field that the connector itself
+        can make use of.
+        """
+        ...
+
+    def setup_files(self, fields: Sequence[FieldSpec]) -> Mapping[str, str]:
+        """The same fields as files, for admins who deploy them by their own means: relative path -> text."""
         ...
 
     def quota(self) -> Quota:

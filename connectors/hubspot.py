@@ -46,7 +46,7 @@ from connectors.hubspot_api import Api
 from connectors.hubspot_fold import Fold
 from connectors.hubspot_kinds import KINDS
 from connectors.hubspot_read import Reader, Rhythm
-from connectors.hubspot_setup import Checkup, Setup
+from connectors.hubspot_setup import Checkup, Setup, files
 from connectors.hubspot_values import own_values
 from connectors.hubspot_write import OBJECTS, Writer, is_id
 
@@ -211,6 +211,10 @@ class HubSpot:
     def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
         """See `Crm.setup`. New properties go into a group of their own."""
         return Setup(self._api, self._writer).run(fields, dry_run=dry_run)
+
+    def setup_files(self, fields: Sequence[FieldSpec]) -> Mapping[str, str]:
+        """See `Crm.setup_files`: bodies for HubSpot's own "create a batch of properties" call."""
+        return files(fields)
 
     def quota(self) -> Quota:
         """The day's calls, from the headers of the last answer, or else from the usage report."""

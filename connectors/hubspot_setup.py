@@ -1,5 +1,6 @@
 """HubSpot's administration: our properties, and what an admin should know before the first run."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -117,6 +118,13 @@ def definition(spec: FieldSpec) -> dict[str, Any]:
             for place, (label, value) in enumerate(words)
         ]
     return described
+
+
+def files(fields: Sequence[FieldSpec]) -> dict[str, str]:
+    """The fields as bodies of `POST /crm/v3/properties/{kind}/batch/create`, one file a kind of record."""
+    kinds = dict.fromkeys(OBJECTS[spec.object] for spec in fields)
+    bodies = {kind: {"inputs": [definition(s) for s in fields if OBJECTS[s.object] == kind]} for kind in kinds}
+    return {f"properties/{kind}.json": json.dumps(body, indent=2) + "\n" for kind, body in bodies.items()}
 
 
 def compare(spec: FieldSpec, found: Mapping[str, Any] | None) -> FieldDiff:

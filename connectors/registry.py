@@ -13,11 +13,18 @@ class Vendor:
         title: The vendor's name as people write it.
         module: Where `Settings` and `connect` are.
         is_crm: Whether it can be written to.
+        custom_suffix: What the names of custom fields must end with; names with one are written With_Capitals.
     """
 
     title: str
     module: str
     is_crm: bool = False
+    custom_suffix: str = ""
+
+    def own_field(self, name: str) -> str:
+        """What a field of ours is called in this CRM: "health_score" -> "holdfast_health_score"."""
+        full = f"holdfast_{name}"
+        return f"{full.title()}{self.custom_suffix}" if self.custom_suffix else full
 
     def load(self) -> ModuleType:
         """Import the connector; it has `Settings` (a pydantic model) and `connect(name, settings, *, clock, ...)`."""

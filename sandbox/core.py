@@ -1,6 +1,6 @@
 """The sandbox: several simulated vendors in one WSGI application, with one clock, one journal and one set of faults.
 
-Every vendor lives under its own prefix (`/hubspot`, `/zendesk`, `/mixpanel`), the controls under `/_sandbox`:
+Every vendor lives under its own prefix (`/hubspot`, `/salesforce`, ...), the controls under `/_sandbox`:
 
 | call | meaning |
 |---|---|
@@ -13,7 +13,8 @@ Every vendor lives under its own prefix (`/hubspot`, `/zendesk`, `/mixpanel`), t
 | `GET /_sandbox/truth`, `/_sandbox/truth/VENDOR` | vendor id -> world id, by kind of record |
 
 The credentials below are made up, fixed and public: they open nothing but the sandbox.
-HubSpot record ids: company = 8_000_000_000 + 17 * world id, contact = 50_000_000 + 13 * world id.
+HubSpot record ids: company = 8_000_000_000 + 17 * world id, contact = 50_000_000 + 13 * world id; those of
+Salesforce: `sandbox.salesforce_ids`.
 """
 
 import importlib
@@ -37,18 +38,22 @@ if TYPE_CHECKING:
 HUBSPOT_TOKEN = "pat-sandbox-full"  # noqa: S105 - made up, opens only the sandbox
 ZENDESK_EMAIL = "admin@holdfast.example"
 ZENDESK_TOKEN = "zd-sandbox-token"  # noqa: S105 - made up, opens only the sandbox
+SALESFORCE_KEY = "3MVG9sandbox.holdfast"
+SALESFORCE_SECRET = "sf-sandbox-secret"  # noqa: S105 - made up, opens only the sandbox
 MIXPANEL_USER = "svc.sandbox.mp-service-account"
 MIXPANEL_SECRET = "mp-sandbox-secret"  # noqa: S105 - made up, opens only the sandbox
 MIXPANEL_PROJECT = 4242
 
 CREDENTIALS: Mapping[str, Mapping[str, str | int]] = {
     "hubspot": {"token": HUBSPOT_TOKEN},
+    "salesforce": {"consumer_key": SALESFORCE_KEY, "consumer_secret": SALESFORCE_SECRET},
     "zendesk": {"email": ZENDESK_EMAIL, "token": ZENDESK_TOKEN},
     "mixpanel": {"username": MIXPANEL_USER, "secret": MIXPANEL_SECRET, "project_id": MIXPANEL_PROJECT},
 }
 
 VENDORS: Mapping[str, str] = {
     "hubspot": "sandbox.hubspot:HubSpotVendor",
+    "salesforce": "sandbox.salesforce:SalesforceVendor",
     "zendesk": "sandbox.zendesk:ZendeskVendor",
     "mixpanel": "sandbox.mixpanel:MixpanelVendor",
 }

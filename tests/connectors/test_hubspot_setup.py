@@ -1,5 +1,6 @@
 """Setting up and checking a HubSpot account."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ import pytest
 
 from connectors.base import FieldSpec, Finding, Quota
 from connectors.errors import CredentialsError, MissingPermissionError, RequestError, ShapeError
+from connectors.hubspot_write import OBJECTS
 
 SCORE = FieldSpec("account", "holdfast_score", "Score", "number", description="0-100.")
 BAND = FieldSpec("account", "holdfast_band", "Band", "select", ("green", "at_risk"))
@@ -37,6 +39,18 @@ def test_a_dry_run_writes_nothing_and_a_run_creates_then_finds_all_well(portal: 
     portal.forget()
     assert {action for action, _ in setup(portal).values()} == {"ok"}
     assert portal.box.journal.writes() == 0
+
+
+def test_what_setup_creates_can_be_had_as_files_for_hubspots_own_call(portal: Any) -> None:
+    files = portal.crm.setup_files(FIELDS)
+    assert sorted(files) == ["properties/companies.json", "properties/contacts.json"]
+    by_hand = {kind: json.loads(files[f"properties/{kind}.json"]) for kind in ("companies", "contacts")}
+    setup(portal)
+    for kind, body in by_hand.items():
+        assert [one["name"] for one in body["inputs"]] == [f.name for f in FIELDS if OBJECTS[f.object] == kind]
+        for one in body["inputs"]:
+            made = prop(portal, kind, one["name"])
+            assert {key: made[key] for key in one} == one
 
 
 def test_properties_get_the_right_type_group_and_options(portal: Any) -> None:

@@ -96,5 +96,8 @@ class MemoryCrm:
     def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
         return [FieldDiff(spec, "ok") for spec in fields]
 
+    def setup_files(self, fields: Sequence[FieldSpec]) -> Mapping[str, str]:
+        return {}
+
     def quota(self) -> Quota:
         return Quota(100, 90, "day")
