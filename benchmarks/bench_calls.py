@@ -17,7 +17,7 @@ from cli.trial import write_trial_config
 from sandbox.core import Sandbox
 from sandbox.serve import serve
 from sandbox.world import make_world
-from sync.run import RunReport
+from sync.run_report import RunReport
 
 ACCOUNTS = 400
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

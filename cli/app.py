@@ -93,7 +93,8 @@ def wire(path: Path, clock: Clock | None = None) -> Wiring:
     clock = clock or current_clock()
     card = Scorecard.load(config.card_path)
     try:
-        fields = owned_fields(card.segment_names(), config.writeback.fields)
+        own_name = VENDORS[config.crm.type].own_field
+        fields = owned_fields(card.segment_names(), config.writeback.fields, own_name)
     except OwnedFieldError as error:
         raise InvalidConfigError(f"{path}: writeback.fields: {error}.") from None
     specs = [field.spec for field in fields]
@@ -155,7 +156,13 @@ def open_agent(path: Path, clock: Clock | None = None, stop: Event | None = None
             card=wiring.card,
             fields=wiring.fields,
             identity=wiring.config.identity,
-            policy=Policy(writeback.human_edits, writeback.contacts, writeback.tasks, writeback.fallback_owner),
+            policy=Policy(
+                writeback.human_edits,
+                writeback.contacts,
+                writeback.tasks,
+                writeback.fallback_owner,
+                writeback.budget_share,
+            ),
             clock=wiring.clock,
             config_hash=wiring.config.hash,
             login=_login(wiring.config.crm),

@@ -64,6 +64,13 @@ class Writeback(Section):
     fallback_owner: str | None = Field(
         None, description="CRM owner id for tasks whose account has no active owner; left out: the task has none."
     )
+    budget_share: float = Field(
+        0.10,
+        gt=0,
+        le=1,
+        description="Part of the CRM's daily calls that the writing of one run may take; beyond it updates go by bulk "
+        "jobs where the CRM has them, and what is left over waits for the next run.",
+    )
     fields: dict[str, str] = Field(
         default_factory=dict,
         description='Our field -> its CRM name, such as "account.health_score" = "csm_health"; "" leaves it out.',

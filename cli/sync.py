@@ -18,7 +18,8 @@ from sync.apply import Applied
 from sync.lock import run_lock
 from sync.plan import Plan, TaskChange
 from sync.pull import PullProgress, PullReport
-from sync.run import Agent, RunReport
+from sync.run import Agent
+from sync.run_report import RunReport
 
 WARNINGS = 3
 """Kinds of dropped values that are shown per stream."""

@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 
 from connectors.base import Change, Clock, Crm, ObjectName, Outcome, Value
 from connectors.errors import ConnectorError
+from sync.budget import Budget
 from sync.ledger import HOLD_OFF, Ledger, Op
 from sync.plan import Plan, RecordChange, TaskChange
 from sync.store import Store
@@ -43,31 +44,53 @@ class Applier:
 
     Args:
         stop: Asked between two batches; True ends the work cleanly there.
+        budget: How many calls it may take; no limit when left out.
     """
 
     def __init__(
-        self, crm: Crm, store: Store, ledger: Ledger, clock: Clock, *, stop: Callable[[], bool] = lambda: False
+        self,
+        crm: Crm,
+        store: Store,
+        ledger: Ledger,
+        clock: Clock,
+        *,
+        stop: Callable[[], bool] = lambda: False,
+        budget: Budget | None = None,
     ) -> None:
         self.crm = crm
         self.store = store
         self.ledger = ledger
         self.clock = clock
         self.stop = stop
+        self.budget = budget
 
     def apply(self, plan: Plan, run_id: int) -> Iterator[Applied]:
-        """Write the plan and yield what became of each change, a batch at a time."""
+        """Write the plan and yield what became of each change, a batch at a time.
+
+        Raises:
+            QuotaError: Between two batches, when the calls for writing are used up.
+        """
         for obj in ("account", "contact"):
             records = [record for record in plan.records if record.object == obj]
-            for batch in _batches(records, self.crm.write.update_batch):
-                if self.stop():
+            for batch in _batches(records, self._update_batch()):
+                if self._ended():
                     return
                 yield from self._update(batch, obj, plan.environment, run_id)
         done = self.ledger.known_tasks()
         tasks = [task for task in plan.tasks if task.key not in done]
         for task_batch in _batches(tasks, self.crm.write.create_batch):
-            if self.stop():
+            if self._ended():
                 return
             yield from self._create(task_batch, run_id)
+
+    def _update_batch(self) -> int:
+        spec = self.crm.write
+        return spec.bulk_batch if self.budget and self.budget.bulk and spec.bulk_batch else spec.update_batch
+
+    def _ended(self) -> bool:
+        if self.budget is not None:
+            self.budget.check()
+        return self.stop()
 
     # -- updates ------------------------------------------------------------------------------------------------
 

@@ -32,18 +32,21 @@ class OwnedFieldError(ValueError):
     """The config names a field that does not exist."""
 
 
-def default_fields(segments: Iterable[str]) -> tuple[OwnedField, ...]:
+def default_fields(
+    segments: Iterable[str], own_name: Callable[[str], str] = "holdfast_{}".format
+) -> tuple[OwnedField, ...]:
     """The fields written by default.
 
     Args:
         segments: Names of every segment the scorecard can give; they become the options of the segment fields.
+        own_name: Makes a field's name in the CRM from ours.
     """
     names = tuple(sorted(segments))
     specs: tuple[tuple[FieldSpec, Callable[[ScoreRow, datetime], Value]], ...] = (
         (
             FieldSpec(
                 "account",
-                "holdfast_health_score",
+                "health_score",
                 "Health score",
                 "number",
                 description="0-100, higher is better; empty when too little is known.",
@@ -53,7 +56,7 @@ def default_fields(segments: Iterable[str]) -> tuple[OwnedField, ...]:
         (
             FieldSpec(
                 "account",
-                "holdfast_health",
+                "health",
                 "Health (1-5)",
                 "number",
                 description="1 (poor) to 5 (thriving); empty when too little is known.",
@@ -63,7 +66,7 @@ def default_fields(segments: Iterable[str]) -> tuple[OwnedField, ...]:
         (
             FieldSpec(
                 "account",
-                "holdfast_health_band",
+                "health_band",
                 "Health band",
                 "select",
                 BANDS,
@@ -74,7 +77,7 @@ def default_fields(segments: Iterable[str]) -> tuple[OwnedField, ...]:
         (
             FieldSpec(
                 "account",
-                "holdfast_health_reason",
+                "health_reason",
                 "Health reason",
                 "text",
                 description="What drives the score, in one line.",
@@ -84,7 +87,7 @@ def default_fields(segments: Iterable[str]) -> tuple[OwnedField, ...]:
         (
             FieldSpec(
                 "account",
-                "holdfast_health_coverage",
+                "health_coverage",
                 "Health coverage (%)",
                 "number",
                 description="Share of the score's weight for which fresh data exists, 0-100.",
@@ -92,15 +95,13 @@ def default_fields(segments: Iterable[str]) -> tuple[OwnedField, ...]:
             lambda row, _: row.coverage,
         ),
         (
-            FieldSpec(
-                "account", "holdfast_segments", "Health segments", "multi_select", names, "Behavioural segments."
-            ),
+            FieldSpec("account", "segments", "Health segments", "multi_select", names, "Behavioural segments."),
             lambda row, _: tuple(sorted(row.segments)) or None,
         ),
         (
             FieldSpec(
                 "account",
-                "holdfast_scored_at",
+                "scored_at",
                 "Health scored at",
                 "datetime",
                 description="When any of the health fields last changed.",
@@ -110,7 +111,7 @@ def default_fields(segments: Iterable[str]) -> tuple[OwnedField, ...]:
         (
             FieldSpec(
                 "contact",
-                "holdfast_engagement",
+                "engagement",
                 "Engagement",
                 "number",
                 description="0-100, how much this person uses the product; empty when unknown.",
@@ -120,7 +121,7 @@ def default_fields(segments: Iterable[str]) -> tuple[OwnedField, ...]:
         (
             FieldSpec(
                 "contact",
-                "holdfast_contact_segments",
+                "contact_segments",
                 "Engagement segments",
                 "multi_select",
                 names,
@@ -131,22 +132,29 @@ def default_fields(segments: Iterable[str]) -> tuple[OwnedField, ...]:
     )
     return tuple(
         OwnedField(
-            f"{spec.object}.{spec.name.removeprefix('holdfast_').removeprefix('contact_')}",
-            spec,
+            f"{spec.object}.{spec.name.removeprefix('contact_')}",
+            replace(spec, name=own_name(spec.name)),
             value,
-            moves_alone=spec.name != "holdfast_scored_at",
+            moves_alone=spec.name != "scored_at",
         )
         for spec, value in specs
     )
 
 
-def owned_fields(segments: Iterable[str], overrides: Mapping[str, str]) -> tuple[OwnedField, ...]:
+def owned_fields(
+    segments: Iterable[str], overrides: Mapping[str, str], own_name: Callable[[str], str] = "holdfast_{}".format
+) -> tuple[OwnedField, ...]:
     """The default fields under the admin's names; a field named "" is switched off.
+
+    Args:
+        segments: See `default_fields`.
+        overrides: Our name -> the CRM's.
+        own_name: See `default_fields`.
 
     Raises:
         OwnedFieldError: For a logical name that does not exist.
     """
-    fields = {field.logical: field for field in default_fields(segments)}
+    fields = {field.logical: field for field in default_fields(segments, own_name)}
     if unknown := sorted(set(overrides) - set(fields)):
         near = difflib.get_close_matches(unknown[0], fields, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""

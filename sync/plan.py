@@ -8,11 +8,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
-from connectors.base import Change, ObjectName, Value, WriteSpec
+from connectors.base import Change, ObjectName, Value
 from scoring.inputs import ScoreRow
 from sync.owned import OwnedField
 from sync.values import from_json, same, to_json
@@ -67,6 +66,7 @@ class TaskChange:
         key: Derived from account, playbook and episode: the same task is never created twice.
         owner_name: For people.
         why: The reason in one line, for people.
+        fallback_owner_id: Who gets it when the CRM refuses the owner, such as one deactivated in the meantime.
     """
 
     key: str
@@ -80,6 +80,7 @@ class TaskChange:
     owner_id: str | None
     owner_name: str
     why: str
+    fallback_owner_id: str | None = None
 
     def as_change(self) -> Change:
         """What is sent."""
@@ -89,6 +90,7 @@ class TaskChange:
             "due": self.due,
             "priority": self.priority,
             "owner_id": self.owner_id,
+            "fallback_owner_id": self.fallback_owner_id,
             "account_id": self.account_id,
         }
         return Change("task", None, values, self.key)
@@ -307,13 +309,3 @@ def build_records(
             records.append((rank, change))
     records.sort(key=lambda item: item[0])
     return [change for _, change in records], kept
-
-
-def expected_calls(records: Sequence[RecordChange], tasks: Sequence[TaskChange], spec: WriteSpec) -> int:
-    """Requests that applying costs: every target is read again before it is written, every task looked for first."""
-    calls = 0
-    for obj in ("account", "contact"):
-        count = sum(record.object == obj for record in records)
-        calls += ceil(count / spec.read_batch) + ceil(count / spec.update_batch)
-    # Looking for a task is one read of the account's associations and one of the tasks found.
-    return calls + 3 * ceil(len(tasks) / spec.create_batch)

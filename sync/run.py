@@ -14,13 +14,14 @@ from typing import Literal
 from connectors.base import Clock, Crm, FieldDiff, Source
 from connectors.errors import ConnectorError, TransientError
 from mapping.fields import FieldMap
-from mapping.identity import Resolution, collector_paused, resolve
 from mapping.identity import Settings as IdentitySettings
+from mapping.identity import collector_paused, resolve
 from scoring.card import Scorecard
 from scoring.inputs import ScoreRow
 from scoring.playbooks import DesiredTask, desired_tasks, next_states
 from sync import frames
 from sync.apply import Applied, Applier
+from sync.budget import Budget, expected_calls
 from sync.ledger import Ledger
 from sync.owned import OwnedField
 from sync.plan import (
@@ -33,68 +34,32 @@ from sync.plan import (
     build_records,
     derive_key,
     edited_by_human,
-    expected_calls,
 )
-from sync.pull import PullProgress, PullReport, pull_all
-from sync.store import Counts, Page, Store, StoreError
+from sync.pull import PullProgress, pull_all
+from sync.run_report import RunReport, status_of, summary
+from sync.store import Page, Store, StoreError
 
 Phase = Literal["recover", "pull", "resolve", "score", "plan", "apply"]
 
 NEEDED_KINDS = ("account", "contact")
 """CRM records without which "what the CRM says now" is unknown, so that nothing may be written."""
 
+BULK_NOTE = "Updates go by bulk jobs: in requests of their own they would take more calls than a run may spend."
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the admin allows to be written."""
+    """What the admin allows to be written.
+
+    Attributes:
+        budget_share: Part of the CRM's daily calls that the writing of one run may take.
+    """
 
     human_edits: HumanEdits = "keep"
     contacts: bool = True
     tasks: bool = True
     fallback_owner: str | None = None
-
-
-@dataclass(slots=True)
-class RunReport:
-    """What one run came to.
-
-    Attributes:
-        as_of: The instant the scores are for.
-        recovered: Operations of earlier runs that were unclear and are settled now, by how.
-        bands: Accounts by band.
-        applied: What became of each planned change; empty for a dry run.
-        blocked: Why nothing was planned or written, empty when nothing stood in the way.
-        halted: What ended the writing before the plan's end; what was not sent is planned again by the next run.
-    """
-
-    as_of: datetime
-    pulls: list[PullReport] = field(default_factory=list)
-    recovered: Counter[str] = field(default_factory=Counter)
-    resolution: Resolution | None = None
-    scored: Counter[str] = field(default_factory=Counter)
-    bands: Counter[str] = field(default_factory=Counter)
-    score_counts: Counts = field(default_factory=Counts)
-    plan: Plan | None = None
-    applied: list[Applied] = field(default_factory=list)
-    blocked: str = ""
-    halted: ConnectorError | None = None
-    stopped: bool = False
-
-    @property
-    def endings(self) -> Counter[str]:
-        """Planned changes by what became of them."""
-        return Counter(item.result for item in self.applied)
-
-    @property
-    def not_sent(self) -> int:
-        """Planned changes that were not tried."""
-        planned = len(self.plan.records) + len(self.plan.tasks) if self.plan else 0
-        return max(0, planned - len(self.applied)) if self.halted or self.stopped else 0
-
-    @property
-    def failed(self) -> list[PullReport]:
-        """Streams that could not be read."""
-        return [pull for pull in self.pulls if pull.ending == "failed"]
+    budget_share: float = 0.10
 
 
 class MissingFieldsError(Exception):
@@ -240,6 +205,7 @@ class Agent:
         self._confirm_edits(known, wanted)
         records, kept = build_records(rows, known, wanted, as_of, self.policy.human_edits)
         tasks = self._tasks(rows, accounts, environment, as_of) if self.policy.tasks else []
+        bulk = self._budget().needs_bulk(records, tasks)
         return Plan(
             as_of,
             environment,
@@ -247,8 +213,12 @@ class Agent:
             tuple(records),
             tuple(tasks),
             tuple(kept),
-            expected_calls(records, tasks, self.crm.write),
+            expected_calls(records, tasks, self.crm.write, bulk=bulk),
+            (BULK_NOTE,) if bulk else (),
         )
+
+    def _budget(self) -> Budget:
+        return Budget(self.crm, self.policy.budget_share)
 
     def _confirm_edits(self, known: dict[tuple[str, str], Known], fields: Sequence[OwnedField]) -> None:
         """Ask the CRM itself about values that look edited: what a search index says may be a minute old."""
@@ -280,7 +250,12 @@ class Agent:
         )
         self.ledger.save_band_states(next_states(self.card, rows, previous, as_of))
         done = self.ledger.known_tasks()
-        changes = (_task_change(task, accounts[task.crm_id], environment) for task in wanted if task.crm_id in accounts)
+        fallback = self.policy.fallback_owner
+        changes = (
+            _task_change(task, accounts[task.crm_id], environment, fallback)
+            for task in wanted
+            if task.crm_id in accounts
+        )
         return [change for change in changes if change.key not in done]
 
     def write(self, plan: Plan, run_id: int, report: RunReport) -> None:
@@ -293,7 +268,9 @@ class Agent:
         total = len(plan.records) + len(plan.tasks)
         try:
             self._require(plan)
-            for item in self._applier().apply(plan, run_id):
+            budget = self._budget()
+            budget.open(plan)
+            for item in self._applier(budget).apply(plan, run_id):
                 report.applied.append(item)
                 self.on_applied(item, total)
         except ConnectorError as error:
@@ -349,18 +326,21 @@ class Agent:
             MissingFieldsError: Naming them.
         """
         specs = [f.spec for f in self.fields if self.policy.contacts or f.spec.object != "contact"]
-        if bad := [diff for diff in self.crm.setup(specs, dry_run=True) if diff.action != "ok"]:
+        diffs = self.crm.setup(specs, dry_run=True)
+        if bad := [diff for diff in diffs if diff.action != "ok" and not diff.spec.optional]:
             raise MissingFieldsError(bad)
 
-    def _applier(self) -> Applier:
-        return Applier(self.crm, self.store, self.ledger, self.clock, stop=self.stop.is_set)
+    def _applier(self, budget: Budget | None = None) -> Applier:
+        return Applier(self.crm, self.store, self.ledger, self.clock, stop=self.stop.is_set, budget=budget)
 
 
 def _known(record: frames.CrmRecord, obj: str, written: Mapping[tuple[str, str], Mapping[str, object]]) -> Known:
     return Known(record.name, record.values, written.get((obj, record.crm_id), {}))  # type: ignore[arg-type]  # the ledger holds values
 
 
-def _task_change(task: DesiredTask, account: frames.CrmRecord, environment: str) -> TaskChange:
+def _task_change(
+    task: DesiredTask, account: frames.CrmRecord, environment: str, fallback_owner: str | None
+) -> TaskChange:
     return TaskChange(
         key=derive_key(environment, "task", task.key),
         account_id=task.crm_id,
@@ -373,28 +353,5 @@ def _task_change(task: DesiredTask, account: frames.CrmRecord, environment: str)
         owner_id=task.owner_id,
         owner_name=account.owner_name if task.owner_id == account.owner_id else (task.owner_id or "nobody"),
         why=task.why,
+        fallback_owner_id=fallback_owner,
     )
-
-
-def status_of(report: RunReport) -> str:
-    """One word for the run table: done, partial, stopped or blocked."""
-    if report.blocked:
-        return "blocked"
-    if report.stopped:
-        return "stopped"
-    unclean = report.endings.keys() & {"conflict", "rejected", "gone", "in_doubt", "retry"}
-    return "partial" if report.failed or report.halted or unclean else "done"
-
-
-def summary(report: RunReport) -> dict[str, object]:
-    """The numbers kept with the run."""
-    return {
-        "as_of": report.as_of.isoformat(),
-        "rows": sum(pull.rows for pull in report.pulls),
-        "failed_streams": [f"{pull.source}/{pull.stream}" for pull in report.failed],
-        "scored": dict(report.scored),
-        "bands": dict(report.bands),
-        "planned_fields": report.plan.field_count if report.plan else 0,
-        "planned_tasks": len(report.plan.tasks) if report.plan else 0,
-        "endings": dict(report.endings),
-    }

@@ -43,6 +43,8 @@ class MemoryCrm:
     refuse: set[str] = field(default_factory=set)
     trouble: list[Trouble] = field(default_factory=list)
     created: Counter[str] = field(default_factory=Counter)
+    limit: int | None = 100
+    remaining: int | None = 90
 
     def environment(self) -> Environment:
         return Environment("hubspot", "1", "Memory", "STANDARD")
@@ -100,4 +102,5 @@ class MemoryCrm:
         return {}
 
     def quota(self) -> Quota:
-        return Quota(100, 90, "day")
+        self.calls["quota"] += self.limit is None
+        return Quota(self.limit, self.remaining, "day")

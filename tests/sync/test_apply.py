@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Value
+from connectors.base import Value, WriteSpec
 from connectors.errors import QuotaError
 from sync.apply import Applied, Applier
+from sync.budget import Budget
 from sync.database import StoreError
 from sync.ledger import HOLD_OFF, Ledger
 from sync.plan import FieldChange, Plan, RecordChange, TaskChange
@@ -219,3 +220,31 @@ def test_contacts_follow_accounts(desk: Desk) -> None:
     desk.crm.records["contact", "9"] = {"score": 10}
     results = desk.apply(plan(replace(update("9"), object="contact"), update("1")))
     assert [item.change.object for item in results if isinstance(item.change, RecordChange)] == ["account", "contact"]
+
+
+@pytest.mark.parametrize(("limit", "sends"), [(600, 3), (50, 1)])
+def test_a_plan_that_costs_too_much_goes_by_bulk_in_one_send(desk: Desk, limit: int, sends: int) -> None:
+    desk.crm.write = WriteSpec(update_batch=1, create_batch=1, read_batch=3, bulk_batch=3)
+    desk.crm.limit = limit
+    whole = plan(update("1"), update("2"), update("3"))
+    budget = Budget(desk.crm, 0.10)
+    budget.open(whole)
+    run_id = desk.ledger.start_run("apply", desk.clock.now())
+    applier = Applier(desk.crm, desk.store, desk.ledger, desk.clock, budget=budget)
+    assert [item.result for item in applier.apply(whole, run_id)] == ["confirmed"] * 3
+    assert desk.crm.calls["write"] == sends
+
+
+def test_a_spent_budget_leaves_the_rest_for_the_next_run(desk: Desk) -> None:
+    desk.crm.write = WriteSpec(update_batch=1, create_batch=1, read_batch=1)
+    budget = Budget(desk.crm, 0.04)
+    whole = plan(update("1"), update("2"), update("3"), tasks=(task(),))
+    budget.open(whole)
+    run_id = desk.ledger.start_run("apply", desk.clock.now())
+    applier = Applier(desk.crm, desk.store, desk.ledger, desk.clock, budget=budget)
+    done: list[Applied] = []
+    with pytest.raises(QuotaError):
+        done.extend(applier.apply(whole, run_id))
+    assert [item.result for item in done] == ["confirmed", "confirmed"]
+    assert desk.ledger.open_ops() == []
+    assert not desk.crm.tasks

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.base import Value, WriteSpec
+from connectors.base import Value
 from scoring.inputs import Band, Level, ScoreRow
 from sync.owned import OwnedFieldError, default_fields, owned_fields
 from sync.plan import (
@@ -20,7 +20,6 @@ from sync.plan import (
     TaskChange,
     build_records,
     derive_key,
-    expected_calls,
 )
 
 NOW = datetime(2026, 11, 1, 6, tzinfo=UTC)
@@ -181,11 +180,3 @@ def test_keys_are_derived_from_the_effect() -> None:
     assert change.as_change("env").key == change.as_change("env").key
     assert change.as_change("env").key != change.as_change("other").key
     assert derive_key("e", "task", "x") != derive_key("e", "task", "y")
-
-
-def test_expected_calls_count_reads_and_writes() -> None:
-    spec = WriteSpec(update_batch=100, create_batch=100, read_batch=100)
-    record = a_plan().records[0]
-    assert expected_calls([record] * 101, [], spec) == 4
-    assert expected_calls([], list(a_plan().tasks), spec) == 3
-    assert expected_calls([], [], spec) == 0
