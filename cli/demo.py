@@ -19,9 +19,11 @@ from cli.errors import ERROR, OK
 from cli.output import Output, band, count
 from cli.plan_view import show_record, show_task, totals
 from cli.sync import show_pulls, watched, written_fields, written_tasks
-from cli.trial import write_trial_config
+from cli.trial import CRMS, vendors, write_trial_config
+from connectors.registry import VENDORS
 from sandbox.core import Sandbox, SandboxClock
-from sync.run import Agent, RunReport
+from sync.run import Agent
+from sync.run_report import RunReport
 
 SHOWN = 4
 """Records of the preview that the demo prints."""
@@ -77,17 +79,18 @@ class Steps:
 @click.command()
 @click.option("--accounts", type=click.IntRange(min=1), default=300, show_default=True, help="Companies in the world.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Another seed, another world.")
+@click.option("--crm", type=click.Choice(CRMS), default=CRMS[0], show_default=True, help="Which CRM the company runs.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder that keeps config, state and plan afterwards.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
-def demo(accounts: int, seed: int, keep: Path | None, *, as_json: bool) -> int:
+def demo(accounts: int, seed: int, crm: str, keep: Path | None, *, as_json: bool) -> int:
     """Watch customers being pulled, scored, previewed and written back, on a built-in sandbox. Touches nothing else.
 
-    Example: holdfast demo --accounts 100
+    Example: holdfast demo --accounts 100 --crm salesforce
     """
     out = Output(as_json=as_json)
     started = time.monotonic()
     with _folder(keep) as folder:
-        steps = _walk(out, folder, accounts, seed)
+        steps = _walk(out, folder, accounts, seed, crm)
         _summary(out, steps, time.monotonic() - started, keep)
     failed = steps.dry_writes or steps.again_writes or steps.wet.blocked or steps.wet.failed
     if as_json:
@@ -104,30 +107,30 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
-def _walk(out: Output, folder: Path, accounts: int, seed: int) -> Steps:
+def _walk(out: Output, folder: Path, accounts: int, seed: int, crm: str) -> Steps:
     from sandbox.serve import serve
     from sandbox.world import make_world
 
     out.heading("1. A software company with its tools, simulated on this machine")
     world = make_world(seed, accounts)
-    sandbox = Sandbox(world, options=NO_LIMITS)
+    sandbox = Sandbox(world, vendors=vendors(crm), options=NO_LIMITS)
     out.line(
         f"{count(len(world.companies), 'customer')} with {len(world.people):,} people, "
         f"{count(len(world.tickets), 'ticket')}, 18 months of product usage."
     )
     with serve(sandbox) as running:
         for name, url in running.base_urls.items():
-            out.line(f"  {name:<9} {url}", style="dim")
+            out.line(f"  {name:<10} {url}", style="dim")
         config = write_trial_config(folder, running.base_urls)
         with open_agent(config, clock=DemoClock(sandbox.clock)) as agent:
             return _steps(out, agent, sandbox)
 
 
 def _steps(out: Output, agent: Agent, sandbox: Sandbox) -> Steps:
-    out.heading("2. holdfast setup: the agent's own fields in HubSpot")
+    out.heading(f"2. holdfast setup: the agent's own fields in {VENDORS[agent.crm.name].title}")
     diffs = agent.crm.setup([field.spec for field in agent.fields], dry_run=False)
     created = sum(diff.action == "create" for diff in diffs)
-    out.line(f"{count(created, 'field')} created, in a group of their own.")
+    out.line(f"{count(created, 'field')} created; no field of anybody else's is ever touched.")
 
     out.heading("3. holdfast sync --dry-run: what would change, and why")
     before = writes(sandbox)

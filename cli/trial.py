@@ -1,16 +1,45 @@
-"""A config for the sandbox: what `demo` uses and `sandbox serve --write-config` writes."""
+"""The sandbox with a choice of CRM, and a config for it: what `demo` uses and `sandbox serve --write-config` writes."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox.core import CREDENTIALS
 
-TEMPLATE = """\
-# Made for the sandbox. The tokens beside it are made up and open nothing else.
+CRMS = ("hubspot", "salesforce")
+OTHERS = ("zendesk", "mixpanel")
+
+HUBSPOT = """\
 [crm]
 type = "hubspot"
 token = {{ file = "hubspot.token" }}
 base_url = "{hubspot}"
+"""
+
+SALESFORCE = """\
+[crm]
+type = "salesforce"
+domain = "acme.my"
+consumer_key = "{consumer_key}"
+consumer_secret = {{ file = "salesforce.secret" }}
+base_url = "{salesforce}"
+surveys = "NPS_Response__c"
+
+# What this company has added to its org. In yours the names are others.
+[crm.fields.accounts]
+domains = ["Website", "Domains__c"]
+plan = "Plan__c"
+mrr = "MRR__c"
+customer_since = "Customer_Since__c"
+renewal_date = "Renewal_Date__c"
+[crm.fields.accounts.external_ids]
+product = "Product_Account_Id__c"
+[crm.fields.contacts]
+other_emails = "Other_Emails__c"
+[crm.fields.contacts.external_ids]
+product = "Product_User_Id__c"
+"""
+
+REST = """\
 
 [sources.zendesk]
 subdomain = "acme"
@@ -20,7 +49,7 @@ base_url = "{zendesk}"
 exports_per_minute = {exports}
 
 [sources.mixpanel]
-project_id = {project}
+project_id = {project_id}
 username = "{username}"
 secret = {{ file = "mixpanel.secret" }}
 account_key = "company_id"
@@ -33,33 +62,40 @@ own_domains = ["holdfast.example"]
 dir = "state"
 """
 
+SECRETS: Mapping[str, Mapping[str, str]] = {
+    "hubspot": {"hubspot.token": "token"},
+    "salesforce": {"salesforce.secret": "consumer_secret"},
+    "zendesk": {"zendesk.token": "token"},
+    "mixpanel": {"mixpanel.secret": "secret"},
+}
+"""Vendor -> file beside the config -> which of the sandbox's credentials it holds."""
+
+
+def vendors(crm: str) -> tuple[str, ...]:
+    """What the sandbox serves with this CRM."""
+    return (crm, *OTHERS)
+
 
 def write_trial_config(folder: Path, base_urls: Mapping[str, str], *, exports_per_minute: int = 10) -> Path:
     """Write `config.toml` and its secret files into a folder; returns the config's path.
 
     Args:
         folder: Where to; made when it is not there.
-        base_urls: Vendor -> where the sandbox serves it.
+        base_urls: Vendor -> where the sandbox serves it; the CRM is the first of `CRMS` in it.
         exports_per_minute: What that sandbox's Zendesk allows.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    secrets = {
-        "hubspot.token": CREDENTIALS["hubspot"]["token"],
-        "zendesk.token": CREDENTIALS["zendesk"]["token"],
-        "mixpanel.secret": CREDENTIALS["mixpanel"]["secret"],
-    }
-    for name, secret in secrets.items():
-        file = folder / name
-        file.touch(mode=0o600)
-        file.chmod(0o600)
-        file.write_text(f"{secret}\n", encoding="utf-8")
+    crm = next(name for name in CRMS if name in base_urls)
+    for vendor in vendors(crm):
+        for name, key in SECRETS[vendor].items():
+            file = folder / name
+            file.touch(mode=0o600)
+            file.chmod(0o600)
+            file.write_text(f"{CREDENTIALS[vendor][key]}\n", encoding="utf-8")
     config = folder / "config.toml"
-    text = TEMPLATE.format(
-        **base_urls,
-        exports=exports_per_minute,
-        email=CREDENTIALS["zendesk"]["email"],
-        project=CREDENTIALS["mixpanel"]["project_id"],
-        username=CREDENTIALS["mixpanel"]["username"],
-    )
-    config.write_text(text, encoding="utf-8")
+    public = {key: value for vendor in vendors(crm) for key, value in CREDENTIALS[vendor].items()}
+    template = (HUBSPOT if crm == "hubspot" else SALESFORCE) + REST
+    text = template.format(**base_urls, **public, exports=exports_per_minute)
+    header = "# Made for the sandbox. The tokens beside it are made up and open nothing else.\n"
+    config.write_text(header + text, encoding="utf-8")
     return config

@@ -58,6 +58,9 @@ VENDORS: Mapping[str, str] = {
     "mixpanel": "sandbox.mixpanel:MixpanelVendor",
 }
 
+CRMS = ("hubspot", "salesforce")
+"""Which of the vendors are CRMs; the first one served is the one whose ids stand in the others."""
+
 MOUNTED_ROOT = "http://127.0.0.1:8642"
 """The address of a sandbox that is mounted in process; nothing listens there."""
 
@@ -186,7 +189,9 @@ class Sandbox:
         self.journal = Journal(journal_size)
         self.faults = Faults()
         self.credentials = CREDENTIALS
-        built = [self._build(v, dict((options or {}).get(v, {}))) if isinstance(v, str) else v for v in vendors]
+        given = {name: dict(kwargs) for name, kwargs in (options or {}).items()}
+        given.setdefault("zendesk", {}).setdefault("crm", next((v for v in vendors if v in CRMS), CRMS[0]))
+        built = [self._build(v, given.get(v, {})) if isinstance(v, str) else v for v in vendors]
         self.vendors: dict[str, Vendor] = {vendor.name: vendor for vendor in built}
 
     def _build(self, name: str, options: dict[str, Any]) -> Vendor:

@@ -70,6 +70,7 @@ class ZendeskOptions:
         too_recent: How near to now a `start_time` may not be, in seconds (60; 300 in older accounts).
         empty_every: Every so many cursor pages an empty one is put in mid-stream; 0 for never.
         merged_share: One in so many users has an inactive twin that was merged into it; 0 for none.
+        crm: Whose account ids stand in organizations: "hubspot" or "salesforce".
     """
 
     csat: str = "survey"
@@ -79,6 +80,7 @@ class ZendeskOptions:
     too_recent: int = 60
     empty_every: int = 0
     merged_share: int = 200
+    crm: str = "hubspot"
 
     def __post_init__(self) -> None:
         if self.csat not in ("survey", "legacy"):
@@ -101,7 +103,7 @@ class ZendeskVendor(Vendor):
     def __init__(self, world: World, clock: SandboxClock, **options: Any) -> None:
         super().__init__(world, clock)
         chosen = ZendeskOptions(**options)
-        self.desk = Desk(world, int(clock.now().timestamp()), chosen.merged_share)
+        self.desk = Desk(world, int(clock.now().timestamp()), chosen.merged_share, chosen.crm)
         self.people = People(self.desk)
         self.account_window = Window(chosen.account_per_minute)
         self.export_window = Window(chosen.export_per_minute)

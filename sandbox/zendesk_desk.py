@@ -173,10 +173,12 @@ class Desk:
         world: Where it all comes from.
         now: Epoch second at which the account is first seen.
         merged_share: One in so many users has such an old, merged twin; 0 for none.
+        crm: Whose ids somebody typed into Zendesk.
     """
 
-    def __init__(self, world: World, now: int, merged_share: int = 200) -> None:
+    def __init__(self, world: World, now: int, merged_share: int = 200, crm: str = "hubspot") -> None:
         self.world = world
+        self.crm = crm
         self.now = now
         self.staff = [
             Staff("Holdfast Sandbox Admin", ZENDESK_EMAIL, "admin"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from sandbox.core import hubspot_company_id
 from sandbox.model import Company, Person
+from sandbox.salesforce_ids import account_id
 from sandbox.zendesk_desk import DAY, Csat, Desk, Life, Staff, epoch, org_id, ticket_id, user_id
 
 Json = dict[str, Any]
@@ -261,7 +262,7 @@ class Renderer:
             "name": self.desk.names[index],
             "shared_tickets": False,
             "shared_comments": False,
-            "external_id": _external_id(company),
+            "external_id": _external_id(company, self.desk.crm),
             "created_at": iso(epoch(company.created_at)),
             "updated_at": iso(self.desk.org_log.stamp(index)),
             "domain_names": list(company.domains),
@@ -316,9 +317,9 @@ def _edited(value: Json, edit: Mapping[str, Any] | None) -> Json:
     return value
 
 
-def _external_id(company: Company) -> str | None:
+def _external_id(company: Company, crm: str) -> str | None:
     if company.zendesk_key == "crm":
-        return str(hubspot_company_id(company.id))
+        return account_id(company.id) if crm == "salesforce" else str(hubspot_company_id(company.id))
     return company.product_id if company.zendesk_key == "product" else None
 
 

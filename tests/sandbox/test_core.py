@@ -67,7 +67,7 @@ def test_vendors_are_attributes(echo_sandbox: Sandbox) -> None:
 
 
 def test_an_unknown_vendor_name_is_refused(echo_sandbox: Sandbox) -> None:
-    with pytest.raises(ValueError, match="unknown vendor 'pipedrive'; known: hubspot, zendesk, mixpanel"):
+    with pytest.raises(ValueError, match="unknown vendor 'pipedrive'; known: hubspot, salesforce, zendesk, mixpanel"):
         Sandbox(echo_sandbox.world, vendors=["pipedrive"])
 
 
