@@ -73,8 +73,9 @@ def _fields(wiring: Wiring) -> list[Finding]:
         diffs = wiring.crm.setup([field.spec for field in wiring.fields], dry_run=True)
     except ConnectorError as error:
         return [Finding("error", "fields", f"Our fields could not be checked: {error.message}", error.advice)]
-    missing = [diff for diff in diffs if diff.action in {"create", "add_options"}]
-    conflicts = [diff for diff in diffs if diff.action == "conflict"]
+    needed = [diff for diff in diffs if not diff.spec.optional]
+    missing = [diff for diff in needed if diff.action in {"create", "add_options"}]
+    conflicts = [diff for diff in needed if diff.action == "conflict"]
     findings = [
         Finding("error", "field_conflict", f"Field {diff.spec.name}: {diff.detail}", "Rename ours in writeback.fields.")
         for diff in conflicts
@@ -83,7 +84,11 @@ def _fields(wiring: Wiring) -> list[Finding]:
         names = ", ".join(diff.spec.name for diff in missing)
         findings.append(Finding("warning", "missing_fields", f"Fields to create: {names}.", "Run: holdfast setup"))
     if not findings:
-        findings.append(Finding("ok", "fields", f"All {len(diffs)} fields of ours are there."))
+        findings.append(Finding("ok", "fields", f"All {len(needed)} fields of ours are there."))
+    for diff in diffs:
+        if diff.spec.optional and diff.action != "ok":
+            text = f"Field {diff.spec.name} would be of use but is not there{': ' if diff.detail else '.'}{diff.detail}"
+            findings.append(Finding("info", "optional_field", text, "holdfast setup creates it where it may."))
     return findings
 
 
@@ -118,18 +123,45 @@ def _match(rate: MatchRate) -> Finding:
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only say what would be created.")
+@click.option(
+    "--files",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False, allow_dash=True),
+    help="Write the fields as files into a folder, for deployment by your own means, and ask nobody; - prints them.",
+)
 @common
-def setup(config: Path, out: Output, *, dry_run: bool) -> int:
-    """Create the property group and the agent's fields in the CRM; what is there already is compared, never replaced.
+def setup(config: Path, out: Output, folder: Path | None, *, dry_run: bool) -> int:
+    """Create the agent's own fields in the CRM; what is there already is compared, never replaced.
 
     Example: holdfast setup --dry-run
     """
     wiring = wire(config)
+    if folder is not None:
+        return _files(out, wiring, folder)
     diffs = wiring.crm.setup([field.spec for field in wiring.fields], dry_run=dry_run)
     _show(out, diffs, dry_run=dry_run)
     if out.as_json:
         out.json({"dry_run": dry_run, "fields": diffs})
-    return CONFLICTS if any(diff.action == "conflict" for diff in diffs) else OK
+    return CONFLICTS if any(diff.action == "conflict" and not diff.spec.optional for diff in diffs) else OK
+
+
+def _files(out: Output, wiring: Wiring, folder: Path) -> int:
+    """The fields as the CRM's own tools take them."""
+    files = wiring.crm.setup_files([field.spec for field in wiring.fields])
+    for name, text in files.items():
+        if str(folder) == "-":
+            out.line(f"==> {name} <==", style="bold")
+            for line in text.splitlines():
+                out.line(line)
+        else:
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+            out.line(f"  {file}")
+    out.line(f"{count(len(files), 'file')}; nothing was asked of the CRM.", style="bold")
+    if out.as_json:
+        out.json({"files": dict(files) if str(folder) == "-" else sorted(str(folder / name) for name in files)})
+    return OK
 
 
 def _show(out: Output, diffs: list[FieldDiff], *, dry_run: bool) -> None:

@@ -1,5 +1,6 @@
 """The whole job from the command line, against the sandbox over real HTTP, as an admin would run it."""
 
+import json
 import re
 from pathlib import Path
 
@@ -231,3 +232,15 @@ def test_a_host_that_is_not_there(site: Site) -> None:
     assert said.code == 1
     assert "zendesk" in said.out
     assert "Traceback" not in said.err
+
+
+def test_setup_can_be_had_as_files_and_asks_nobody(new_site: Site, tmp_path: Path) -> None:
+    done = new_site.run("setup", "--files", str(tmp_path / "deploy"), "--json")
+    assert done.code == 0
+    assert [Path(name).name for name in done.data["files"]] == ["companies.json", "contacts.json"]
+    body = json.loads((tmp_path / "deploy" / "properties" / "companies.json").read_text("utf-8"))
+    assert "holdfast_health_score" in {one["name"] for one in body["inputs"]}
+    printed = new_site.run("setup", "--files", "-")
+    assert "==> properties/contacts.json <==" in printed.out
+    assert '"name": "holdfast_engagement"' in printed.out
+    assert len(list(new_site.sandbox.journal)) == 0
