@@ -20,6 +20,7 @@ from typing import Any
 import requests
 
 from benchmarks import peak_megabytes
+from cli.trial import vendors, write_trial_config
 
 ACCOUNTS = int(os.environ.get("HOLDFAST_BENCH_ACCOUNTS", "10000"))
 NOW = "2026-11-01T00:00:00+00:00"
@@ -31,7 +32,7 @@ from sandbox.core import Sandbox
 from sandbox.serve import serve
 from sandbox.world import make_world
 world = make_world(seed=1, accounts=int(sys.argv[1]), now=datetime.fromisoformat(sys.argv[2]))
-with serve(Sandbox(world)) as running:
+with serve(Sandbox(world, vendors=sys.argv[3].split(","))) as running:
     print(running.root, flush=True)
     sys.stdin.read()
 """
@@ -58,9 +59,9 @@ class RemoteClock:
 
 
 @contextmanager
-def served(accounts: int) -> Iterator[str]:
+def served(accounts: int, crm: str = "hubspot") -> Iterator[str]:
     """A sandbox in a process of its own; gives its root URL."""
-    command = [sys.executable, "-c", SERVER, str(accounts), NOW]
+    command = [sys.executable, "-c", SERVER, str(accounts), NOW, ",".join(vendors(crm))]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603  # ours
     assert process.stdout is not None
     try:
@@ -73,9 +74,8 @@ def served(accounts: int) -> Iterator[str]:
 def run(root: str, folder: Path) -> dict[str, Any]:
     """One first run in this process; gives its numbers."""
     from cli.app import open_agent
-    from cli.trial import write_trial_config
 
-    urls = {name: f"{root}/{name}" for name in ("hubspot", "zendesk", "mixpanel")}
+    urls = {name: f"{root}/{name}" for name in vendors("hubspot")}
     config = write_trial_config(folder, urls)
     phases: dict[str, float] = {}
     with open_agent(config, clock=RemoteClock(root)) as agent:
