@@ -328,4 +328,5 @@ CONVERTERS: dict[str, Converter] = {
     "date": to_date,
     "stage_closed": stage_closed,
     "stage_won": stage_won,
+    "by_score": to_money,
 }

@@ -85,7 +85,11 @@ class FieldMap:
         return self._stream(stream).spec.record
 
     def paths(self, stream: str) -> list[str]:
-        """Vendor fields to ask for, sorted: property names for vendors that send only what is asked for."""
+        """Vendor fields to ask for, sorted, for vendors that send only what is asked for.
+
+        Property names; fields of a parent as dotted paths, such as "Opportunity.AccountId". What the map calls optional
+        is not among them: a connector that knows of it asks for it by itself.
+        """
         return self._stream(stream).asked()
 
     def events(self) -> EventMap | None:

@@ -36,6 +36,11 @@ def _deal(values: Values) -> None:
         values.pop("won", None)
 
 
+def _above_the_middle(score: int, low: int, high: int) -> bool | None:
+    """What a score says where the source gives no category: 4 of 1 to 5 is content, 3 is neither, 2 is not."""
+    return None if 2 * score == low + high else 2 * score > low + high
+
+
 def _survey_response(values: Values) -> None:
     """An answer lies on its scale; NPS is cut as everybody cuts it, whatever the vendor calls it."""
     low, high, score = values.get("scale_min"), values.get("scale_max"), values.get("score")
@@ -43,6 +48,8 @@ def _survey_response(values: Values) -> None:
         return
     if not low <= score <= high:
         raise UnreadableError(score, f"on the scale from {low} to {high}")
+    if isinstance(values.get("satisfied"), Decimal):
+        values["satisfied"] = _above_the_middle(score, low, high)
     if values.get("survey") == "nps":
         values["satisfied"] = True if score >= 9 else False if score <= 6 else None
 

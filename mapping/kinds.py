@@ -78,6 +78,12 @@ def choices(record: str, name: str) -> tuple[str, ...]:
     return get_args(_bare(get_type_hints(RECORDS[record])[name]))
 
 
+def fitting(record: str, name: str) -> tuple[str, ...]:
+    """Names of the converters that fit a field, its own first."""
+    names = CONVERTERS_OF[kinds(record).get(name, "id")]
+    return (*names, "by_score") if (record, name) == ("survey_response", "satisfied") else names
+
+
 def converter(record: str, name: str, named: str, separator: str) -> Converter:
     """The converter called `named`, made fit for the field: for several values, or for its words only."""
     kind = kinds(record).get(name, "id")

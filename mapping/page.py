@@ -46,8 +46,11 @@ class Stream:
         self.known, self.base_known = set(self.read), set(self.base_read)
 
     def asked(self) -> list[str]:
-        """Vendor fields to ask for."""
-        return sorted(key for key in (self.base_read if self.spec.base else self.read) if not key.startswith("_"))
+        """Vendor fields to ask for: those of the base, or whole paths up to the first list."""
+        if self.spec.base:
+            return sorted(self.base_read)
+        asked = {_plain(path) for path in self.spec.paths() if not path.startswith("_")}
+        return sorted(asked - self.spec.optional)
 
     def count_unknown(self, row: dict[str, Any], base: dict[str, Any], mapped: Mapped) -> None:
         """Count keys that the map neither reads nor ignores, and remember those it ignores."""
@@ -61,6 +64,16 @@ class Stream:
                     known.add(key)
                 else:
                     mapped.unknown[name] += 1
+
+
+def _plain(path: str) -> str:
+    """The beginning of a path, up to and with the first step that picks from a list."""
+    keys = []
+    for key, select in paths.parse(path):
+        keys.append(key)
+        if select is not None:
+            break
+    return ".".join(keys)
 
 
 class Page:

@@ -103,6 +103,17 @@ class Deal(Record):
     created_at: Instant | None = Field(None, description="When the deal was made.")
 
 
+class ContactRole(Record):
+    """The part that a person plays in a deal."""
+
+    kind: ClassVar[str] = "contact_role"
+    contact_ref: VendorId = Field(description="The person's vendor id.")
+    account_ref: VendorId | None = Field(None, description="The deal's account: vendor id in the same source.")
+    deal_ref: VendorId | None = Field(None, description="The deal's vendor id in the same source.")
+    role: ShortText | None = Field(None, description="The source's own word: Economic Buyer, Decision Maker, ...")
+    primary: bool = Field(False, description="True for the deal's main contact.")
+
+
 class Ticket(Record):
     """A support request."""
 
@@ -115,6 +126,11 @@ class Ticket(Record):
     solved_at: Instant | None = Field(None, description="When it was last solved or closed.")
     first_reply_minutes: int | None = Field(None, ge=0, description="Calendar minutes to the first answer.")
     reopens: int | None = Field(None, ge=0, description="How often it was opened again.")
+    copy_of: VendorId | None = Field(
+        None,
+        description="Id of the same request in another source, such as the Zendesk ticket that a CRM case was made "
+        "from; counted once.",
+    )
 
 
 class SurveyResponse(Record):
@@ -147,11 +163,11 @@ class UsageDay(Record):
 
 
 class Subscription(Record):
-    """A running contract in a billing system."""
+    """A running contract, in a billing system or in the CRM."""
 
     kind: ClassVar[str] = "subscription"
-    account_ref: VendorId = Field(description="Billing customer's vendor id.")
-    status: ShortText = Field(description="The billing system's word: active, past_due, canceled, ...")
+    account_ref: VendorId = Field(description="Billing customer's or CRM account's vendor id.")
+    status: ShortText = Field(description="The source's own word: active, past_due, canceled, Activated, ...")
     mrr: int | None = Field(None, ge=0, description="Monthly recurring revenue, minor units of `currency`.")
     currency: Currency | None = Field(None, description="ISO 4217 code.")
     current_period_end: Instant | None = Field(None, description="End of the paid period.")
@@ -180,7 +196,11 @@ class Activity(Record):
     contact_ref: VendorId | None = Field(None, description="Person's vendor id in the same source.")
     activity: Literal["call", "meeting", "email", "task", "note"] = Field(description="What it was.")
     inbound: bool | None = Field(None, description="True when they contacted us.")
-    at: Instant = Field(description="When it happened.")
+    at: Instant = Field(description="When it happened; for a task, when it was made.")
+    closed: bool | None = Field(None, description="For a task: whether it is done.")
+    task_key: ShortText | None = Field(
+        None, description="For a task that the agent made: the key under which it keeps the task in its ledger."
+    )
 
 
 RECORDS: dict[str, type[Record]] = {
@@ -191,6 +211,7 @@ RECORDS: dict[str, type[Record]] = {
         Contact,
         Membership,
         Deal,
+        ContactRole,
         Ticket,
         SurveyResponse,
         UsageDay,

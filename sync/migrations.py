@@ -279,6 +279,16 @@ CREATE TABLE band_state (
 ) WITHOUT ROWID;
 """
 
+_COLUMNS_3 = {"ticket": ("copy_of TEXT",), "activity": ("closed INTEGER", "task_key TEXT")}
+
+_CONTACT_ROLE_3 = "contact INTEGER, account INTEGER, deal_ref TEXT, role TEXT, is_primary INTEGER"
+
+_INDEXES_3 = """
+CREATE INDEX ticket_copy ON ticket (copy_of) WHERE copy_of IS NOT NULL;
+CREATE INDEX ticket_history_copy ON ticket_history (copy_of) WHERE copy_of IS NOT NULL;
+CREATE INDEX activity_task ON activity (account) WHERE task_key IS NOT NULL;
+"""
+
 
 def _script(db: Database, script: str) -> None:
     """Run statements one by one: `executescript` would commit the migration's transaction first."""
@@ -301,3 +311,14 @@ def m001_records_and_results(db: Database) -> None:
 def m002_ledger(db: Database) -> None:
     """Runs, operations with their legal transitions, what we wrote, and which band each account is in."""
     _script(db, _LEDGER_2)
+
+
+@migrations()
+def m003_copies_roles_and_tasks(db: Database) -> None:
+    """Tickets that are copies of another source's, parts that people play in deals, and what became of our tasks."""
+    for kind, columns in _COLUMNS_3.items():
+        for column in columns:
+            db.execute(f"ALTER TABLE {kind} ADD COLUMN {column}")
+            db.execute(f"ALTER TABLE {kind}_history ADD COLUMN {column}")
+    _script(db, _RECORD_TABLE_1.format(kind="contact_role", columns=_CONTACT_ROLE_3))
+    _script(db, _INDEXES_3)

@@ -1,8 +1,10 @@
 """What `status` and `check` tell of the state file, in a few small queries."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sync.store import Store
+from sync.tables import instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +66,47 @@ def waiting(store: Store) -> list[Waiting]:
 def band_counts(store: Store) -> dict[str, int]:
     """Accounts by band."""
     return dict(store.rows("SELECT band, count(*) FROM score WHERE level = 'account' GROUP BY band", ()))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTask:
+    """A task of ours as the CRM last showed it.
+
+    Attributes:
+        task_key: The key under which the ledger has it.
+        closed: Whether somebody has done it.
+        at: When it was closed, as near as can be told; of an open one when it was made, of a deleted one when we saw
+            that it was gone.
+        deleted: Whether somebody deleted it.
+    """
+
+    task_key: str
+    closed: bool
+    at: datetime
+    deleted: bool = False
+
+
+_OWN_TASKS = """
+SELECT t.task_key, t.closed, t.at, t.version / 1000000, t.valid_from, t.valid_to
+FROM source s JOIN account a ON a.source = s.id JOIN activity t ON t.account = a.key
+WHERE s.name = ?1 AND t.task_key IS NOT NULL AND t.source = s.id AND (a.source_id = ?2 OR a.key IN (
+  SELECT m.key FROM record_map m JOIN account w ON w.key = m.merged_into
+  WHERE m.kind = 'account' AND m.status = 'merged' AND w.source = s.id AND w.source_id = ?2
+)) ORDER BY t.at DESC, t.key DESC
+"""
+
+
+def own_tasks(store: Store, crm: str, account_crm_id: str) -> list[OwnTask]:
+    """What became of our tasks on an account and on those merged into it, the newest first.
+
+    Empty where the CRM's tasks are not pulled, or do not carry our key.
+    """
+    return [_own_task(*row) for row in store.rows(_OWN_TASKS, (crm, account_crm_id))]
+
+
+def _own_task(key: str, closed: int | None, made: int, changed: int | None, known: int, gone: int | None) -> OwnTask:
+    if gone is not None:
+        return OwnTask(key, bool(closed), instant(gone), deleted=True)
+    # Closed when it last changed at the latest, and in any case before we knew of it.
+    since = min(known, known if changed is None else changed) if closed else made
+    return OwnTask(key, bool(closed), instant(since))

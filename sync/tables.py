@@ -28,16 +28,23 @@ _KINDS = {
     "deal": "account_ref:account name pipeline stage closed:bool won:bool renewal:bool amount:int currency "
     "close_date:day owner_id created_at:instant",
     "ticket": "account_ref:account contact_ref:contact status priority created_at:instant solved_at:instant "
-    "first_reply_minutes:int reopens:int",
+    "first_reply_minutes:int reopens:int copy_of",
     "survey_response": "survey score:int scale_min:int scale_max:int satisfied:bool responded_at:instant email "
     "contact_ref:contact account_ref:account ticket_ref:ticket",
     "subscription": "account_ref:account status mrr:int currency current_period_end:instant cancel_at:instant",
     "invoice": "account_ref:account status amount_due:int currency due_date:day paid_at:instant failed_attempts:int "
     "created_at:instant",
-    "activity": "account_ref:account contact_ref:contact activity inbound:bool at:instant",
+    "activity": "account_ref:account contact_ref:contact activity inbound:bool at:instant closed:bool task_key",
+    "contact_role": "contact_ref:contact account_ref:account deal_ref role primary:bool",
 }
 
-_COLUMN_OF = {"account_ref": "account", "contact_ref": "contact", "ticket_ref": "ticket", "parent_id": "parent"}
+_COLUMN_OF = {
+    "account_ref": "account",
+    "contact_ref": "contact",
+    "ticket_ref": "ticket",
+    "parent_id": "parent",
+    "primary": "is_primary",  # a word of SQL
+}
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = _EPOCH.toordinal()

@@ -9,6 +9,7 @@ from sync.migrations import migrations
 SCHEMAS = (
     ("m001_records_and_results",),
     ("m001_records_and_results", "m002_ledger"),
+    ("m001_records_and_results", "m002_ledger", "m003_copies_roles_and_tasks"),
 )
 """The steps of every schema that was ever released, oldest first. A new step gets a line here."""
 
