@@ -32,10 +32,10 @@ from urllib3.util import parse_url
 
 from connectors.base import Clock
 from connectors.errors import TransientError
-from connectors.judge import Expired, Judge, refused_with
+from connectors.judge import Codes, Expired, Judge, refused_with
 from connectors.origin import Origin
 from connectors.redact import REDACTOR
-from connectors.retry import Bucket, ErrorRules, Failed, Retrier, Rule, http_date
+from connectors.retry import Bucket, ErrorRules, Failed, Retrier, Rule, http_date, vendor_codes
 
 __all__ = ["Bucket", "Call", "ErrorRules", "Failed", "Http", "Rule", "refused_with"]
 
@@ -77,7 +77,8 @@ class Http:
         vendor: Its name in messages.
         base_url: What relative paths are added to. https, or plain http on loopback only.
         clock: Time and sleep.
-        auth: A requests authentication, (user, password), or headers.
+        auth: A requests authentication, (user, password), or headers; empty headers with `refresh` mean that the first
+            request waits for a token.
         secrets: Everything that must never be shown.
         buckets: Rate limits, by name.
         rules: The vendor's own meanings of statuses, before the standard ones.
@@ -85,8 +86,11 @@ class Http:
         timeout: Seconds to connect, and seconds without a byte.
         deadline: Seconds for one request with all its attempts and waits.
         hosts: Host suffixes the base URL may point to besides loopback; empty allows any.
-        refresh: Makes fresh authentication headers when the vendor says that they have expired.
+        refresh: Makes fresh authentication headers, before the first request where `auth` has none and when the vendor
+            says that they have expired: at most once for each expiry and each request, by one thread for all. It may
+            raise a `ConnectorError`, and sends what it has to send by a session of its own.
         on_headers: Sees the headers of every answer, for rate limits and quota.
+        codes: Finds the vendor's codes in the parsed body of a refusal; `rules` match on them.
         rng: Source of jitter.
 
     Attributes:
@@ -114,6 +118,7 @@ class Http:
         hosts: Sequence[str] = (),
         refresh: Callable[[], Mapping[str, str]] | None = None,
         on_headers: Callable[[Mapping[str, str]], None] | None = None,
+        codes: Codes = vendor_codes,
         rng: random.Random | None = None,
     ) -> None:
         self.vendor = vendor
@@ -123,12 +128,13 @@ class Http:
         self.server_time: datetime | None = None
         self.buckets = {bucket.name: bucket for bucket in buckets}
         self._origin = Origin(vendor, base_url, hosts)
-        self._judge = Judge(vendor, self._origin.host, rules)
+        self._judge = Judge(vendor, self._origin.host, rules, codes)
         self._retrier = Retrier(clock, deadline, rng or random.Random())
         self._on_headers = on_headers
         self._refresh = refresh
-        self._fresh = 0
+        self._token = _Token({} if auth == {} else None)
         self._lock = threading.Lock()
+        self._renewing = threading.Lock()
         REDACTOR.add(secrets)
         self._wire = _Session(self._exchange, auth, adapter)
 
@@ -264,14 +270,14 @@ class Http:
 
         def attempt(end: float) -> tuple[requests.Response, Any]:
             nonlocal renewed
-            generation = self._fresh
+            token = self._authorize(prepared)
             try:
                 return self._attempt(prepared, call, what, end, parse=parse)
             except Expired as expired:
                 if renewed or self._refresh is None:
                     raise
                 renewed = True
-                self._renew(prepared, self._refresh, generation)
+                self._renew(self._refresh, token)
                 raise Failed(expired.error, retry=True, harmless=True, wait=0.0) from None
 
         return self._retrier.run(attempt, repeatable=repeatable)
@@ -314,15 +320,21 @@ class Http:
             bucket.hold(self.clock.monotonic() + failed.wait)
         return failed
 
-    def _renew(
-        self, prepared: requests.PreparedRequest, refresh: Callable[[], Mapping[str, str]], generation: int
-    ) -> None:
-        """Refresh the token, once for all threads that met the same expiry, and put it into this request."""
-        with self._lock:
-            if self._fresh == generation:
-                self.session.headers.update(refresh())
-                self._fresh += 1
-        prepared.headers["Authorization"] = str(self.session.headers["Authorization"])
+    def _authorize(self, prepared: requests.PreparedRequest) -> "_Token":
+        """Put the newest token into a request, getting one first where there is none; gives the one that was put in."""
+        token = self._token
+        if self._refresh is not None:
+            if token.headers == {}:
+                token = self._renew(self._refresh, token)
+            prepared.headers.update(token.headers or {})
+        return token
+
+    def _renew(self, refresh: Callable[[], Mapping[str, str]], stale: "_Token") -> "_Token":
+        """Get a fresh token, once for all threads that met the expiry of the same one."""
+        with self._renewing:
+            if self._token is stale:
+                self._token = _Token(dict(refresh()))
+            return self._token
 
     def _read(self, response: requests.Response, what: str, end: float) -> bytes:
         """Read the body whole, bounded in size and time, and leave it in the response as requests would."""
@@ -339,6 +351,13 @@ class Http:
         body = b"".join(chunks)
         response.__dict__.update(_content=body, _content_consumed=True)  # requests has no public way to set both
         return body
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Token:
+    """Headers that `refresh` made; {} before it was asked for the first time, None while those of `auth` are good."""
+
+    headers: Mapping[str, str] | None
 
 
 _CALL: ContextVar[Call | None] = ContextVar("call", default=None)

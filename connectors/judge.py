@@ -2,7 +2,7 @@
 
 import json
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +28,10 @@ _NOT_CONNECTED = (
 _MALFORMED = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.InvalidHeader)
 
 
+Codes = Callable[[Any], Sequence[str]]
+"""Finds the vendor's codes in the parsed body of a refusal."""
+
+
 class Expired(Failed):
     """A refusal that a fresh token may cure."""
 
@@ -39,17 +43,19 @@ class Judge:
         vendor: Its name in messages.
         host: Where it is, for messages about connections.
         rules: Its own meanings of statuses, before the standard ones.
+        codes: Finds its codes, where `vendor_codes` is not enough.
     """
 
-    def __init__(self, vendor: str, host: str, rules: ErrorRules) -> None:
+    def __init__(self, vendor: str, host: str, rules: ErrorRules, codes: Codes = vendor_codes) -> None:
         self.vendor = vendor
         self.host = host
         self.rules = rules
+        self.codes = codes
 
     def refused(self, what: str, status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Failed:
         """What an answer outside 2xx means, by the table of rules; `what` names the request."""
         detail = _lenient(body)
-        codes = vendor_codes(detail)
+        codes = self.codes(detail)
         rule = find_rule(self.rules, status, codes)
         told = _told(detail)
         error = rule.error(
@@ -62,7 +68,8 @@ class Judge:
         )
         asked = retry_after(headers, now)
         kind = Expired if rule.refresh else Failed
-        return kind(error, retry=rule.retry, harmless=rule.harmless, wait=rule.wait if asked is None else asked)
+        wait = rule.wait if asked is None else asked
+        return kind(error, retry=rule.retry, harmless=rule.harmless, wait=wait, tries=rule.tries)
 
     def broken(self, what: str, error: Exception) -> Failed:
         """What a failure below HTTP means. Only what happened before the request left is known to be harmless."""
@@ -124,7 +131,9 @@ def _lenient(body: bytes) -> Any:
 
 
 def _told(detail: Any) -> str:
-    """The vendor's own words about an error: one short line."""
+    """The vendor's own words about an error, the first one where it lists several: one short line."""
+    if isinstance(detail, list) and detail:
+        detail = detail[0]
     if not isinstance(detail, Mapping):
         return ""
     for key in ("message", "description", "error_description", "error", "title", "errors"):

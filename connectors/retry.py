@@ -50,6 +50,7 @@ class Rule:
         refresh: A fresh token may help.
         wait: The vendor's own hint in seconds, used where `Retry-After` is missing.
         advice: What the admin can do.
+        tries: Most attempts worth making.
     """
 
     statuses: Container[int]
@@ -60,6 +61,7 @@ class Rule:
     refresh: bool = False
     wait: float | None = None
     advice: str = ""
+    tries: int = TRIES
 
 
 ErrorRules = tuple[Rule, ...]
@@ -88,19 +90,23 @@ def find_rule(rules: ErrorRules, status: int, codes: Container[str]) -> Rule:
 
 
 def vendor_codes(body: Any) -> tuple[str, ...]:
-    """Every machine-readable code in an error body, in the places where vendors put them."""
-    return tuple(_codes(body)) if isinstance(body, Mapping) else ()
+    """Every machine-readable code in an error body, in the places where vendors put them.
+
+    The body is an object, or a list of them, one for each thing that is wrong.
+    """
+    items = body if isinstance(body, list) else [body]
+    return tuple(code for item in items if isinstance(item, Mapping) for code in _codes(item))
 
 
 def _codes(body: Mapping[str, Any]) -> Iterator[str]:
-    for key in ("category", "subCategory", "policyName", "errorType", "code", "error", "type"):
+    for key in ("category", "subCategory", "policyName", "errorType", "errorCode", "code", "error", "type"):
         value = body.get(key)
         if isinstance(value, str):
             yield value
     listed = body.get("errors")
     for item in listed if isinstance(listed, list) else ():
-        if isinstance(item, Mapping) and isinstance(item.get("code"), str):
-            yield item["code"]
+        if isinstance(item, Mapping):
+            yield from (item[key] for key in ("code", "statusCode") if isinstance(item.get(key), str))
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
