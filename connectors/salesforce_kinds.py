@@ -1,0 +1,182 @@
+"""Salesforce's kinds of record as the reader needs to know them, and the cursor of a stream.
+
+What objects and fields there are is from Salesforce's public object reference. CurrencyIsoCode exists only in orgs with
+several currencies and IsPersonAccount only in those with person accounts; asking for a field that is not there is an
+error, so such fields are extras: left out where Salesforce does not know them.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from connectors.errors import CursorExpiredError
+from connectors.salesforce_soql import Key, one_of
+
+CURRENCY = "CurrencyIsoCode"
+TASK_KEY = "Holdfast_Task_Key__c"
+"""Our own field on activities, which tells our tasks from everybody else's."""
+
+EXTRAS = frozenset({CURRENCY, "IsPersonAccount", TASK_KEY})
+"""Fields that an org may lack without anything being wrong."""
+
+COLLEAGUES = one_of("UserType", ("Standard", "PowerPartner"))
+"""Who may own a record. Everybody else with a log-in (customers' portals, guests, robots) is left where they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of Salesforce record.
+
+    Attributes:
+        name: Its stream.
+        object: Salesforce's name for it.
+        fields: What is asked for unless the field map says otherwise.
+        parents: Relationship -> what is asked for of that parent.
+        where: A condition that every query carries.
+        deletes: Deleted rows can be told from living ones.
+        merges: A deleted row may name the record that it was merged into.
+        hourly: Changes are asked for on every pull; else everything once a day.
+    """
+
+    name: str
+    object: str
+    fields: tuple[str, ...]
+    parents: Mapping[str, tuple[str, ...]] | None = None
+    where: str = ""
+    deletes: bool = True
+    merges: bool = False
+    hourly: bool = True
+
+    def asked(self, wanted: Iterable[str], own: Iterable[str] = ()) -> tuple[str, ...]:
+        """The fields to ask for: those wanted, or the usual ones, then ours, and those that the connector itself reads.
+
+        Args:
+            wanted: Names, or paths to parents' fields; a parent's bare name stands for its usual fields.
+            own: Names of our own fields.
+        """
+        usual = [f"{parent}.{field}" for parent, fields in (self.parents or {}).items() for field in fields]
+        names = ["Id", "SystemModstamp"]
+        names += ["IsDeleted"] * self.deletes + ["MasterRecordId"] * self.merges
+        for name in wanted or (*self.fields, *usual):
+            held = (self.parents or {}).get(name)
+            names += [name] if held is None else [f"{name}.{field}" for field in held]
+        return tuple(dict.fromkeys([*names, *own]))
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("users", "User", ("Name", "Email", "IsActive"), where=COLLEAGUES, deletes=False, hourly=False),
+        Kind(
+            "accounts",
+            "Account",
+            ("Name", "Website", "OwnerId", "ParentId", "Type", "CreatedDate", CURRENCY),
+            merges=True,
+        ),
+        Kind("contacts", "Contact", ("Email", "AccountId", "OwnerId", "Title", "CreatedDate"), merges=True),
+        Kind("account_contacts", "AccountContactRelation", ("AccountId", "ContactId", "IsDirect", "IsActive")),
+        Kind(
+            "opportunities",
+            "Opportunity",
+            (
+                *("AccountId", "Name", "StageName", "IsClosed", "IsWon", "Amount", "CloseDate", "Type", "OwnerId"),
+                *("CreatedDate", CURRENCY),
+            ),
+        ),
+        Kind(
+            "contact_roles",
+            "OpportunityContactRole",
+            ("OpportunityId", "ContactId", "Role", "IsPrimary"),
+            parents={"Opportunity": ("AccountId",)},
+        ),
+        Kind("contracts", "Contract", ("AccountId", "Status", "StartDate", "EndDate")),
+        Kind(
+            "cases",
+            "Case",
+            ("AccountId", "ContactId", "Status", "Priority", "IsClosed", "CreatedDate", "ClosedDate"),
+        ),
+        Kind(
+            "tasks",
+            "Task",
+            (
+                *("AccountId", "WhoId", "Status", "IsClosed", "TaskSubtype", "ActivityDate", "CreatedDate"),
+                TASK_KEY,
+            ),
+            where="(AccountId != null OR WhoId != null)",
+        ),
+    )
+}
+"""Stream -> its kind. Texts that people wrote (Description, Subject) are never asked for."""
+
+
+def survey_kind(obj: str) -> Kind:
+    """The kind of a custom object that holds answers to surveys; which of its fields mean what is up to the field map.
+
+    Args:
+        obj: Its API name, such as "NPS_Response__c".
+    """
+    return Kind("survey_responses", obj, ("CreatedDate",))
+
+
+class Place(BaseModel):
+    """A cursor: where a stream is.
+
+    Attributes:
+        high: Every change before it has been seen.
+        listed: When everything was last listed.
+        count: Living records that list gave.
+        without: Extras that Salesforce did not know then.
+        started: Salesforce's clock when what is under way began: the first list, a bulk job, or a walk over changes.
+        seen: Living records it has given so far.
+        low: The walk began here ...
+        stamp: ... and has passed the row with this SystemModstamp ...
+        last: ... and this id.
+        job: A bulk job that gives the whole list ...
+        locator: ... and where in its results we are.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    high: AwareDatetime | None = None
+    listed: AwareDatetime | None = None
+    count: int | None = None
+    without: tuple[str, ...] = ()
+    started: AwareDatetime | None = None
+    seen: int = 0
+    low: AwareDatetime | None = None
+    stamp: AwareDatetime | None = None
+    last: str = ""
+    job: str | None = None
+    locator: str | None = None
+
+    @classmethod
+    def parse(cls, cursor: str | None) -> "Place":
+        """Read a cursor. Raises `CursorExpiredError` for one that is not ours."""
+        try:
+            return cls.model_validate_json(cursor) if cursor else cls()
+        except ValidationError:
+            message = "the saved place cannot be read; the stream starts again."
+            raise CursorExpiredError(message, vendor="salesforce") from None
+
+    @property
+    def key(self) -> Key | None:
+        """The row that a walk has passed; None at its beginning."""
+        return Key(self.stamp, self.last) if self.stamp is not None else None
+
+    def passed(self, key: Key | None) -> "Place":
+        """The same place with a walk gone on to `key`."""
+        return self.model_copy(update={"stamp": key.stamp if key else None, "last": key.record_id if key else ""})
+
+    def settled(self) -> "Place":
+        """The same place with nothing under way."""
+        return Place(high=self.high, listed=self.listed, count=self.count, without=self.without)
+
+    def reached(self, high: datetime) -> "Place":
+        """Where a stream is once a walk over its changes has come to its end."""
+        return self.settled().model_copy(update={"high": max(self.high or high, high)})
+
+    def text(self) -> str:
+        """The cursor as text."""
+        return self.model_dump_json(exclude_defaults=True)
