@@ -77,16 +77,31 @@ _PARTS = {
     "part_merged_contact": "m.key, m.merged_into AS crm FROM record_map m JOIN contact w ON w.key = m.merged_into "
     "WHERE m.kind = 'contact' AND m.status = 'merged' AND m.at <= {at} AND w.source = {crm}",
     "part_ticket": "key, account, contact, status, priority, created_at, solved_at, first_reply_minutes, reopens "
-    "FROM ({ticket})",
+    "FROM ({ticket}){without_copies}",
     "part_survey_response": "key, account, contact, survey, score, scale_min, scale_max, satisfied, responded_at "
     "FROM ({survey_response})",
     "part_deal": "key, account, closed, won, renewal, amount, currency, close_date, created_at FROM ({deal})",
     "part_invoice": "key, account, status, amount_due, due_date, paid_at, failed_attempts, created_at FROM ({invoice})",
-    "part_subscription": "key, account, status, mrr, cancel_at FROM ({subscription})",
+    "part_subscription": "key, account, status, mrr, cancel_at FROM ({subscription}) "
+    "WHERE source <> {crm} OR {billing}",
     "part_person": "key FROM contact WHERE source IN ({events})",
     "part_group": "key FROM account WHERE source IN ({events})",
 }
 """Name -> what follows SELECT, over the state file as of the instant."""
+
+_WITHOUT_COPIES = """ WHERE copy_of IS NULL OR key NOT IN (
+  SELECT c.key FROM (SELECT key, source, source_id, copy_of FROM ({ticket}) WHERE copy_of IS NOT NULL) c
+  CROSS JOIN source s CROSS JOIN ticket o
+  WHERE s.id <> c.source AND o.source = s.id AND o.source_id = c.copy_of
+  AND (o.valid_from <= {at} AND (o.valid_to IS NULL OR o.valid_to > {at}) OR EXISTS (
+    SELECT 1 FROM ticket_history h WHERE h.key = o.key AND h.valid_from <= {at} AND h.valid_to > {at}
+  ))
+  AND (o.copy_of IS NOT c.source_id OR o.key < c.key)
+)"""
+"""A ticket that names another source's ticket of that instant is left out; of two that name each other, the later."""
+
+_BILLING = "EXISTS (SELECT 1 FROM ({subscription}) WHERE source = {crm} AND (mrr IS NOT NULL OR cancel_at IS NOT NULL))"
+"""Whether the CRM's contracts name prices or endings; if not, they say nothing on who is about to leave."""
 
 _VIEWS = {
     # Whose account: of the CRM's own by itself, of merged ones by the winner, of other sources' by their link.
@@ -166,6 +181,7 @@ LEFT JOIN (
   SELECT stream, max(started) AS at FROM pull WHERE error = '' AND finished <= {at} GROUP BY stream
 ) c ON c.stream = s.id
 WHERE s.off = '' AND s.id IN (SELECT stream FROM pull WHERE started <= {at}) {sources}
+AND (s.record <> 'subscription' OR s.source <> {crm} OR {billing})
 GROUP BY s.record, source.name
 """
 """A kind that comes in several streams of a source is as old as the oldest of them."""
@@ -191,6 +207,8 @@ def inputs(store: Store, as_of: datetime, *, crm: str, sources: Iterable[str] | 
         "events": "SELECT source FROM stream WHERE record = 'usage'",
         "sources": "" if names is None else f"AND source.name IN ({', '.join(map(_literal, names))})",
     }
+    words["billing"] = _BILLING.format_map(words)
+    words["without_copies"] = _WITHOUT_COPIES.format_map(words) if _any_copies(store) else ""
     parts = {name: Part(f"SELECT {text.format_map(words)}", _columns(text)) for name, text in _PARTS.items()}
     files = usage_files.files(store, sources=names, until=as_of.astimezone(UTC).date())
     return Inputs(store.file, {"feed": _FEED.format_map(words)}, files, as_of, parts, _VIEWS)
@@ -214,6 +232,13 @@ def _links(kind: str, at: int, *, past: bool) -> str:
 def _changed_since(store: Store, table: str, at: int) -> bool:
     """Whether the history must be read: nothing in it was still valid at the instant of an ordinary run."""
     return bool(store.rows(f"SELECT EXISTS (SELECT 1 FROM {table}_history WHERE valid_to > ?)", (at,))[0][0])
+
+
+def _any_copies(store: Store) -> bool:
+    """Whether any ticket ever said that it is a copy; two looks into indexes that hold nothing but copies."""
+    tables = ("ticket", "ticket_history")
+    found = [f"EXISTS (SELECT 1 FROM {table} WHERE copy_of IS NOT NULL)" for table in tables]
+    return bool(store.rows(f"SELECT {' OR '.join(found)}")[0][0])
 
 
 def _source_key(store: Store, source: str) -> int:

@@ -75,8 +75,7 @@ class OwnTask:
     Attributes:
         task_key: The key under which the ledger has it.
         closed: Whether somebody has done it.
-        at: When it was closed, as near as can be told; of an open one when it was made, of a deleted one when we saw
-            that it was gone.
+        at: When it was closed; of an open one when it was made, of a deleted one when we learnt that it is gone.
         deleted: Whether somebody deleted it.
     """
 
@@ -87,12 +86,12 @@ class OwnTask:
 
 
 _OWN_TASKS = """
-SELECT t.task_key, t.closed, t.at, t.version / 1000000, t.valid_from, t.valid_to
+SELECT t.task_key, t.closed, coalesce(t.valid_to, t.at), t.valid_to IS NOT NULL
 FROM source s JOIN account a ON a.source = s.id JOIN activity t ON t.account = a.key
 WHERE s.name = ?1 AND t.task_key IS NOT NULL AND t.source = s.id AND (a.source_id = ?2 OR a.key IN (
   SELECT m.key FROM record_map m JOIN account w ON w.key = m.merged_into
   WHERE m.kind = 'account' AND m.status = 'merged' AND w.source = s.id AND w.source_id = ?2
-)) ORDER BY t.at DESC, t.key DESC
+)) ORDER BY 3 DESC, t.key DESC
 """
 
 
@@ -101,12 +100,5 @@ def own_tasks(store: Store, crm: str, account_crm_id: str) -> list[OwnTask]:
 
     Empty where the CRM's tasks are not pulled, or do not carry our key.
     """
-    return [_own_task(*row) for row in store.rows(_OWN_TASKS, (crm, account_crm_id))]
-
-
-def _own_task(key: str, closed: int | None, made: int, changed: int | None, known: int, gone: int | None) -> OwnTask:
-    if gone is not None:
-        return OwnTask(key, bool(closed), instant(gone), deleted=True)
-    # Closed when it last changed at the latest, and in any case before we knew of it.
-    since = min(known, known if changed is None else changed) if closed else made
-    return OwnTask(key, bool(closed), instant(since))
+    rows = store.rows(_OWN_TASKS, (crm, account_crm_id))
+    return [OwnTask(key, bool(closed), instant(at), bool(deleted)) for key, closed, at, deleted in rows]
