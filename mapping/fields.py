@@ -87,8 +87,7 @@ class FieldMap:
     def paths(self, stream: str) -> list[str]:
         """Vendor fields to ask for, sorted, for vendors that send only what is asked for.
 
-        Property names; fields of a parent as dotted paths, such as "Opportunity.AccountId". What the map calls optional
-        is not among them: a connector that knows of it asks for it by itself.
+        Property names; fields of a parent as dotted paths, such as "Opportunity.AccountId".
         """
         return self._stream(stream).asked()
 

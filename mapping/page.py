@@ -49,8 +49,7 @@ class Stream:
         """Vendor fields to ask for: those of the base, or whole paths up to the first list."""
         if self.spec.base:
             return sorted(self.base_read)
-        asked = {_plain(path) for path in self.spec.paths() if not path.startswith("_")}
-        return sorted(asked - self.spec.optional)
+        return sorted({_plain(path) for path in self.spec.paths() if not path.startswith("_")})
 
     def count_unknown(self, row: dict[str, Any], base: dict[str, Any], mapped: Mapped) -> None:
         """Count keys that the map neither reads nor ignores, and remember those it ignores."""

@@ -196,9 +196,7 @@ class Activity(Record):
     contact_ref: VendorId | None = Field(None, description="Person's vendor id in the same source.")
     activity: Literal["call", "meeting", "email", "task", "note"] = Field(description="What it was.")
     inbound: bool | None = Field(None, description="True when they contacted us.")
-    at: Instant = Field(
-        description="When it happened: for a task when it was closed, while it is open when it was made."
-    )
+    at: Instant = Field(description="When it happened; for a task, when it was closed, or made while it is open.")
     closed: bool | None = Field(None, description="For a task: whether it is done.")
     task_key: ShortText | None = Field(
         None, description="For a task that the agent made: the key under which it keeps the task in its ledger."

@@ -13,7 +13,7 @@ from mapping.schema import RECORDS, Record
 
 SPEC_KEYS = ("path", "join", "when", "as", "values", "otherwise", "default", "matches", "separator")
 CONDITION_KEYS = ("path", "values", "not_values", "matches", "absent")
-STREAM_KEYS = ("record", "base", "ignore", "optional", "skip", "deleted", "fields")
+STREAM_KEYS = ("record", "base", "ignore", "skip", "deleted", "fields")
 EVENT_KEYS = tuple(EventMap.__dataclass_fields__)
 CONST = "const:"
 
@@ -99,11 +99,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class StreamSpec:
-    """The checked map of one stream.
-
-    `external_ids` holds the specs of that table, by system; `optional` names vendor fields that are read where there
-    are any, without asking for them.
-    """
+    """The checked map of one stream. `external_ids` holds the specs of that table, by system."""
 
     record: str
     model: type[Record]
@@ -113,7 +109,6 @@ class StreamSpec:
     skip: tuple[Condition, ...]
     deleted: tuple[Condition, ...]
     ignore: tuple[str, ...]
-    optional: frozenset[str] = frozenset()
 
     def paths(self) -> list[str]:
         """Every path it reads, sorted."""
@@ -275,7 +270,6 @@ def stream(place: Place, table: Any, layer: Mapping[str, Any], over: Place) -> S
         _conditions(place.at("skip"), table.get("skip", [])),
         _conditions(place.at("deleted"), table.get("deleted", [])),
         ignore,
-        frozenset(_texts(place.at("optional"), table["optional"])) if "optional" in table else frozenset(),
     )
     _check_required(spec, over)
     _check_reachable(spec, shipped, layer, over)
