@@ -132,7 +132,8 @@ class Http:
         self._retrier = Retrier(clock, deadline, rng or random.Random())
         self._on_headers = on_headers
         self._refresh = refresh
-        self._token = _Token({} if auth == {} else None)
+        # What `refresh` made; {} before it was asked for the first time, None while `auth` is still good.
+        self._token: Mapping[str, str] | None = {} if auth == {} else None
         self._lock = threading.Lock()
         self._renewing = threading.Lock()
         REDACTOR.add(secrets)
@@ -320,21 +321,20 @@ class Http:
             bucket.hold(self.clock.monotonic() + failed.wait)
         return failed
 
-    def _authorize(self, prepared: requests.PreparedRequest) -> "_Token":
+    def _authorize(self, prepared: requests.PreparedRequest) -> Mapping[str, str] | None:
         """Put the newest token into a request, getting one first where there is none; gives the one that was put in."""
         token = self._token
         if self._refresh is not None:
-            if token.headers == {}:
-                token = self._renew(self._refresh, token)
-            prepared.headers.update(token.headers or {})
+            token = self._renew(self._refresh, token) if token == {} else token
+            prepared.headers.update(token or {})
         return token
 
-    def _renew(self, refresh: Callable[[], Mapping[str, str]], stale: "_Token") -> "_Token":
+    def _renew(self, refresh: Callable[[], Mapping[str, str]], stale: Mapping[str, str] | None) -> Mapping[str, str]:
         """Get a fresh token, once for all threads that met the expiry of the same one."""
         with self._renewing:
             if self._token is stale:
-                self._token = _Token(dict(refresh()))
-            return self._token
+                self._token = dict(refresh())
+            return self._token or {}
 
     def _read(self, response: requests.Response, what: str, end: float) -> bytes:
         """Read the body whole, bounded in size and time, and leave it in the response as requests would."""
@@ -351,13 +351,6 @@ class Http:
         body = b"".join(chunks)
         response.__dict__.update(_content=body, _content_consumed=True)  # requests has no public way to set both
         return body
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Token:
-    """Headers that `refresh` made; {} before it was asked for the first time, None while those of `auth` are good."""
-
-    headers: Mapping[str, str] | None
 
 
 _CALL: ContextVar[Call | None] = ContextVar("call", default=None)

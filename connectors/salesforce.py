@@ -45,9 +45,11 @@ from connectors.errors import ShapeError
 from connectors.salesforce_api import API_VERSION, Api
 from connectors.salesforce_auth import Keys, Way
 from connectors.salesforce_check import Checkup
+from connectors.salesforce_kinds import KINDS, survey_kind
 from connectors.salesforce_metadata import files
-from connectors.salesforce_read import Reader
+from connectors.salesforce_read import Reader, Rhythm
 from connectors.salesforce_setup import Setup
+from connectors.salesforce_values import OBJECTS, own_values
 from connectors.salesforce_write import BATCH, BULK_BATCH, READ_BATCH, Writer
 
 STREAMS = (
@@ -200,9 +202,7 @@ def connect(
 class Salesforce:
     """One Salesforce org; see the module's docstring and `connectors.base.Crm`.
 
-    Reading is `connectors.salesforce_read.Reader`'s: `pull(stream, cursor)`, `own_values(stream, row)` and
-    `object_of(stream)`, the API name of the object that a stream reads. Writing is `connectors.salesforce_write.Writer`'s:
-    `read`, `send` and `find_tasks`, as in `Crm`.
+    Reading is `connectors.salesforce_read.Reader`'s, writing `connectors.salesforce_write.Writer`'s.
     """
 
     def __init__(
@@ -227,14 +227,18 @@ class Salesforce:
             self._admin = self._open(keys, clock, adapter)
         self._own_fields = tuple(own_fields)
         self._wanted = {stream: tuple(names) for stream, names in wanted.items()}
+        known = {**KINDS, **({"survey_responses": survey_kind(settings.surveys)} if settings.surveys else {})}
+        self._kinds = {stream.name: known[stream.name] for stream in self.streams}
+        self._specs = {
+            obj: {spec.name: spec for spec in own_fields if OBJECTS[spec.object] == obj} for obj in OBJECTS.values()
+        }
         self._reader = Reader(
             self._api,
-            wanted=self._wanted,
-            own_fields=self._own_fields,
-            surveys=settings.surveys,
+            list(self._kinds.values()),
+            self._wanted,
+            {obj: list(specs) for obj, specs in self._specs.items()},
+            Rhythm(timedelta(hours=settings.relist_hours), settings.bulk_above),
             currency=settings.currency,
-            bulk_above=settings.bulk_above,
-            relist=timedelta(hours=settings.relist_hours),
         )
         self._writer = Writer(self._api, self._own_fields)
         self._org: Row | None = None
@@ -269,9 +273,8 @@ class Salesforce:
         org = self.environment()
         message = f"Connected to Salesforce org {org.label} ({org.kind}, {org.account_id}), time zone {org.time_zone}."
         yield Finding("ok", "identity", message)
-        objects = {stream.name: self._reader.object_of(stream) for stream in self.streams}
-        optional = {stream.name for stream in self.streams if stream.optional}
-        checkup = Checkup(self._api, objects, optional, self._own_fields, self._wanted)
+        optional = frozenset(stream.name for stream in self.streams if stream.optional)
+        checkup = Checkup(self._api, self._kinds, optional, self._own_fields, self._wanted)
         yield from checkup.user()
         yield from checkup.login(self._settings.way)
         yield from checkup.rights()
@@ -284,11 +287,13 @@ class Salesforce:
 
     def pull(self, stream: Stream, cursor: str | None) -> Iterator[Batch]:
         """See `Source.pull`."""
-        return self._reader.pull(stream, cursor)
+        return self._reader.pull(self._kinds[stream.name], cursor)
 
     def own_values(self, stream: Stream, row: Row) -> Mapping[str, Value]:
         """See `Crm.own_values`."""
-        return self._reader.own_values(stream, row)
+        kind = self._kinds.get(stream.name)
+        specs = self._specs.get(kind.object, {}) if kind else {}
+        return own_values(specs, row) if specs else {}
 
     def read(self, obj: ObjectName, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, Value]]:
         """See `Crm.read`."""
@@ -308,7 +313,8 @@ class Salesforce:
 
     def setup_files(self, fields: Sequence[FieldSpec]) -> Mapping[str, str]:
         """See `Crm.setup_files`: a Salesforce DX project with the fields and the permission set."""
-        return files(fields, self._settings.permission_set, self._settings.api_version)
+        further = [kind.object for kind in self._kinds.values() if kind.object.endswith("__c")]
+        return files(fields, self._settings.permission_set, self._settings.api_version, further)
 
     def quota(self) -> Quota:
         """The org's calls in 24 hours, from the headers of the last answer, or else from its list of limits."""

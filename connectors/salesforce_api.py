@@ -100,11 +100,6 @@ class Api:
         return self.usage.quota
 
     @property
-    def user_id(self) -> str | None:
-        """Who we are, by the last log-in."""
-        return self.login.user_id
-
-    @property
     def client(self) -> Any:
         """simple-salesforce on our session, made on first use; see `call`."""
         with self._lock:
@@ -213,7 +208,9 @@ class Api:
             stream=stream,
         )
 
-    def query(self, soql: str, *, purpose: str, all_rows: bool = False, batch: int | None = None) -> Iterator[Any]:
+    def query(
+        self, soql: str, *, purpose: str, all_rows: bool = False, batch: int | None = None, rest: str = ""
+    ) -> Iterator[Any]:
         """Every page of a query, as parsed bodies with a list of "records"; how many rows a page has is not promised.
 
         Args:
@@ -221,13 +218,14 @@ class Api:
             purpose: What it is counted under.
             all_rows: Deleted, merged and archived rows too.
             batch: Rows a page to ask for, 200 to 2000; Salesforce may send fewer.
+            rest: Another resource that answers queries, such as "tooling/query".
 
         Raises:
             CursorExpiredError: The rest of the list is gone; start the query again.
             RequestError: The query is too long.
             ShapeError: An answer is not a page, or the paging goes in circles.
         """
-        rest = "queryAll" if all_rows else "query"
+        rest = rest or ("queryAll" if all_rows else "query")
         if len(self.http.url(self.path(rest))) + len(urlencode({"q": soql})) + 1 > MOST_URI:
             raise RequestError("a query is too long for an address.", vendor=self.name, code="URI_TOO_LONG")
         headers = {"Sforce-Query-Options": f"batchSize={batch}"} if batch else None
@@ -302,6 +300,16 @@ class Api:
                 if isinstance(row, dict) and isinstance(row.get("count"), int):
                     self._counts[str(row.get("name"))] = row["count"]
         return {name: self._counts[name] for name in objects if name in self._counts}
+
+    def who(self) -> str | None:
+        """Id of the user that we are: by the log-in, or else by asking; None when Salesforce does not say."""
+        if self.login.user_id is None and self.login.keys.way == "session":
+            try:
+                body = self.json("GET", "/services/oauth2/userinfo", purpose="check")
+            except (MissingPermissionError, RequestError):
+                return None
+            self.login.user_id = str(body["user_id"]) if isinstance(body, dict) and body.get("user_id") else None
+        return self.login.user_id
 
     def ask_limits(self) -> None:
         """Learn the org's budget from its list of limits, where the user may see it; one call."""

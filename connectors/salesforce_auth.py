@@ -39,8 +39,8 @@ LOGIN_RULES: tuple[Rule, ...] = (
         CredentialsError,
         "invalid_grant",
         harmless=True,
-        advice="Check the app's run-as user, the user name and its right to the app; for a JWT also the app's certificate"
-        " and this machine's clock.",
+        advice="Check the app's run-as user, the user name and its right to the app; for a JWT also its certificate and"
+        " this machine's clock.",
     ),
     Rule(REFUSALS, CredentialsError, "invalid_client", harmless=True, advice=RUN_AS),
     Rule(REFUSALS, CredentialsError, "invalid_client_id", harmless=True, advice=RUN_AS),
