@@ -87,14 +87,14 @@ def fits_cell(value: Value) -> bool:
     return not (isinstance(value, str) and value.strip().upper() == EMPTY_CELL)
 
 
-def from_json(kind: FieldType | None, value: Any) -> Value:
+def from_json(kind: FieldType, value: Any) -> Value:
     """Salesforce's value, from JSON or from CSV text, as a canonical one.
 
-    What does not fit the type is given as it is, so that it shows; None as `kind` takes values for what they look like.
+    What does not fit the type is given as it is, so that it shows.
     """
     if value is None or value == "":
         return None
-    reader = _READERS.get(kind) if kind is not None else None
+    reader = _READERS.get(kind)
     try:
         return reader(value) if reader else _plain(value)
     except (ValueError, OverflowError, InvalidOperation):
@@ -124,7 +124,7 @@ def _plain(value: Any) -> Value:
 
 
 def _text(value: Any) -> Value:
-    return value.replace("\r\n", "\n") if isinstance(value, str) else str(value)
+    return value.replace("\r\n", "\n") if isinstance(value, str) else _plain(value)
 
 
 def _number(value: Any) -> Value:

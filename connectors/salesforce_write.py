@@ -1,20 +1,37 @@
-"""Writing to Salesforce: updates and tasks, one outcome for every change."""
+"""Writing to Salesforce: updates and tasks, one outcome for every change.
+
+What Salesforce does to writes, from its public REST guide and public issues, and what is done about it here:
+
+- a collections request takes 200 records and answers for each, in order, with 200 even when all have failed; which
+  answer belongs to which record only its place tells, so that an answer of another length is believed only where it
+  names our record;
+- what can be known beforehand is refused here, by the org's own description of each field;
+- a field that was hidden since then refuses the whole call: the fields are described again, and what is left is halved
+  until the culprit stands alone;
+- writes lock the records above them, and locked ones fail alone: they are sent again by themselves, sorted by id, so
+  that two of our requests never wait for each other;
+- triggers and validation rules fail single records for reasons of the org's own; these are reported and left alone;
+- an owner who has left refuses a task: the fallback gets it, or nobody in particular.
+"""
 
 import random
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
 
-from connectors.base import Change, FieldSpec, ObjectName, Outcome, Value
+from connectors.base import Change, FieldSpec, ObjectName, Outcome, Row, Value
+from connectors.errors import ConnectorError, CredentialsError, QuotaError, ShapeError
+from connectors.salesforce_api import Api, is_not_there
+from connectors.salesforce_outcomes import Refusal
+from connectors.salesforce_send import BATCH, COLLECTIONS, Delivery, Item, rounds
+from connectors.salesforce_tasks import Tasks
+from connectors.salesforce_values import OBJECTS, objection, own_values, short_id, to_json
 
-if TYPE_CHECKING:
-    from connectors.salesforce_api import Api
+__all__ = ["BATCH", "BULK_BATCH", "READ_BATCH", "Writer"]
 
-BATCH = 200
-"""Most records in one collections request."""
-READ_BATCH = 2000
+READ_BATCH = 2_000
 """Most records in one collections retrieve."""
 BULK_BATCH = 10_000
-"""Most records in one bulk job of ours: what Salesforce processes as one batch inside."""
+"""Most records in one `send` by a bulk job: what Salesforce works through as one batch inside."""
 
 
 class Writer:
@@ -26,19 +43,104 @@ class Writer:
         rng: Source of jitter.
     """
 
-    def __init__(self, api: "Api", own_fields: Sequence[FieldSpec] = (), *, rng: random.Random | None = None) -> None:
+    def __init__(self, api: Api, own_fields: Sequence[FieldSpec] = (), *, rng: random.Random | None = None) -> None:
         self.api = api
-        self.own_fields = tuple(own_fields)
+        self.tasks = Tasks(api, self._described)
+        self._specs = {(spec.object, spec.name): spec for spec in own_fields}
         self._rng = rng or random.Random()
 
     def send(self, changes: Sequence[Change]) -> list[Outcome]:
-        """See `Crm.send`. Updates beyond `BATCH` go by a bulk job."""
-        raise NotImplementedError
+        """See `Crm.send`. Updates of more than `BATCH` records go by a bulk job."""
+        if not changes:
+            return []
+        # One key is one effect, however often it is asked for.
+        found, todo = self._prepared(list({change.key: change for change in changes}.values()))
+        obj = changes[0].object
+        delivery = Delivery(self.api, obj, partial(self._prepared, fresh=True), self._rng)
+        bulk = obj != "task" and len(todo) > BATCH
+        for batch in rounds(todo, BULK_BATCH if bulk else BATCH):
+            deliver = delivery.by_bulk if len(batch) > BATCH else delivery.by_collections
+            found |= {outcome.key: outcome for outcome in deliver(batch)}
+        return [found[change.key] for change in changes]
 
-    def read(self, obj: ObjectName, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, Value]]:
-        """See `Crm.read`."""
-        raise NotImplementedError
+    def read(self, obj: ObjectName, ids: Sequence[str], fields: Sequence[str]) -> dict[str, dict[str, Value]]:
+        """See `Crm.read`. Fields that the org does not have, or hides from us, are left out."""
+        kind = OBJECTS[obj]
+        wanted = list(dict.fromkeys(fields))
+        asked = [one for one in dict.fromkeys(ids) if short_id(one, kind)]
+        rows: dict[str, Row] = {}
+        for start in range(0, len(asked), READ_BATCH):
+            chunk = asked[start : start + READ_BATCH]
+            try:
+                found = self._retrieve(kind, chunk, wanted)
+            except ConnectorError as error:
+                known = self._described(kind, fresh=True) if is_not_there(error) else None
+                left = [name for name in wanted if _field(known, name) is not None] if known else wanted
+                if left == wanted:
+                    raise
+                wanted = left
+                found = self._retrieve(kind, chunk, wanted)
+            rows |= found
+        specs = {name: self._specs.get((obj, name)) or FieldSpec(obj, name, name, "text") for name in wanted}
+        return {one: own_values(specs, rows[one[:15]]) for one in asked if one[:15] in rows}
 
-    def find_tasks(self, account_ids: Sequence[str]) -> Mapping[str, str]:
-        """See `Crm.find_tasks`."""
-        raise NotImplementedError
+    def find_tasks(self, account_ids: Sequence[str]) -> dict[str, str]:
+        """See `Crm.find_tasks`. A query of Salesforce's sees what was committed, unlike its search."""
+        return self.tasks.find(account_ids)
+
+    def _retrieve(self, kind: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Row]:
+        """Rows of records that are there, by the first 15 characters of their ids."""
+        names = list(dict.fromkeys(["Id", "IsDeleted", *fields]))
+        body = {"ids": list(ids), "fields": names}
+        rows = self.api.json("POST", f"{COLLECTIONS}/{kind}", purpose="read", body=body, repeatable=True)
+        if not isinstance(rows, list):
+            raise ShapeError(f"reading {kind} by ids gave no list.", vendor=self.api.name)
+        there = (row for row in rows if isinstance(row, dict) and not row.get("IsDeleted"))
+        return {str(row["Id"])[:15]: row for row in there if row.get("Id")}
+
+    def _described(self, kind: str, *, fresh: bool = False) -> Mapping[str, Row] | None:
+        """The fields of a kind; None when they cannot be had, and Salesforce must judge alone."""
+        try:
+            return self.api.describe(kind, purpose="describe", fresh=fresh)
+        except (CredentialsError, QuotaError):
+            raise
+        except ConnectorError:
+            return None
+
+    def _prepared(self, changes: Sequence[Change], *, fresh: bool = False) -> tuple[dict[str, Outcome], list[Item]]:
+        """Outcomes of changes that are not worth sending, and the others in the order in which they are sent."""
+        obj = changes[0].object
+        if obj == "task":
+            form = self.tasks.form(fresh=fresh)
+            refusals = {change.key: form.refusal(change) for change in changes}
+            todo = [Item(change, form.row(change)) for change in changes if refusals[change.key] is None]
+        else:
+            fields = self._described(OBJECTS[obj], fresh=fresh)
+            refusals = {change.key: _refusal(change, fields) for change in changes}
+            todo = [Item(change, _update(change)) for change in changes if refusals[change.key] is None]
+        found = {change.key: told.outcome(change) for change in changes if (told := refusals[change.key]) is not None}
+        return found, sorted(todo, key=lambda item: item.place)
+
+
+def _update(change: Change) -> Row:
+    values = {name: to_json(value) for name, value in change.values.items()}
+    return {"attributes": {"type": OBJECTS[change.object]}, "id": change.record_id, **values}
+
+
+def _refusal(change: Change, fields: Mapping[str, Row] | None) -> Refusal | None:
+    """Why an update is not worth sending; None when it is."""
+    kind = OBJECTS[change.object]
+    if short_id(change.record_id, kind) is None:
+        return Refusal("MALFORMED_ID", f"{str(change.record_id)[:40]!r} is not the id of a record of {kind}")
+    for name, value in change.values.items() if fields is not None else ():
+        reason = objection(_field(fields, name), value)
+        if reason is not None:
+            return Refusal(reason[0], f"{name}: {reason[1]}.", (name,))
+    return None
+
+
+def _field(fields: Mapping[str, Row] | None, name: str) -> Row | None:
+    """A field's description; Salesforce takes its name in any case."""
+    if fields is None or name in fields:
+        return fields[name] if fields is not None else None
+    return next((field for known, field in fields.items() if known.lower() == name.lower()), None)
