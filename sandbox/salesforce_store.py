@@ -1,0 +1,433 @@
+"""Salesforce's records of one kind: the world's, worked out on demand, under what was written since.
+
+Times are epoch milliseconds; stamps fall on whole seconds, as Salesforce shows them. Values are Python's: str, bool,
+int, float, None; a datetime is epoch milliseconds (int), a date "YYYY-MM-DD", a multi-select text joined with ";".
+Field names are written in their own capitals (`ObjectDef.field` finds them).
+"""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.salesforce_ids import canonical, full
+from sandbox.salesforce_types import ObjectDef
+
+Getter = Callable[[int, int], Any]
+"""(place, now) -> value."""
+Renderer = Callable[[Any, int], Any]
+"""(world object, now) -> value."""
+Listener = Callable[[str, int, Mapping[str, Any], int, str], None]
+"""Hears of ("insert" | "write" | "delete" | "undelete" | "purge", place, values, now, user id) after it happened."""
+
+SPACE = "Hf0"
+"""What follows the prefix in every id of this org."""
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_VALUES = {c: n for n, c in enumerate(_DIGITS)}
+_SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_PAIRS = [a + b for a in _DIGITS for b in _DIGITS]
+_CAPITALS = [a.isupper() + 2 * b.isupper() for a in _DIGITS for b in _DIGITS]
+_FAST = 62**5
+
+
+class Ids:
+    """Numbers to 18-character ids and back, for one prefix; the same ids as `sandbox.salesforce_ids.record_id`.
+
+    Args:
+        prefix: Three characters.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._short = f"{prefix}{SPACE}"
+        # Below 62^5 only the last five characters differ, so that the suffix of the others is made once.
+        self._head = f"{self._short}0000"
+        self._tail = full(f"{self._head}00000")[15:17]
+
+    def text(self, number: int) -> str:
+        """The id of a number from 0."""
+        if number >= _FAST:
+            digits = ""
+            while number:
+                number, rest = divmod(number, 62)
+                digits = _DIGITS[rest] + digits
+            return full(f"{self._short}{digits:0>9}")
+        first, rest = divmod(number, 14_776_336)
+        high, low = divmod(rest, 3844)
+        digit = _DIGITS[first]
+        capitals = digit.isupper() | _CAPITALS[high] << 1 | _CAPITALS[low] << 3
+        return f"{self._head}{digit}{_PAIRS[high]}{_PAIRS[low]}{self._tail}{_SUFFIX[capitals]}"
+
+    def number(self, text: str) -> int | None:
+        """The number of an id of 15 or 18 characters; None when it is not one of this prefix."""
+        if canonical(text) is None or not text.startswith(self._short):
+            return None
+        number = 0
+        for c in text[6:15]:
+            number = number * 62 + _VALUES[c]
+        return number
+
+
+@dataclass(slots=True)
+class Base:
+    """The world's part of one table, in order of record id.
+
+    Attributes:
+        numbers: Numbers of the records (`Ids`), ascending.
+        items: World objects, in the same order.
+        created: When each was made; may lie in the future.
+        stamps: When each was last modified by people before the world's `now`; never before `created`.
+        changes: Position -> later instants at which the world changes the record.
+        renderers: Field name -> how to work it out. References never depend on the time.
+        by: Id of the user who made them all.
+    """
+
+    numbers: "array[int]"
+    items: list[Any]
+    created: "array[int]"
+    stamps: "array[int]"
+    changes: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    renderers: Mapping[str, Renderer] = field(default_factory=dict)
+    by: str | None = None
+
+
+@dataclass(slots=True)
+class Moment:
+    """The org's present, shared by its tables.
+
+    Attributes:
+        now: Epoch milliseconds.
+        late: By how many milliseconds what happens in the world becomes visible after its own stamp.
+    """
+
+    now: int
+    late: int = 0
+
+
+@dataclass(slots=True)
+class Written:
+    """What happened to one record since the start.
+
+    Attributes:
+        values: Field name -> written value, None when cleared.
+        stamp: SystemModstamp of the last write, 0 for none.
+        modified: LastModifiedDate of the last write by somebody, 0 for none.
+        by: Who wrote last.
+        deleted_at: When it was deleted; None while it lives.
+        master: Id of the record it was merged into.
+        purged: Gone without trace.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    stamp: int = 0
+    modified: int = 0
+    by: str | None = None
+    deleted_at: int | None = None
+    master: str | None = None
+    purged: bool = False
+
+
+class Table:
+    """All records of one kind. A record's `place` is its position in order of id and never changes.
+
+    Args:
+        definition: What they are.
+        base: The world's part.
+        moment: The org's present.
+
+    Attributes:
+        object: What they are.
+        items: World objects by place; None for what people and programs made.
+        written: Place -> what happened to it.
+        computed: Field name -> getter of a field that follows from others; read-only, formulas included.
+        listeners: Hear of every change.
+        archived: Tells which living records only a query for all rows gives (old tasks); None for none.
+        version: Grows with every change.
+    """
+
+    def __init__(self, definition: ObjectDef, base: Base, moment: Moment) -> None:
+        self.object = definition
+        self.ids = Ids(definition.prefix)
+        self.items = base.items
+        self.renderers = dict(base.renderers)
+        self.written: dict[int, Written] = {}
+        self.listeners: list[Listener] = []
+        self.archived: Callable[[int, int], bool] | None = None
+        self.version = 0
+        self._moment = moment
+        self._numbers = base.numbers
+        self._created = base.created
+        self._stamps = base.stamps
+        self._changes = base.changes
+        self._by = base.by
+        self._of_world = len(base.items)
+        self._future = any(c > moment.now for c in base.created)
+        self._gone: set[int] = set()
+        self._by_stamp: array[int] | None = None
+        self._change_times = sorted((at, place) for place, times in base.changes.items() for at in times)
+        self._indexes: dict[str, dict[Any, list[int]]] = {}
+        self.computed: dict[str, Getter] = {
+            "Id": lambda place, _now: self.id_at(place),
+            "IsDeleted": lambda place, _now: self.deleted(place),
+            "MasterRecordId": lambda place, _now: self.written[place].master if place in self.written else None,
+            "CreatedDate": lambda place, _now: self._created[place] // 1000 * 1000,
+            "CreatedById": self._created_by,
+            "LastModifiedDate": self._modified,
+            "LastModifiedById": lambda place, now: self._modified_by(place, now),
+            "SystemModstamp": self.stamp,
+        }
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    # ---- finding -----------------------------------------------------------------------------------------------------
+
+    def place(self, record_id: str) -> int | None:
+        """Where a record stands, deleted ones included; None when there is none: never was, not yet, or purged."""
+        number = self.ids.number(record_id)
+        if number is None:
+            return None
+        place = bisect_left(self._numbers, number)
+        if place == len(self._numbers) or self._numbers[place] != number or not self._born(place, self._moment.now):
+            return None
+        log = self.written.get(place)
+        return None if log is not None and log.purged else place
+
+    def id_at(self, place: int) -> str:
+        """A record's 18-character id."""
+        return self.ids.text(self._numbers[place])
+
+    def _born(self, place: int, now: int) -> bool:
+        # What people and programs made is there from the moment it was inserted.
+        return place >= self._of_world or self._created[place] + self._moment.late <= now
+
+    def deleted(self, place: int) -> bool:
+        """Whether a record lies in the recycle bin (merged-away ones too)."""
+        return place in self._gone
+
+    def alive(self, record_id: str) -> int | None:
+        """The place of a record that is there and not deleted; None otherwise."""
+        place = self.place(record_id)
+        return None if place is None or place in self._gone else place
+
+    def places(self, now: int, *, deleted: bool = False) -> Sequence[int]:
+        """The records there are, in order of id; `deleted` adds the recycle bin and archived rows."""
+        everything = range(len(self._numbers))
+        rows: Iterable[int] = everything
+        if self._future or self._moment.late:
+            rows = [p for p in everything if self._born(p, now)]
+        if self._gone or self.archived is not None:
+            return [p for p in rows if self._shown(p, now, deleted=deleted)]
+        return rows if isinstance(rows, range) else list(rows)
+
+    def _shown(self, place: int, now: int, *, deleted: bool) -> bool:
+        if place in self._gone:
+            return deleted and not self.written[place].purged
+        return deleted or self.archived is None or not self.archived(place, now)
+
+    def changed(self, low: int, high: int, now: int, *, deleted: bool = False) -> list[int]:
+        """Places with `low` <= SystemModstamp < `high`, by (SystemModstamp, Id)."""
+        times = self._change_times
+        recent = times[bisect_left(times, (low, -1)) : bisect_left(times, (high, -1))]
+        places = {*self._stamped(low, high), *(place for _, place in recent), *self.written}
+        found = ((self.stamp(p, now), p) for p in places if self._born(p, now) and self._shown(p, now, deleted=deleted))
+        return [place for stamp, place in sorted(row for row in found if low <= row[0] < high)]
+
+    def _stamped(self, low: int, high: int) -> Iterator[int]:
+        stamps = self._stamps
+        if self._by_stamp is None:
+            self._by_stamp = array("q", sorted(range(self._of_world), key=stamps.__getitem__))
+        order = self._by_stamp
+        start = bisect_left(order, low // 1000 * 1000, key=stamps.__getitem__)
+        # Shown stamps are cut to the second, so that a raw one may lie up to a second past `high`.
+        stop = bisect_left(order, high + 1000, key=stamps.__getitem__)
+        return iter(order[start:stop])
+
+    def referring(self, name: str, values: Iterable[Any], now: int, *, deleted: bool = False) -> list[int]:
+        """Places whose field has one of the values (texts in any capitals), in order of id.
+
+        Indexed from the second call on, so that references and keys of large tables are found at once.
+        """
+        wanted = {_folded(value) for value in values}
+        if name in self.computed:
+            rows: Iterable[int] = range(len(self._numbers))
+        else:
+            index = self._index(name)
+            rows = {place for value in wanted for place in index.get(value, ())}
+        read = self.reader(name)
+        return sorted(
+            p
+            for p in rows
+            if self._born(p, now) and self._shown(p, now, deleted=deleted) and _folded(read(p, now)) in wanted
+        )
+
+    def _index(self, name: str) -> dict[Any, list[int]]:
+        """Value -> every place that has, or once had, it."""
+        if name not in self._indexes:
+            index: dict[Any, list[int]] = {}
+            renderer, now = self.renderers.get(name), self._moment.now
+            if renderer is not None:
+                for place in range(self._of_world):
+                    index.setdefault(_folded(renderer(self.items[place], now)), []).append(place)
+            for place, log in self.written.items():
+                if name in log.values:
+                    index.setdefault(_folded(log.values[name]), []).append(place)
+            self._indexes[name] = index
+        return self._indexes[name]
+
+    # ---- reading -----------------------------------------------------------------------------------------------------
+
+    def value(self, place: int, name: str, now: int) -> Any:
+        """One field's value now; None for a field that nobody ever set."""
+        return self.reader(name)(place, now)
+
+    def reader(self, name: str) -> Getter:
+        """A quick way to one field of many records."""
+        if name in self.computed:
+            return self.computed[name]
+        written, items, renderer, moment = self.written, self.items, self.renderers.get(name), self._moment
+        definition = self.object.fields.get(name)
+        absent = False if definition is not None and definition.type == "boolean" else None
+
+        def read(place: int, now: int) -> Any:
+            log = written.get(place)
+            if log is not None and name in log.values:
+                return log.values[name]
+            item = items[place]
+            return absent if renderer is None or item is None else renderer(item, now - moment.late)
+
+        return read
+
+    def stamp(self, place: int, now: int) -> int:
+        """SystemModstamp."""
+        log = self.written.get(place)
+        stamp = self._world_stamp(place, now)
+        return stamp if log is None or log.stamp <= stamp else log.stamp
+
+    def _world_stamp(self, place: int, now: int) -> int:
+        stamp = self._stamps[place]
+        for change in self._changes.get(place, ()):
+            if stamp < change <= now - self._moment.late:
+                stamp = change
+        return stamp - stamp % 1000
+
+    def _modified(self, place: int, now: int) -> int:
+        log = self.written.get(place)
+        stamp = self._world_stamp(place, now)
+        return stamp if log is None or log.modified <= stamp else log.modified
+
+    def _modified_by(self, place: int, now: int) -> str | None:
+        log = self.written.get(place)
+        if log is None or log.by is None or log.modified < self._world_stamp(place, now):
+            return self._by
+        return log.by
+
+    def _created_by(self, place: int, _now: int) -> str | None:
+        return self._by if place < self._of_world else self.written[place].values["CreatedById"]
+
+    # ---- changing ----------------------------------------------------------------------------------------------------
+
+    def touch(self, place: int) -> Written:
+        """The record's write log, made on first use."""
+        return self.written.setdefault(place, Written())
+
+    def write(
+        self,
+        place: int,
+        values: Mapping[str, Any],
+        now: int,
+        *,
+        by: str,
+        stamp: bool = True,
+        modified: bool = True,
+    ) -> None:
+        """Store checked values and move the stamps, also when nothing differs.
+
+        Args:
+            place: The record.
+            values: Field name -> value.
+            now: When.
+            by: User id.
+            stamp: Whether SystemModstamp moves (what only a formula's inputs did does not move it).
+            modified: Whether LastModifiedDate moves too (a system change moves SystemModstamp alone).
+        """
+        log = self.touch(place)
+        log.values.update(values)
+        for name, index in self._indexes.items():
+            if name in values:
+                index.setdefault(_folded(values[name]), []).append(place)
+        self._stamp(log, now, by, stamp=stamp, modified=modified)
+        self._tell("write", place, values, now, by)
+
+    @staticmethod
+    def _stamp(log: Written, now: int, by: str, *, stamp: bool = True, modified: bool = True) -> None:
+        second = now // 1000 * 1000
+        if stamp:
+            log.stamp = max(log.stamp, second)
+        if stamp and modified:
+            log.modified, log.by = max(log.modified, second), by
+
+    def insert(self, values: Mapping[str, Any], now: int, *, by: str) -> str:
+        """Make a record of checked values and give its id; defaults and the owner are filled in."""
+        number = max(self._numbers[-1] + 1 if self._numbers else 0, 1_000_000)
+        place = len(self._numbers)
+        self._numbers.append(number)
+        self.items.append(None)
+        self._created.append(now)
+        self._stamps.append(now)
+        filled = {f.name: f.default for f in self.object if f.default is not None}
+        if "OwnerId" in self.object.fields:
+            filled["OwnerId"] = by
+        filled.update({name: value for name, value in values.items() if value is not None or name not in filled})
+        log = self.written[place] = Written({**filled, "CreatedById": by})
+        for name, index in self._indexes.items():
+            index.setdefault(_folded(filled.get(name)), []).append(place)
+        self._stamp(log, now, by)
+        self._tell("insert", place, filled, now, by)
+        return self.id_at(place)
+
+    def delete(self, place: int, now: int, *, by: str, master: str | None = None) -> None:
+        """Move a record to the recycle bin; `master` is the id of the one it was merged into. The stamps move.
+
+        Kinds of record without `IsDeleted` (permissions and the like) have no recycle bin: they are gone at once.
+        """
+        if "IsDeleted" not in self.object.fields:
+            self.purge(place)
+            return
+        log = self.touch(place)
+        log.deleted_at, log.master = now, master
+        self._gone.add(place)
+        self._stamp(log, now, by)
+        self._tell("delete", place, {}, now, by)
+
+    def undelete(self, place: int, now: int, *, by: str) -> None:
+        """Take a record out of the recycle bin; the stamps move."""
+        log = self.touch(place)
+        log.deleted_at = log.master = None
+        self._gone.discard(place)
+        self._stamp(log, now, by)
+        self._tell("undelete", place, {}, now, by)
+
+    def purge(self, place: int) -> None:
+        """Remove a record without trace."""
+        log = self.touch(place)
+        log.purged = True
+        self._gone.add(place)
+        self._tell("purge", place, {}, self._moment.now, log.by or "")
+
+    def _tell(self, what: str, place: int, values: Mapping[str, Any], now: int, by: str) -> None:
+        self.version += 1
+        for listener in self.listeners:
+            listener(what, place, values, now, by)
+
+    def level_stamps(self, count: int) -> None:
+        """Let the first `count` records have been touched last by one and the same bulk load."""
+        there = [p for p in range(min(count, self._of_world)) if self._created[p] <= self._moment.now]
+        shared = max((self._stamps[p] for p in there), default=0)
+        for place in there:
+            self._stamps[place] = shared
+        self._by_stamp = None
+
+
+def _folded(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
