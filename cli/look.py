@@ -123,10 +123,13 @@ def explain(config: Path, out: Output, *, account: str) -> int:
         as_of = last_scored(agent)
         rows = [row for row in scored_rows(agent, as_of) if row.level == "account"]
         now = find_account(rows, account, held_names(agent))
+        tasks = task_lines(agent, now.crm_id)
     explanation = explain_row(agent.card, now)
     out.line(f"{now.name or now.crm_id}  ({now.crm_id}), as of {as_of:%Y-%m-%d %H:%M} UTC", style="bold")
     for line in explanation.sentences:
         out.line(line)
+    for line in tasks:
+        out.line(line, style="dim")
     if out.as_json:
         out.json(
             {
@@ -142,9 +145,27 @@ def explain(config: Path, out: Output, *, account: str) -> int:
                 "signals": [signal._asdict() for signal in now.signals],
                 "features": now.features,
                 "parts": explanation.parts,
+                "tasks": tasks,
             }
         )
     return OK
+
+
+def task_lines(agent: Agent, crm_id: str) -> list[str]:
+    """What became of our tasks on an account, as far as the CRM tells."""
+    known = {task.task_key: task for task in overview.own_tasks(agent.store, agent.crm.name, crm_id)}
+    lines = []
+    for key, (subject, sent) in agent.ledger.tasks_on([crm_id]).items():
+        task = known.get(key)
+        word, at = ("made", sent) if task is None else (_became(task), task.at)
+        lines.append(f"Task “{subject}”: {word} {at:%Y-%m-%d}.")
+    return lines
+
+
+def _became(task: overview.OwnTask) -> str:
+    if task.deleted:
+        return "deleted"
+    return "done" if task.closed else "open since"
 
 
 def last_scored(agent: Agent) -> datetime:

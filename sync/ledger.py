@@ -144,6 +144,12 @@ class Ledger:
         rows = self._rows("SELECT key FROM op WHERE object = 'task' AND state NOT IN ('retry', 'dropped')", ())
         return frozenset(key for (key,) in rows)
 
+    def tasks_on(self, account_ids: Iterable[str]) -> dict[str, tuple[str, datetime]]:
+        """Tasks made on these accounts, the oldest first: key -> subject, and when it was sent."""
+        wanted = set(account_ids)
+        ops = self._ops("object = 'task' AND state = 'confirmed'")
+        return {op.key: (str(op.values["subject"]), op.sent_at) for op in ops if op.values.get("account_id") in wanted}
+
     def doubt(self, ops: Iterable[Op], now: datetime) -> None:
         """Mark operations found in `sending` after a crash as unclear."""
         self._move(ops, "in_doubt", now)

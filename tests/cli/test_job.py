@@ -156,6 +156,9 @@ def test_status_explain_and_score(site: Site) -> None:
     assert by_id.code == 0, by_id.err
     assert by_id.data["crm_id"] == account["record_id"]
     assert by_id.data["signals"]
+    task = next(item for item in synced.data["changes"] if item.get("playbook"))
+    said = site.run("explain", task["account_id"])
+    assert f"Task “{task['subject']}”: made 2026-11-01." in said.out
     nobody = site.run("explain", "no such customer")
     assert nobody.code == 1
     assert "no scored account" in nobody.err
