@@ -20,6 +20,7 @@ from connectors.base import Clock, Quota
 from connectors.errors import MissingPermissionError, NotFoundError, RequestError, ShapeError
 from connectors.http import Http
 from connectors.salesforce_auth import HOSTS, Keys, LibrarySession, Login
+from connectors.salesforce_composite import unwrapped, wrapped
 from connectors.salesforce_rules import API_VERSION, GRANT, RULES, Usage, error_codes, is_not_there
 from connectors.vendor_clock import VendorClock
 
@@ -214,7 +215,7 @@ class Api:
         """Every page of a query, as parsed bodies with a list of "records"; how many rows a page has is not promised.
 
         Args:
-            soql: The query; at most about 14,000 characters once it is quoted.
+            soql: The query. One that is too long for an address goes in a body; it counts as one call all the same.
             purpose: What it is counted under.
             all_rows: Deleted, merged and archived rows too.
             batch: Rows a page to ask for, 200 to 2000; Salesforce may send fewer.
@@ -222,14 +223,15 @@ class Api:
 
         Raises:
             CursorExpiredError: The rest of the list is gone; start the query again.
-            RequestError: The query is too long.
             ShapeError: An answer is not a page, or the paging goes in circles.
         """
         rest = rest or ("queryAll" if all_rows else "query")
-        if len(self.http.url(self.path(rest))) + len(urlencode({"q": soql})) + 1 > MOST_URI:
-            raise RequestError("a query is too long for an address.", vendor=self.name, code="URI_TOO_LONG")
         headers = {"Sforce-Query-Options": f"batchSize={batch}"} if batch else None
-        page = self.json("GET", rest, purpose=purpose, params={"q": soql}, headers=headers)
+        if len(self.http.url(self.path(rest))) + len(urlencode({"q": soql})) + 1 > MOST_URI:
+            body = wrapped(self.path(rest), soql)
+            page = unwrapped(self.json("POST", "composite", purpose=purpose, body=body, repeatable=True), self.name)
+        else:
+            page = self.json("GET", rest, purpose=purpose, params={"q": soql}, headers=headers)
         seen: set[str] = set()
         while True:
             if not isinstance(page, dict) or not isinstance(page.get("records"), list):

@@ -5,10 +5,11 @@ Facts, from Salesforce's SOQL reference: text is in single quotes with backslash
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from connectors.base import Row
 from connectors.errors import RequestError
 
 _NAME = r"[A-Za-z][A-Za-z0-9_]{0,79}"
@@ -93,3 +94,20 @@ def select(obj: str, fields: Sequence[str], conditions: Sequence[str] = (), *, o
     if conditions:
         text += " WHERE " + " AND ".join(conditions)
     return text + " ORDER BY SystemModstamp, Id" if ordered else text
+
+
+def tidy(row: Mapping[str, Any]) -> Row:
+    """A row without Salesforce's "attributes" at any level; a parent of whom nothing is known is None.
+
+    So a row is the same whichever way it came: a CSV file cannot tell an empty parent from none.
+    """
+    return {
+        name: (_parent(value) if isinstance(value, dict) else value)
+        for name, value in row.items()
+        if name != "attributes"
+    }
+
+
+def _parent(value: Mapping[str, Any]) -> Row | None:
+    held = tidy(value)
+    return held if any(one is not None for one in held.values()) else None
