@@ -1,0 +1,265 @@
+"""The REST resources `query` and `queryAll`, and the cursors behind their further pages.
+
+A cursor remembers which records the query found, and shows them as they are when their page is asked for; what was
+deleted or purged in between is left out, so that a page may be shorter than it should. Cursors can be read again and in
+any order until they expire. Salesforce documents 2 days of life, pages of 200 to 2,000 rows, and that a page may have
+fewer rows than asked for.
+"""
+
+import json
+import re
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from sandbox.salesforce_errors import SfError
+from sandbox.salesforce_http import Call, Reply, Route
+from sandbox.salesforce_ids import full
+from sandbox.salesforce_org import Org
+from sandbox.salesforce_soql import parse
+from sandbox.salesforce_soql_fields import Node, Scope
+from sandbox.salesforce_soql_run import Found, run
+from sandbox.salesforce_soql_tree import Query, malformed, refused
+from sandbox.salesforce_store import Table
+from sandbox.salesforce_types import NUMBER_TYPES, FieldDef
+
+LEAST_ROWS, MOST_ROWS = 200, 2000
+"""What `batchSize` may ask for; other numbers are brought into that range."""
+JSON_TYPE = {"Content-Type": "application/json;charset=UTF-8"}
+
+_BATCH = re.compile(r"batchSize\s*=\s*(\d+)", re.IGNORECASE)
+_LOCATOR = re.compile(r"(01g\w{12}(?:\w{3})?)-(\d{1,9})")
+_HOUR_MS = 3_600_000
+
+
+# ---- values as JSON --------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1 << 17)
+def datetime_text(ms: int) -> str:
+    """A moment as REST answers write it."""
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}+0000"
+
+
+def _moment(value: int | None) -> str | None:
+    return None if value is None else datetime_text(value)
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def converter(field: FieldDef | None) -> Callable[[Any], Any] | None:
+    """What turns a field's values into JSON; None when they can stay as they are."""
+    if field is None or field.type == "int":
+        return None
+    if field.type == "datetime":
+        return _moment
+    return _float if field.type in NUMBER_TYPES else None
+
+
+class Records:
+    """Writes records as JSON objects, the way one query wants them.
+
+    Args:
+        scope: What the query names.
+        node: The fields wanted.
+        root: Path of the version, "/services/data/v64.0".
+    """
+
+    def __init__(self, scope: Scope, node: Node, root: str) -> None:
+        self._scope = scope
+        self._node = node
+        self._root = root
+
+    def page(self, places: Sequence[int]) -> list[dict[str, Any]]:
+        """Many records of the kind asked for, column by column, which is much quicker than row by row."""
+        node, table, now = self._node, self._scope.table, self._scope.org.now
+        columns = [self._attributes(table, node.object.name, places)]
+        for item in node.items.values():
+            if isinstance(item, Node):
+                columns.append(self._parents(table, item, places))
+                continue
+            read, convert = table.reader(item.name), converter(item)
+            values = [read(place, now) for place in places]
+            columns.append(values if convert is None else [convert(value) for value in values])
+        names = ["attributes", *node.items]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def _attributes(self, table: Table, kind: str, places: Sequence[int]) -> list[Any]:
+        head = f"{self._root}/sobjects/{table.object.name}/"
+        return [{"type": kind, "url": head + table.id_at(place)} for place in places]
+
+    def _parents(self, table: Table, node: Node, places: Sequence[int]) -> list[Any]:
+        """The parent of each record, written once for each parent."""
+        assert node.reference is not None  # noqa: S101 - only the top has none
+        read, now = table.reader(node.reference.name), self._scope.org.now
+        known: dict[str | None, Any] = {}
+        shown = []
+        for place in places:
+            key = read(place, now)
+            if key not in known:
+                known[key] = self._parent(node, key)
+            shown.append(known[key])
+        return shown
+
+    def _parent(self, node: Node, record_id: str | None) -> dict[str, Any] | None:
+        assert node.reference is not None  # noqa: S101 - only the top has none
+        spot = self._scope.spot(node.reference, record_id)
+        if spot is None:
+            return None
+        table, place = spot
+        shown: dict[str, Any] = {"attributes": self._attributes(table, node.object.name, [place])[0]}
+        for name, item in node.items.items():
+            if isinstance(item, Node):
+                shown[name] = self._parents(table, item, [place])[0]
+            else:
+                value, convert = self._scope.reading(node.object, name)(spot), converter(item)
+                shown[name] = value if convert is None else convert(value)
+        return shown
+
+
+# ---- cursors ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The records that a query found.
+
+    Attributes:
+        query: What was asked.
+        user: By whom; nobody else may go on.
+        everything: Whether deleted and archived records count too.
+        places: The records, in order.
+        expires: Epoch milliseconds.
+    """
+
+    query: Query
+    user: str
+    everything: bool
+    places: "array[int]"
+    expires: int
+
+
+class Cursors:
+    """The org's open cursors, by id."""
+
+    def __init__(self, org: Org) -> None:
+        self._org = org
+        self._open: dict[str, Cursor] = {}
+        self._made = 0
+
+    def add(self, query: Query, user: str, places: Sequence[int], *, everything: bool) -> str:
+        """Open a cursor and give its id."""
+        now = self._org.now
+        for old in [key for key, cursor in self._open.items() if cursor.expires <= now]:
+            del self._open[old]
+        self._made += 1
+        key = full(f"01gHf{self._made:010d}")
+        expires = now + round(self._org.options.cursor_hours * _HOUR_MS)
+        self._open[key] = Cursor(query, user, everything, array("q", places), expires)
+        return key
+
+    def find(self, locator: str, user: str) -> tuple[str, Cursor, int]:
+        """A cursor and where in it a locator points. Raises 400 `INVALID_QUERY_LOCATOR`."""
+        parts = _LOCATOR.fullmatch(locator)
+        key = "" if parts is None else full(parts[1][:15])
+        cursor = self._open.get(key)
+        lives = cursor is not None and cursor.user == user and self._org.now < cursor.expires
+        start = int(parts[2]) if parts is not None else 0
+        if cursor is None or not lives or start >= len(cursor.places):
+            raise refused("INVALID_QUERY_LOCATOR", "invalid query locator")
+        return key, cursor, start
+
+    def expire(self) -> int:
+        """Let all open cursors expire now; gives how many there were."""
+        count = len(self._open)
+        self._open.clear()
+        return count
+
+
+# ---- operations ------------------------------------------------------------------------------------------------------
+
+
+def rows_on_page(org: Org, call: Call) -> int:
+    """How many rows a page has: what the client asks for, unless the server gives fewer."""
+    asked = _BATCH.search(call.header("Sforce-Query-Options"))
+    rows = MOST_ROWS if asked is None else min(max(int(asked[1]), LEAST_ROWS), MOST_ROWS)
+    return max(1, min(rows, org.options.page_rows))
+
+
+def _ask(org: Org, call: Call, *, everything: bool) -> Reply:
+    text = call.query.get("q")
+    if text is None:
+        raise malformed("A query string has to be specified")
+    if org.options.query_timeout:
+        raise SfError(400, "QUERY_TIMEOUT", "Your query request was running for too long.")
+    query = parse(text)
+    found = run(org, call.user, query, everything=everything)
+    if found.groups is not None:
+        return _answer(found.count, None, [_group(row) for row in found.groups])
+    rows = rows_on_page(org, call)
+    locator = None
+    if len(found.places) > rows:
+        key = org.part(Cursors).add(query, call.user, found.places, everything=everything)
+        locator = f"{key}-{rows}"
+    return _page(call, found, found.places[:rows], locator)
+
+
+def _group(row: Mapping[str, tuple[FieldDef | None, Any]]) -> dict[str, Any]:
+    shown: dict[str, Any] = {"attributes": {"type": "AggregateResult"}}
+    for name, (field, value) in row.items():
+        convert = converter(field)
+        shown[name] = value if convert is None else convert(value)
+    return shown
+
+
+def _page(call: Call, found: Found, places: Sequence[int], locator: str | None) -> Reply:
+    records = Records(found.scope, found.node, call.path("").rstrip("/")).page(places)
+    return _answer(found.count, None if locator is None else call.path(f"query/{locator}"), records)
+
+
+def _answer(count: int, following: str | None, records: list[dict[str, Any]]) -> Reply:
+    body: dict[str, Any] = {"totalSize": count, "done": following is None}
+    if following is not None:
+        body["nextRecordsUrl"] = following
+    body["records"] = records
+    return 200, json.dumps(body, ensure_ascii=False, separators=(",", ":")), JSON_TYPE
+
+
+def query(org: Org, call: Call) -> Reply:
+    """`GET query?q=`: the first page of what lives."""
+    return _ask(org, call, everything=False)
+
+
+def query_all(org: Org, call: Call) -> Reply:
+    """`GET queryAll?q=`: deleted and archived records too."""
+    return _ask(org, call, everything=True)
+
+
+def more(org: Org, call: Call) -> Reply:
+    """`GET query/LOCATOR` (or `queryAll/LOCATOR`): a further page."""
+    key, cursor, start = org.part(Cursors).find(call.params["locator"], call.user)
+    scope = Scope(org, call.user, cursor.query)
+    node, columns = scope.wanted()
+    stop = start + rows_on_page(org, call)
+    places = [p for p in cursor.places[start:stop] if _still_there(scope.table, p, everything=cursor.everything)]
+    locator = f"{key}-{stop}" if stop < len(cursor.places) else None
+    return _page(call, Found(scope, node, columns, places, len(cursor.places)), places, locator)
+
+
+def _still_there(table: Table, place: int, *, everything: bool) -> bool:
+    if not table.deleted(place):
+        return True
+    return everything and table.place(table.id_at(place)) is not None
+
+
+ROUTES = (
+    Route("GET", "query", query),
+    Route("GET", "queryAll", query_all),
+    Route("GET", "query/{locator}", more),
+    Route("GET", "queryAll/{locator}", more),
+)
