@@ -86,9 +86,8 @@ class Http:
         timeout: Seconds to connect, and seconds without a byte.
         deadline: Seconds for one request with all its attempts and waits.
         hosts: Host suffixes the base URL may point to besides loopback; empty allows any.
-        refresh: Makes fresh authentication headers, before the first request where `auth` has none and when the vendor
-            says that they have expired: at most once for each expiry and each request, by one thread for all. It may
-            raise a `ConnectorError`, and sends what it has to send by a session of its own.
+        refresh: Makes fresh authentication headers when the vendor says that they have expired, once for each expiry,
+            by a session of its own; it may raise a `ConnectorError`.
         on_headers: Sees the headers of every answer, for rate limits and quota.
         codes: Finds the vendor's codes in the parsed body of a refusal; `rules` match on them.
         rng: Source of jitter.
@@ -132,8 +131,7 @@ class Http:
         self._retrier = Retrier(clock, deadline, rng or random.Random())
         self._on_headers = on_headers
         self._refresh = refresh
-        # What `refresh` made; {} before it was asked for the first time, None while `auth` is still good.
-        self._token: Mapping[str, str] | None = {} if auth == {} else None
+        self._token: Mapping[str, str] | None = {} if auth == {} else None  # what `refresh` made; None: still `auth`
         self._lock = threading.Lock()
         self._renewing = threading.Lock()
         REDACTOR.add(secrets)
