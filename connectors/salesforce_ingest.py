@@ -207,7 +207,7 @@ def files(updates: Sequence[Update]) -> Iterator[bytes]:
     for update in updates:
         cells = (to_cell(update.values[name]) if name in update.values else "" for name in names)
         writer.writerow([update.record_id, *cells])
-    data = text.getvalue().encode()
+    data = text.getvalue().encode("utf-8", "replace")
     if len(data) > MOST_BYTES and len(updates) > 1:
         middle = len(updates) // 2
         yield from files(updates[:middle])

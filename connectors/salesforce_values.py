@@ -25,7 +25,6 @@ EMPTY_CELL = "#N/A"
 MOST_CHOICES = 100
 """Most values selected at once in a multi-select picklist."""
 
-_SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _ID = re.compile(r"[0-9A-Za-z]{15}(?:[A-Z0-5]{3})?")
 _NUMBERS = frozenset({"double", "currency", "percent", "int", "long"})
 _TEXTS = frozenset({"string", "textarea", "url", "email", "phone", "combobox", "encryptedstring", "reference", "id"})
@@ -37,19 +36,14 @@ Objection = tuple[str, str]
 
 
 def short_id(text: str | None, kind: str = "") -> str | None:
-    """The 15 characters that tell records apart; None when the text is not an id, or not one of this kind.
+    """The 15 characters that tell records apart, of an id in its short or long form.
 
-    An id may have three characters more, which follow from the first 15; where they do not, somebody has changed
-    capitals, and Salesforce would take it for another record.
+    None when the text does not look like an id, or not like one of a record of this kind. The long form's three last
+    characters say again which letters are capitals; that they are right is left to Salesforce.
     """
     if text is None or not _ID.fullmatch(text) or not text.startswith(PREFIXES.get(kind, "")):
         return None
-    return text[:15] if len(text) == 15 or text[15:] == _suffix(text) else None
-
-
-def _suffix(text: str) -> str:
-    fives = (text[start : start + 5] for start in (0, 5, 10))
-    return "".join(_SUFFIX[sum(1 << i for i, c in enumerate(five) if c.isupper())] for five in fives)
+    return text[:15]
 
 
 def to_json(value: Value) -> Any:

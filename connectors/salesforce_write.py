@@ -14,6 +14,7 @@ What Salesforce does to writes, from its public REST guide and public issues, an
 - an owner who has left refuses a task: the fallback gets it, or nobody in particular.
 """
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -132,8 +133,10 @@ def _refusal(change: Change, fields: Mapping[str, Row] | None) -> Refusal | None
     kind = OBJECTS[change.object]
     if short_id(change.record_id, kind) is None:
         return Refusal("MALFORMED_ID", f"{str(change.record_id)[:40]!r} is not the id of a record of {kind}")
-    for name, value in change.values.items() if fields is not None else ():
-        reason = objection(_field(fields, name), value)
+    for name, value in change.values.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            return Refusal("INVALID_TYPE_ON_FIELD_IN_RECORD", f"{name}: {value} is not a number.", (name,))
+        reason = objection(_field(fields, name), value) if fields is not None else None
         if reason is not None:
             return Refusal(reason[0], f"{name}: {reason[1]}.", (name,))
     return None
