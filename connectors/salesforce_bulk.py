@@ -120,8 +120,13 @@ class Bulk:
             raise ShapeError("a bulk job was made without an id.", vendor=self.api.name)
         return found
 
-    def wait(self, job: str, *, purpose: str) -> int | None:
+    def wait(self, job: str, *, purpose: str, fresh: bool) -> int | None:
         """Wait until a job is done; gives the number of its rows, None when Salesforce does not say.
+
+        Args:
+            job: Its id.
+            purpose: What the calls are counted under.
+            fresh: It was just made, so that it need not be asked at once.
 
         Raises:
             CursorExpiredError: There is no such job any more.
@@ -129,6 +134,8 @@ class Bulk:
             TransientError: It takes longer than `PATIENCE`.
         """
         began, wait = self.api.clock.monotonic(), FIRST_WAIT
+        if fresh:
+            self.api.clock.sleep(wait)
         while True:
             with _gone_is_expired():
                 told = self.api.json("GET", f"jobs/query/{job}", purpose=purpose)

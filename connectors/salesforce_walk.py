@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.base import Row
-from connectors.errors import ConnectorError, CursorExpiredError, ShapeError, TransientError
+from connectors.errors import ConnectorError, CursorExpiredError, MissingPermissionError, ShapeError, TransientError
 from connectors.http import refused_with
 from connectors.salesforce_api import Api
 from connectors.salesforce_kinds import Kind
@@ -53,14 +53,22 @@ class Walk:
         fields: Gives the fields to ask for, at the time of each query.
         low: From when on; None for everything.
         key: Where an earlier walk has got to.
+        cope: Sees why fields were refused; raises it again, or makes `fields` give others.
     """
 
     def __init__(
-        self, api: Api, kind: Kind, fields: Callable[[], Sequence[str]], low: datetime | None, key: Key | None
+        self,
+        api: Api,
+        kind: Kind,
+        fields: Callable[[], Sequence[str]],
+        low: datetime | None,
+        key: Key | None,
+        cope: Callable[[MissingPermissionError], None],
     ) -> None:
         self.api = api
         self.kind = kind
         self._fields = fields
+        self._cope = cope
         self._low = low
         self._key = key
         self._until: datetime | None = None
@@ -78,6 +86,8 @@ class Walk:
                 yield from self._query()
             except (CursorExpiredError, _ShortError) as error:
                 self._again(error)
+            except MissingPermissionError as error:
+                self._cope(error)
             except TransientError as error:
                 if not refused_with(error, "QUERY_TIMEOUT"):
                     raise
