@@ -2,7 +2,8 @@
 
 The query API allows 60 calls an hour and there is no feed of changes, so profiles are listed once a day. A listing that
 the hour's calls do not suffice for goes on in the next hour, with the vendor's session id, where it was. `total` is not
-trusted: a page shorter than `page_size` is the last one.
+trusted: a page shorter than `page_size` is the last one. Only an empty page that `total` speaks against is asked for
+once more, since records that a list leaves out count as gone.
 """
 
 import json
@@ -67,6 +68,8 @@ class Profiles:
         whole, done = "session" not in run, False
         while not done:
             page = self._page(name, group, run)
+            if not page["results"] and _promised(page) > run.get("page", 0) * (page.get("page_size") or PAGE):
+                page = self._page(name, group, run)
             rows = [_with_text_id(row) for row in page["results"]]
             done = len(rows) < (page.get("page_size") or PAGE)
             run = {**run, "session": page.get("session_id"), "page": run.get("page", 0) + 1}
@@ -110,7 +113,7 @@ def _checked(body: bytes, asked: int) -> State:
     except ValueError:
         raise ShapeError("engage answered with JSON that is not complete.", vendor="mixpanel") from None
     rows = page.get("results") if isinstance(page, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    if not isinstance(rows, list):
         raise ShapeError("a page of profiles holds no list of records.", vendor="mixpanel")
     if page.get("page", asked) != asked:
         raise ShapeError(f"engage answered page {page['page']} when asked for {asked}.", vendor="mixpanel")
@@ -118,7 +121,15 @@ def _checked(body: bytes, asked: int) -> State:
     return result
 
 
-def _with_text_id(row: Row) -> Row:
-    """Ids are text everywhere else; here a numeric one comes as a JSON number."""
+def _promised(page: State) -> int:
+    """How many profiles Mixpanel says there are; 0 when it does not say."""
+    total = page.get("total")
+    return total if isinstance(total, int) else 0
+
+
+def _with_text_id(row: Any) -> Row:
+    """Ids are text everywhere else; here a numeric one comes as a JSON number. What is no object gets no id at all."""
+    if not isinstance(row, dict):
+        return {"unreadable": row}
     number = row.get("$distinct_id")
     return {**row, "$distinct_id": str(number)} if isinstance(number, int) else row

@@ -87,8 +87,8 @@ class Pages:
     def tickets(self, cursor: str | None) -> Iterator[Batch]:
         """Changed tickets with their metric sets; deleted ones as ids."""
         for batch in self._export("tickets", cursor, include="metric_sets"):
-            deleted = tuple(str(row["id"]) for row in batch.rows if row.get("status") == "deleted")
-            rows = [row for row in batch.rows if row.get("status") != "deleted"]
+            deleted = tuple(str(row["id"]) for row in batch.rows if _deleted(row))
+            rows = [row for row in batch.rows if not _deleted(row)]
             if cursor is not None:
                 self._touched.add(rows)
             yield Batch(rows, batch.cursor, deleted=deleted, server_time=batch.server_time)
@@ -120,7 +120,7 @@ class Pages:
         state = load(cursor, "zendesk")
         began, full = self.clock.now(), self.due(state, "listed")
         start = 0 if full else min(int(state["start"]), int(began.timestamp()) - SAFE_LAG)
-        seen: set[tuple[Any, Any]] = set()
+        seen: set[tuple[str, str]] = set()
         done = False
         while not done:
             params = {"start_time": start, "per_page": EXPORT_PAGE}
@@ -130,6 +130,8 @@ class Pages:
                 return
             rows, seen = _fresh(rows_of(page, "organizations"), seen)
             end = max(start, page.get("end_time") or 0)
+            if page["organizations"] and end == start and page.get("end_of_stream") is False:
+                raise ShapeError("organizations export gave the same time twice before its end.", vendor="zendesk")
             done = page.get("end_of_stream") is True or end == start
             listed = began.isoformat() if full and done else state.get("listed")
             place = dump({"start": end, "listed": listed})
@@ -200,25 +202,33 @@ class Pages:
 
 
 def rows_of(page: Mapping[str, Any], key: str) -> list[Row]:
-    """The records of a page. Raises `ShapeError` when it has no list of objects under that key."""
+    """The records of a page. What is no object becomes one without an id, to be set aside like any such row.
+
+    Raises:
+        ShapeError: It has no list under that key.
+    """
     rows = page.get(key)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    if not isinstance(rows, list):
         raise ShapeError(f"a page of {key} holds no list of records.", vendor="zendesk")
-    return rows
+    return [row if isinstance(row, dict) else {"unreadable": row} for row in rows]
 
 
 def _fold(rows: list[Row], page: Mapping[str, Any]) -> list[Row]:
     """Put each ticket's metric set, which comes beside the tickets, into its ticket."""
-    sets = {item.get("ticket_id"): item for item in page.get("metric_sets") or () if isinstance(item, dict)}
+    sets = {str(item.get("ticket_id")): item for item in page.get("metric_sets") or () if isinstance(item, dict)}
     for row in rows if sets else ():
-        if row.get("id") in sets:
-            row["_metric_set"] = sets[row["id"]]
+        if (key := str(row.get("id"))) in sets:
+            row["_metric_set"] = sets[key]
     return rows
 
 
-def _fresh(rows: list[Row], seen: set[tuple[Any, Any]]) -> tuple[list[Row], set[tuple[Any, Any]]]:
+def _deleted(row: Row) -> bool:
+    return row.get("status") == "deleted" and row.get("id") is not None
+
+
+def _fresh(rows: list[Row], seen: set[tuple[str, str]]) -> tuple[list[Row], set[tuple[str, str]]]:
     """Rows the page before did not bring in the same version: a page begins with the last second of the one before."""
-    keys = [(row.get("id"), row.get("updated_at")) for row in rows]
+    keys = [(str(row.get("id")), str(row.get("updated_at"))) for row in rows]
     return [row for row, key in zip(rows, keys, strict=True) if key not in seen], set(keys)
 
 

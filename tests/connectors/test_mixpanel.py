@@ -309,7 +309,6 @@ def test_other_refusals_are_passed_on(mixpanel: Mixpanel, sandbox: Sandbox) -> N
         "{",
         [],
         {"results": None},
-        {"results": ["text"]},
         {"page": 7, "results": []},
         {"page_size": 1, "results": [{"$distinct_id": "a"}]},
     ],
@@ -318,6 +317,27 @@ def test_a_page_of_another_shape_is_refused(mixpanel: Mixpanel, sandbox: Sandbox
     sandbox.faults.add(Fault("status", path="engage", status=200, body=body, times=99))
     with pytest.raises(ShapeError):
         pull(mixpanel, "profiles")
+
+
+def test_an_empty_page_is_believed_when_it_comes_twice_or_the_total_agrees(
+    mixpanel: Mixpanel, sandbox: Sandbox, small_pages: int
+) -> None:
+    whole = ids(pull(mixpanel, "profiles"))
+    empty = {"page": 1, "page_size": small_pages, "session_id": "s", "total": 99, "results": []}
+    sandbox.faults.add(Fault("status", path="engage", status=200, body=empty, nth=2))
+    assert ids(pull(mixpanel, "profiles")) == whole
+    sandbox.faults.clear()
+    sandbox.faults.add(Fault("status", path="engage", status=200, body=empty, nth=range(2, 9)))
+    assert ids(pull(mixpanel, "profiles")) == whole[:small_pages]
+    sandbox.faults.clear()
+    sandbox.faults.add(Fault("status", path="engage", status=200, body=empty | {"total": small_pages}, nth=2))
+    assert ids(pull(mixpanel, "profiles")) == whole[:small_pages]
+
+
+def test_a_row_that_is_no_object_is_passed_on_without_an_id(mixpanel: Mixpanel, sandbox: Sandbox) -> None:
+    body = {"page": 0, "page_size": 1000, "results": ["text", {"$distinct_id": "a", "$properties": {}}]}
+    sandbox.faults.add(Fault("status", path="engage", status=200, body=body))
+    assert rows(pull(mixpanel, "profiles")) == [{"unreadable": "text"}, body["results"][1]]  # type: ignore[index]  # a list
 
 
 def test_the_shared_hour_may_be_used_up_by_others(mixpanel: Mixpanel, sandbox: Sandbox) -> None:

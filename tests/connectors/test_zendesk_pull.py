@@ -281,6 +281,25 @@ def test_a_page_that_does_not_move_on_ends_the_stream(desk: Desk) -> None:
     assert desk.source.calls["organizations"] == 1
 
 
+def test_a_page_that_repeats_its_second_before_the_end_is_no_whole_listing(desk: Desk) -> None:
+    page = {"organizations": [{"id": 1}], "end_time": 7, "count": 1, "end_of_stream": False}
+    desk.sandbox.faults.add(Fault("status", path="organizations", status=200, body=page, times=9))
+    with pytest.raises(ShapeError, match="same time twice"):
+        desk.batches("organizations")
+
+
+def test_rows_without_a_usable_id_are_passed_on_for_mapping_to_judge(desk: Desk) -> None:
+    bad: list[Any] = [None, "text", {"status": "deleted"}, {"id": {"nested": 1}}]
+    body = {"tickets": bad, "metric_sets": [{"ticket_id": 1}], "end_of_stream": True, "after_cursor": "x"}
+    desk.sandbox.faults.add(Fault("status", path="tickets", status=200, body=body))
+    (batch,) = desk.batches("tickets")
+    assert batch.rows == [{"unreadable": None}, {"unreadable": "text"}, *bad[2:]]
+    assert batch.deleted == ()
+    body = {"organizations": bad, "end_of_stream": True, "end_time": 7}
+    desk.sandbox.faults.add(Fault("status", path="organizations", status=200, body=body))
+    assert len(desk.rows("organizations")) == 4
+
+
 def test_pages_that_meet_in_a_second_bring_its_records_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     everything = sorted(ids(desk.rows("organizations")))
     small_pages(monkeypatch, export=7)
