@@ -100,7 +100,8 @@ class MixpanelVendor(Vendor):
 
     Actions of `mutate`: `late_event` (`user_id`, `time`; optional `name`, `company_id`, `insert_id`, `arrived`),
     `merge_device` (`device_id`), `terminate_export` (optional `after` lines, `times`), `edit_profile` (`user_id`,
-    `properties`), `query_api` (`enabled`).
+    `properties`), `edit_group` (`group`, `properties`), `delete_profile` (`user_id`), `delete_group` (`group`),
+    `query_api` (`enabled`).
     """
 
     name = "mixpanel"
@@ -230,6 +231,9 @@ class MixpanelVendor(Vendor):
             "merge_device": self._merge_device,
             "terminate_export": self._terminate_export,
             "edit_profile": self._edit_profile,
+            "edit_group": self._edit_group,
+            "delete_profile": self._delete_profile,
+            "delete_group": self._delete_group,
             "query_api": self._switch_query_api,
         }
         if action not in actions:
@@ -240,6 +244,12 @@ class MixpanelVendor(Vendor):
         index = self.profiles.person(str(user_id))
         if index is None:
             raise ValueError(f"mixpanel has no user {user_id!r}")
+        return index
+
+    def _group(self, group_key: str) -> int:
+        index = self.profiles.group(str(group_key))
+        if index is None:
+            raise ValueError(f"mixpanel has no group {group_key!r}")
         return index
 
     def _late_event(self, args: Mapping[str, Any]) -> Any:
@@ -280,6 +290,19 @@ class MixpanelVendor(Vendor):
         index = self._person(args["user_id"])
         self.profiles.edits.setdefault(index, {}).update(args["properties"])
         return {"$distinct_id": args["user_id"]}
+
+    def _edit_group(self, args: Mapping[str, Any]) -> Any:
+        self.profiles.group_edits.setdefault(self._group(args["group"]), {}).update(args["properties"])
+        return {"$distinct_id": args["group"]}
+
+    def _delete_profile(self, args: Mapping[str, Any]) -> Any:
+        """A profile goes for good, as the engage endpoint's `$delete` makes it; events stay."""
+        self.profiles.deleted.add(("person", self._person(args["user_id"])))
+        return {"$distinct_id": args["user_id"]}
+
+    def _delete_group(self, args: Mapping[str, Any]) -> Any:
+        self.profiles.deleted.add(("group", self._group(args["group"])))
+        return {"$distinct_id": args["group"]}
 
     def _switch_query_api(self, args: Mapping[str, Any]) -> Any:
         self.options = replace(self.options, query_api=bool(args["enabled"]))

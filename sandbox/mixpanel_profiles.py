@@ -46,7 +46,8 @@ class Profiles:
         book: The events; they tell when somebody was last seen.
         zone: The project's time zone, in which stamps without a zone are meant.
 
-    `edits` holds properties changed by hand, `noted` the time in milliseconds of events put in by hand, per person.
+    `edits` holds properties changed by hand per person and `group_edits` per group, `deleted` the (kind, key) of
+    deleted profiles, `noted` the time in milliseconds of events put in by hand, per person.
     """
 
     def __init__(self, world: World, book: EventBook, zone: tzinfo) -> None:
@@ -54,6 +55,8 @@ class Profiles:
         self.book = book
         self.zone = zone
         self.edits: dict[int, Json] = {}
+        self.group_edits: dict[int, Json] = {}
+        self.deleted: set[tuple[str, int]] = set()
         self.noted: dict[int, int] = {}
         self._people = [i for i, p in enumerate(world.people) if p.product_user_id is not None]
         self._last_seen: Column = np.zeros(len(world.people) + 1, dtype=np.int64)
@@ -64,6 +67,10 @@ class Profiles:
     def person(self, user_id: str) -> int | None:
         """Index of the person with that product user id."""
         return next((i for i in self._people if self.world.people[i].product_user_id == user_id), None)
+
+    def group(self, group_key: str) -> int | None:
+        """Index of the company with that group key."""
+        return next((i for i, c in enumerate(self.world.companies) if c.product_id == group_key), None)
 
     def engage(self, params: Mapping[str, str], now: datetime) -> Json:
         """One page. Raises `QueryError` for what the vendor answers with 400."""
@@ -97,6 +104,7 @@ class Profiles:
             self._refresh(now)
             kind = "person"
             keys = list(self._users(now))
+        keys = [key for key in keys if (kind, key) not in self.deleted]
         keys = self._filtered(kind, keys, params)
         self._made += 1
         name = f"{int(now.timestamp())}-{self._made * 7919 % 0xFFFFFF:06X}"
@@ -204,7 +212,10 @@ class Profiles:
             "seats": 5 + index % 50,
             "$created": company.customer_since.isoformat() + "T00:00:00",
         }
-        return {"$distinct_id": _json_id(company.product_id), "$properties": properties}
+        return {
+            "$distinct_id": _json_id(company.product_id),
+            "$properties": properties | self.group_edits.get(index, {}),
+        }
 
     def _refresh(self, now: datetime) -> None:
         """Bring "last seen" up to now: later only for the days that may have changed.
