@@ -1,0 +1,199 @@
+"""Any source in trouble: patient with what passes, plain about what does not, and nothing of it costs a record."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from connectors.base import Row
+from connectors.errors import (
+    ConnectorError,
+    CredentialsError,
+    MissingPermissionError,
+    QuotaError,
+    ShapeError,
+    TransientError,
+)
+from tests.conformance.rigs.base import ALWAYS, Held, Rig
+
+PASSING: Sequence[dict[str, Any]] = (
+    {"kind": "status", "status": 500},
+    {"kind": "status", "status": 502},
+    {"kind": "status", "status": 503},
+    {"kind": "status", "status": 504},
+    {"kind": "html", "status": 200},
+    {"kind": "html", "status": 502},
+    {"kind": "reset"},
+    {"kind": "cut"},
+    {"kind": "timeout_before"},
+    {"kind": "timeout_after"},
+)
+"""What a network does for a moment, and what it may do for a day."""
+
+
+def label(fault: dict[str, Any]) -> str:
+    return "-".join(str(value) for value in fault.values())
+
+
+def told(rig: Rig, error: ConnectorError, *, advice: bool = False) -> None:
+    """Every error names its vendor, the ones for people say what to do, and none shows a secret."""
+    assert error.vendor == rig.vendor
+    assert error.message
+    if advice:
+        assert error.advice
+    text = " ".join(map(repr, (str(error), error.message, error.advice, error.detail, error, error.__cause__)))
+    assert not [secret for secret in rig.secrets if secret in text]
+
+
+def recovers(rig: Rig, stream: str, held: Held) -> None:
+    """Once the trouble is over, the next pull has everything."""
+    rig.restore()
+    held.pull(rig.connect())
+    assert held.rows.keys() == rig.truth(stream)
+
+
+def broken(rig: Rig, held: Held, error: type[ConnectorError], *, advice: bool = False) -> ConnectorError:
+    """The pull ends in this error."""
+    with pytest.raises(error) as caught:
+        held.pull()
+    told(rig, caught.value, advice=advice)
+    return caught.value
+
+
+def test_bad_credentials_are_said_at_once(rig: Rig, stream: str, held: Held) -> None:
+    source = rig.connect(**rig.wrong())
+    with pytest.raises(CredentialsError) as caught:
+        held.pull(source)
+    told(rig, caught.value, advice=True)
+    assert rig.calls() <= 3
+
+
+def test_a_token_that_expires_in_mid_pull_costs_nothing(rig: Rig, stream: str, held: Held) -> None:
+    def expire() -> None:
+        rig.expire(stream)
+
+    if rig.refreshes:
+        held.pull(meanwhile=expire)
+    else:
+        with pytest.raises(CredentialsError) as caught:
+            held.pull(meanwhile=expire)
+        told(rig, caught.value, advice=True)
+    recovers(rig, stream, held)
+
+
+def test_a_missing_right_is_named(rig: Rig, stream: str, held: Held) -> None:
+    source = rig.forbid(stream)
+    with pytest.raises(MissingPermissionError) as caught:
+        held.pull(source)
+    told(rig, caught.value, advice=True)
+    assert rig.named(stream) in str(caught.value)
+    recovers(rig, stream, held)
+
+
+def test_too_many_requests_are_waited_out_for_as_long_as_asked(rig: Rig, stream: str, held: Held) -> None:
+    fault = rig.too_many()
+    rig.fault("status", rig.page(stream), **fault, headers={"Retry-After": "7"})
+    before = rig.box.clock.monotonic()
+    held.pull()
+    assert rig.box.clock.monotonic() - before >= 7
+    assert held.rows.keys() == rig.truth(stream)
+
+
+def test_too_many_requests_without_a_hint_are_waited_out_too(rig: Rig, stream: str, held: Held) -> None:
+    rig.fault("status", rig.page(stream), **rig.too_many())
+    held.pull()
+    assert held.rows.keys() == rig.truth(stream)
+
+
+def test_a_used_up_day_loses_nothing(rig: Rig, stream: str, held: Held) -> None:
+    with pytest.raises(QuotaError) as caught:
+        held.pull(meanwhile=lambda: rig.exhaust(stream))
+    told(rig, caught.value, advice=True)
+    rig.wait(rig.calls_return)
+    recovers(rig, stream, held)
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=label)
+def test_a_passing_failure_goes_unnoticed(rig: Rig, stream: str, held: Held, fault: dict[str, Any]) -> None:
+    rig.fault(path=rig.page(stream), **fault)
+    held.pull()
+    assert held.rows.keys() == rig.truth(stream)
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=label)
+def test_a_lasting_failure_keeps_the_place(rig: Rig, stream: str, held: Held, fault: dict[str, Any]) -> None:
+    rig.fault(path=rig.page(stream), **fault, nth=range(2, ALWAYS))
+    error = broken(rig, held, ConnectorError)
+    assert isinstance(error, ShapeError if label(fault) == "html-200" else TransientError)
+    assert rig.calls(stream) < 60
+    recovers(rig, stream, held)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_json_of_another_shape_is_refused(rig: Rig, stream: str, held: Held, number: int) -> None:
+    bodies = rig.wrong_shapes(stream)
+    body = bodies[number % len(bodies)]
+    rig.fault("status", rig.page(stream), status=200, body=json.dumps(body), times=ALWAYS)
+    error = broken(rig, held, ConnectorError)
+    assert isinstance(error, ShapeError | TransientError)
+    assert not held.rows
+    recovers(rig, stream, held)
+
+
+def test_text_that_is_no_json_is_refused(rig: Rig, stream: str, held: Held) -> None:
+    rig.fault("not_json", rig.page(stream), times=ALWAYS)
+    assert isinstance(broken(rig, held, ConnectorError), ShapeError | TransientError)
+    recovers(rig, stream, held)
+
+
+def test_an_unknown_field_is_ignored(rig: Rig, stream: str, held: Held) -> None:
+    def add(rows: list[Row]) -> list[Row]:
+        return [{**row, "sandbox_unknown": {"nested": [1, None]}} for row in rows]
+
+    rig.tamper(stream, add)
+    batches = held.pull()
+    assert not rig.adapter.tampers
+    assert held.rows.keys() == rig.truth(stream)
+    if stream in rig.map.streams:
+        mapped = rig.map.apply(rig.vendor, stream, rig.rows(batches[0]), rig.box.clock.now())
+        assert mapped.rejects == []
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_record_without_a_usable_id_costs_only_itself(rig: Rig, stream: str, held: Held, number: int) -> None:
+    costs_only_itself(rig, stream, lambda row: rig.spoiled(stream, row)[number])
+
+
+@pytest.mark.parametrize("bad", [None, "text", 7, []], ids=repr)
+def test_a_row_that_is_no_object_costs_only_itself(rig: Rig, stream: str, held: Held, bad: Any) -> None:
+    costs_only_itself(rig, stream, lambda row: bad)
+
+
+def costs_only_itself(rig: Rig, stream: str, spoil: Callable[[Row], Any]) -> None:
+    """One bad record on a page: the others come through, and the bad one is set aside with a reason."""
+    whole = Held(rig, stream)
+    whole.pull()
+    rows = rig.rows(whole.batches[0])
+    place = next(n for n, row in enumerate(rows) if counts(rig, stream, row))
+    bad, key = spoil(rows[place]), rig.key(stream, rows[place])
+    rig.tamper(stream, lambda rows: [*rows[:place], bad, *rows[place + 1 :]])
+    taken = [row for batch in rig.connect().pull(rig.stream(stream), None) for row in rig.rows(batch)]
+    assert not rig.adapter.tampers
+    if stream not in rig.map.streams:
+        assert bad in taken, "it is for the reader of the export to set aside"
+        taken.remove(bad)
+        assert {rig.key(stream, row) for row in taken} == whole.rows.keys() - {key}
+        return
+    now = rig.box.clock.now()
+    mapped = rig.map.apply(rig.vendor, stream, taken, now)
+    good = rig.map.apply(rig.vendor, stream, list(whole.rows.values()), now)
+    assert len(mapped.rejects) == 1
+    assert {r.source_id for r in good.records} - {r.source_id for r in mapped.records} == {key}
+
+
+def counts(rig: Rig, stream: str, row: Row) -> bool:
+    """Whether a row is a record at all; an offer to answer that nobody took up is none."""
+    if stream not in rig.map.streams:
+        return True
+    return bool(rig.map.apply(rig.vendor, stream, [row], rig.box.clock.now()).records)
