@@ -180,7 +180,10 @@ def _task() -> list[FieldDef]:
         make("Description", "textarea", 32000),
         _owner("User", "Group"),
         make("Type", "picklist"),
-        make("TaskSubtype", "picklist", values=("Task", "Email", "Call"), default="Task", defaulted=True, updateable=False),
+        make(
+            "TaskSubtype", "picklist", values=("Task", "Email", "Call"), default="Task", defaulted=True,
+            updateable=False,
+        ),
         fixed("IsClosed", "boolean", defaulted=True, universal=True),
         fixed("IsHighPriority", "boolean", defaulted=True),
         fixed("IsArchived", "boolean", defaulted=True, universal=True),

@@ -104,6 +104,11 @@ def oauth_error(error: str, description: str) -> RawError:
     return RawError(400, error, {"error": error, "error_description": description})
 
 
+def bad_oauth_token() -> RawError:
+    """403 of the identity service and of userinfo, plain text."""
+    return RawError(403, "Bad_OAuth_Token", "Bad_OAuth_Token", "text/html;charset=UTF-8")
+
+
 def soap_fault(code: str, message: str) -> RawError:
     """500 of the SOAP login."""
     text = (

@@ -88,38 +88,47 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What a path means: its routes by method, and the path's parameters."""
+    """What a path means.
+
+    Attributes:
+        routes: HTTP method -> route.
+        values: The path's parameters, in the template's order.
+    """
 
     routes: Mapping[str, Route]
-    params: Mapping[str, str]
+    values: tuple[str, ...]
+
+    def params(self, route: Route) -> dict[str, str]:
+        """The parameters under the names that a route's own template gives them."""
+        return dict(zip(re.findall(r"\{(\w+)\*?\}", route.template), self.values, strict=True))
 
 
 class Router:
     """Finds the routes of a path.
 
     Args:
-        routes: All of them, in any order.
+        routes: All of them, in any order. Raises `ValueError` for two of the same method and path.
     """
 
     def __init__(self, routes: Iterable[Route]) -> None:
         grouped: dict[str, dict[str, Route]] = {}
         for route in routes:
-            methods = grouped.setdefault(route.template.strip("/"), {})
+            shape = re.sub(r"\{\w+(\*?)\}", r"{\1}", route.template.strip("/"))
+            methods = grouped.setdefault(shape, {})
             if route.method in methods:
                 raise ValueError(f"two routes for {route.method} {route.template}")
             methods[route.method] = route
-        ordered = sorted(grouped.items(), key=lambda row: (row[0].count("{"), row[0]))
-        self._table = [(_regex(template), methods) for template, methods in ordered]
+        ordered = sorted(grouped.items(), key=lambda row: (row[0].count("{*}"), row[0].count("{"), row[0]))
+        self._table = [(_regex(shape), methods) for shape, methods in ordered]
 
     def match(self, rest: str) -> Match | None:
         """What is served at a path below the version; None when nothing is."""
         for regex, methods in self._table:
             found = regex.fullmatch(rest)
             if found:
-                return Match(methods, found.groupdict())
+                return Match(methods, found.groups())
         return None
 
 
-def _regex(template: str) -> re.Pattern[str]:
-    pattern = re.sub(r"\{(\w+)\*\}", r"(?P<\1>.+?)", re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template))
-    return re.compile(f"{pattern}/?")
+def _regex(shape: str) -> re.Pattern[str]:
+    return re.compile(f"{shape.replace('{*}', '(.+?)').replace('{}', '([^/]+)')}/?")

@@ -59,6 +59,7 @@ class Options:
         zendesk_cases: Share of the help desk's tickets that are copied into the org as cases.
         contracts: Whether yearly customers have a `Contract`.
         archive_days: Days after which closed tasks are archived.
+        record_count_factor: What `limits/recordCount` multiplies its counts by; in real life they lag behind.
         instance_url: What token answers call the instance; empty for the address that the client used.
     """
 
@@ -98,6 +99,7 @@ class Options:
     zendesk_cases: float = 0.0
     contracts: bool = True
     archive_days: int = 365
+    record_count_factor: float = 1.0
     instance_url: str = ""
 
     def changed(self, values: Mapping[str, Any]) -> "Options":

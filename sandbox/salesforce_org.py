@@ -150,7 +150,7 @@ class Org:
         found = None if deal is None else self.find(deal)
         return None if found is None else self._account_at(*found)
 
-    # ---- who may ------------------------------------------------------------------------------------------------------
+    # ---- who may -----------------------------------------------------------------------------------------------------
 
     def can(self, user: str, kind: str, right: Right) -> bool:
         """Whether a user has a right on a kind of record: "Read", "Create", "Edit", "Delete", "ViewAllRecords"."""

@@ -11,7 +11,7 @@ until a permission set grants them.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from sandbox.salesforce_catalogue import OBJECT_RIGHTS, SYSTEM_RIGHTS
 from sandbox.salesforce_render import (
@@ -170,7 +170,7 @@ class Permissions:
 
     def make_set(self, name: str, *, rights: Iterable[str] = (), profile: str | None = None) -> str:
         """Make a permission set with system permissions and give its id."""
-        values = {f"Permissions{right}": True for right in rights}
+        values: dict[str, Any] = {f"Permissions{right}": True for right in rights}
         values |= {"Name": name, "Label": name.replace("_", " "), "IsCustom": profile is None}
         values |= {"IsOwnedByProfile": profile is not None, "ProfileId": profile}
         return self.sets.insert(values, self._moment.now, by=ADMINISTRATOR)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sandbox.hubspot_render import Bases, HandTicket, mixed, to_ms
 from sandbox.hubspot_render import Base as HubSpotBase
-from sandbox.model import Company, NpsAnswer, Owner, Person, SalesDeal, SupportTicket, World
+from sandbox.hubspot_render import Bases, HandTicket, mixed, to_ms
+from sandbox.model import Company, Owner, Person, SalesDeal, SupportTicket, World
 from sandbox.salesforce_catalogue import TASK_STATUSES
 from sandbox.salesforce_ids import account_id, contact_id, record_id
 from sandbox.salesforce_options import Options

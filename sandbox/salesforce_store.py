@@ -163,6 +163,7 @@ class Table:
         self._of_world = len(base.items)
         self._future = any(c > moment.now for c in base.created)
         self._gone: set[int] = set()
+        self._unborn: dict[int, int] = {}
         self._by_stamp: array[int] | None = None
         self._change_times = sorted((at, place) for place, times in base.changes.items() for at in times)
         self._indexes: dict[str, dict[Any, list[int]]] = {}
@@ -173,7 +174,7 @@ class Table:
             "CreatedDate": lambda place, _now: self._created[place] // 1000 * 1000,
             "CreatedById": self._created_by,
             "LastModifiedDate": self._modified,
-            "LastModifiedById": lambda place, now: self._modified_by(place, now),
+            "LastModifiedById": self._modified_by,
             "SystemModstamp": self.stamp,
         }
 
@@ -198,8 +199,10 @@ class Table:
         return self.ids.text(self._numbers[place])
 
     def _born(self, place: int, now: int) -> bool:
-        # What people and programs made is there from the moment it was inserted.
-        return place >= self._of_world or self._created[place] + self._moment.late <= now
+        # What people and programs made is there from the moment it was inserted, or committed.
+        if place >= self._of_world:
+            return place not in self._unborn or self._unborn[place] <= now
+        return self._created[place] + self._moment.late <= now
 
     def deleted(self, place: int) -> bool:
         """Whether a record lies in the recycle bin (merged-away ones too)."""
@@ -214,7 +217,7 @@ class Table:
         """The records there are, in order of id; `deleted` adds the recycle bin and archived rows."""
         everything = range(len(self._numbers))
         rows: Iterable[int] = everything
-        if self._future or self._moment.late:
+        if self._future or self._moment.late or self._unborn:
             rows = [p for p in everything if self._born(p, now)]
         if self._gone or self.archived is not None:
             return [p for p in rows if self._shown(p, now, deleted=deleted)]
@@ -367,12 +370,18 @@ class Table:
         if stamp and modified:
             log.modified, log.by = max(log.modified, second), by
 
-    def insert(self, values: Mapping[str, Any], now: int, *, by: str) -> str:
-        """Make a record of checked values and give its id; defaults and the owner are filled in."""
+    def insert(self, values: Mapping[str, Any], now: int, *, by: str, visible_at: int | None = None) -> str:
+        """Make a record of checked values and give its id; defaults and the owner are filled in.
+
+        With `visible_at` the transaction commits only then: the record is not there before, and carries the older
+        stamp `now`.
+        """
         number = max(self._numbers[-1] + 1 if self._numbers else 0, 1_000_000)
         place = len(self._numbers)
         self._numbers.append(number)
         self.items.append(None)
+        if visible_at is not None:
+            self._unborn[place] = visible_at
         self._created.append(now)
         self._stamps.append(now)
         filled = {f.name: f.default for f in self.object if f.default is not None}
