@@ -52,6 +52,8 @@ from connectors.salesforce_setup import Setup
 from connectors.salesforce_values import OBJECTS, own_values
 from connectors.salesforce_write import BATCH, BULK_BATCH, READ_BATCH, Writer
 
+__all__ = ["API_VERSION", "LOGIN_KEYS", "STREAMS", "Salesforce", "Settings", "connect"]
+
 STREAMS = (
     Stream("users", "user"),
     Stream("accounts", "account"),
@@ -87,7 +89,7 @@ HOW_TO_LOG_IN = (
 class Settings(BaseModel):
     """What the config says about Salesforce."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     domain: str | None = Field(
         None, description="The org's My Domain: 'acme.my', or 'acme--uat.sandbox.my' for a sandbox."

@@ -307,10 +307,10 @@ class Api:
         """Id of the user that we are: by the log-in, or else by asking; None when Salesforce does not say."""
         if self.login.user_id is None and self.login.keys.way == "session":
             try:
-                body = self.json("GET", "/services/oauth2/userinfo", purpose="check")
+                body = self.json("GET", "", purpose="check")
             except (MissingPermissionError, RequestError):
                 return None
-            self.login.user_id = str(body["user_id"]) if isinstance(body, dict) and body.get("user_id") else None
+            self.login.identify(body.get("identity") if isinstance(body, dict) else None)
         return self.login.user_id
 
     def ask_limits(self) -> None:

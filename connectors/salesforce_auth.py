@@ -186,10 +186,14 @@ class Login:
         token, instance = self._log_in(session)
         REDACTOR.add([token])
         self._check_host(instance)
-        found = re.search(r"/id/(00D\w{12,15})/(005\w{12,15})$", str(session.answer.get("id", "")))
+        self.identify(session.answer.get("id"))
+        return {"Authorization": f"Bearer {token}"}
+
+    def identify(self, url: object) -> None:
+        """Learn who we are from an identity URL, which ends with /id/ORG/USER."""
+        found = re.search(r"/id/(00D\w{12,15})/(005\w{12,15})$", str(url))
         if found:
             self.org_id, self.user_id = found.groups()
-        return {"Authorization": f"Bearer {token}"}
 
     def _log_in(self, session: "LibrarySession") -> tuple[str, str]:
         from simple_salesforce.exceptions import SalesforceAuthenticationFailed

@@ -99,10 +99,8 @@ def error_codes(body: Any) -> tuple[str, ...]:
     """
     fine = []
     for item in body if isinstance(body, list) else ():
-        code, told = (
-            (str(item.get(key) or "") for key in ("errorCode", "message")) if isinstance(item, dict) else "",
-            "",
-        )
+        told = str(item.get("message")) if isinstance(item, dict) else ""
+        code = item.get("errorCode") if isinstance(item, dict) else None
         if code == DAY_LIMIT and told.startswith("Concurrent"):
             fine.append(TOO_MANY_AT_ONCE)
         if code == "INVALID_SESSION_ID" and "REST API" in told:

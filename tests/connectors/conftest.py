@@ -1,12 +1,13 @@
-"""A clock that stands still until somebody sleeps and remembers every wait; and simulated HubSpot accounts."""
+"""A clock that stands still until somebody sleeps and remembers every wait; simulated HubSpot and Salesforce."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from connectors import salesforce
 from connectors.hubspot import HubSpot, Settings, connect
-from sandbox.core import Sandbox
+from sandbox.core import SALESFORCE_KEY, SALESFORCE_SECRET, Sandbox
 from sandbox.faults import Fault
 from sandbox.model import World
 from sandbox.mount import SandboxAdapter
@@ -83,6 +84,53 @@ class Portal:
         self.box.journal.clear()
 
 
+class Org:
+    """A simulated Salesforce org, and our connector to it."""
+
+    def __init__(self, world: World, **options: Any) -> None:
+        self.box = Sandbox(world, vendors=("salesforce",), options={"salesforce": options})
+        self.vendor: Any = self.box.vendors["salesforce"]
+        self.crm = self.connect()
+
+    def connect(self, **settings: Any) -> salesforce.Salesforce:
+        """A connector with these settings; without a way to log in among them, by client credentials."""
+        names = ("clock", "own_fields", "wanted")
+        extra = {name: settings.pop(name) for name in names if name in settings}
+        if not salesforce.LOGIN_KEYS & set(settings):
+            settings |= {"consumer_key": SALESFORCE_KEY, "consumer_secret": SALESFORCE_SECRET}
+        return salesforce.connect(
+            "salesforce",
+            salesforce.Settings(**{"base_url": self.box.base_urls()["salesforce"], **settings}),
+            adapter=SandboxAdapter(self.box),
+            **{"clock": self.box.clock, **extra},
+        )
+
+    def do(self, action: str, **args: Any) -> Any:
+        """What people do in Salesforce's own pages."""
+        self.vendor.tick(self.box.clock.now())
+        return self.vendor.mutate(action, args)
+
+    def options(self, **values: Any) -> None:
+        """Turn switches of the simulated org."""
+        self.do("options", **values)
+
+    def fault(self, kind: Any, path: str = "", **rule: Any) -> None:
+        self.box.faults.add(Fault(kind, vendor="salesforce", path=path, **rule))
+
+    def pass_time(self, **delta: float) -> None:
+        self.box.clock.advance(timedelta(**delta))
+
+    def requests(self) -> list[str]:
+        """Every request so far, as "METHOD path"; paths of the versioned API without what they have in common."""
+        return [
+            f"{entry.method} {entry.path.removeprefix(f'/services/data/v{salesforce.API_VERSION}/')}"
+            for entry in self.box.journal
+        ]
+
+    def forget(self) -> None:
+        self.box.journal.clear()
+
+
 @pytest.fixture(scope="session")
 def small_world() -> World:
     return make_world(seed=3, accounts=12, people_per_account=8, months=6, horizon_days=0)
@@ -101,3 +149,13 @@ def portal(small_world: World) -> Portal:
 @pytest.fixture
 def open_portal() -> type[Portal]:
     return Portal
+
+
+@pytest.fixture
+def org(small_world: World) -> Org:
+    return Org(small_world)
+
+
+@pytest.fixture
+def open_org() -> type[Org]:
+    return Org

@@ -3,6 +3,7 @@
 import io
 import random
 import ssl
+import threading
 import urllib.error
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -26,7 +27,7 @@ from connectors.errors import (
     UnclearError,
 )
 from connectors.http import Bucket, Failed, Http, Rule, refused_with
-from connectors.retry import BACKOFF_MOST, TRIES, retry_after
+from connectors.retry import BACKOFF_MOST, TRIES, retry_after, vendor_codes
 
 BASE = "https://api.vendor.example"
 URL = f"{BASE}/thing"
@@ -275,6 +276,98 @@ def test_a_token_that_stays_bad_stops_after_one_refresh(make: Make, web: respons
     with pytest.raises(CredentialsError, match="Check the credentials"):
         http.request("GET", "/thing")
     assert (tokens.made, http.calls.total()) == (2, 2)
+
+
+def test_a_session_without_a_token_gets_one_before_its_first_request(clock: Any, web: responses.RequestsMock) -> None:
+    tokens = _Tokens()
+    web.get(URL, json={})
+    http = Http("vendor", BASE, clock=clock, auth={}, secrets=[], refresh=tokens)
+    assert tokens.made == 1, "nothing happens before the first request"
+    http.request("GET", "/thing")
+    http.session.get(URL, headers={"Authorization": "Bearer a library's own idea"})
+    assert tokens.made == 2
+    assert [call.request.headers["Authorization"] for call in web.calls] == ["Bearer tok-2"] * 2
+
+
+def test_a_request_that_waits_for_a_token_in_vain_was_never_sent(clock: Any, web: responses.RequestsMock) -> None:
+    def refuse() -> dict[str, str]:
+        raise TransientError("the log-in is down.")
+
+    http = Http("vendor", BASE, clock=clock, auth={}, secrets=[], refresh=refuse)
+    with pytest.raises(TransientError, match="log-in is down") as caught:
+        http.request("POST", "/thing")
+    assert not isinstance(caught.value, UnclearError)
+    assert len(web.calls) == 0
+
+
+def test_threads_that_meet_the_same_expiry_get_one_new_token(make: Make, web: responses.RequestsMock) -> None:
+    tokens = _Tokens()
+    together = threading.Barrier(4, timeout=10.0)
+    inside = threading.Event()
+
+    def renew() -> dict[str, str]:
+        # Counting goes on while a token is being fetched: a request of another session must not wait for it.
+        other.request("GET", "/other")
+        inside.set()
+        return tokens()
+
+    def answer(request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
+        if request.headers["Authorization"] == "Bearer tok-2":
+            return 200, {}, "{}"
+        together.wait()
+        return 401, {}, "{}"
+
+    web.add_callback("GET", URL, answer)
+    web.get(f"{BASE}/other", json={})
+    other, http = make(), make(refresh=renew)
+    threads = [threading.Thread(target=http.request, args=("GET", "/thing")) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=10.0)
+    assert inside.is_set()
+    assert tokens.made == 2
+    assert http.calls.total() == 8
+
+
+def test_a_list_of_errors_is_understood(make: Make, web: responses.RequestsMock) -> None:
+    body = [{"message": "\nno such  column.", "errorCode": "NO_FIELD"}, {"message": "b", "errorCode": "OTHER"}, 7]
+    web.get(URL, status=400, json=body)
+    rules = (Rule((400,), MissingPermissionError, "OTHER", advice="Grant it."),)
+    with pytest.raises(MissingPermissionError, match=r"answered 400: no such column\. Grant it\.") as caught:
+        make(rules=rules).request("GET", "/thing")
+    assert caught.value.code == "OTHER"
+    assert refused_with(caught.value, "NO_FIELD")
+
+
+def test_codes_of_items_and_an_empty_list() -> None:
+    items = [{"success": False, "errors": [{"statusCode": "ROW_LOCKED", "code": 5}, "odd"]}, {"errors": "no list"}]
+    assert vendor_codes(items) == ("ROW_LOCKED",)
+    assert vendor_codes([]) == ()
+
+
+def test_a_vendor_may_tell_codes_apart_by_other_means(make: Make, web: responses.RequestsMock, clock: Any) -> None:
+    web.post(URL, status=403, json=[{"message": "Now is not the time", "errorCode": "LIMIT"}])
+    web.post(URL, status=403, json=[{"message": "Never", "errorCode": "LIMIT"}])
+
+    def codes(body: Any) -> tuple[str, ...]:
+        return ("LIMIT:now", "LIMIT") if "Now" in body[0]["message"] else ("LIMIT",)
+
+    rules = (
+        Rule((403,), TransientError, "LIMIT:now", retry=True, harmless=True, wait=3.0),
+        Rule((403,), QuotaError, "LIMIT", harmless=True),
+    )
+    with pytest.raises(QuotaError):
+        make(rules=rules, codes=codes).request("POST", "/thing")
+    assert clock.sleeps == [3.0]
+
+
+def test_a_rule_can_say_how_often(make: Make, web: responses.RequestsMock) -> None:
+    web.get(URL, status=400, json=[{"message": "too slow", "errorCode": "SLOW"}])
+    http = make(rules=(Rule((400,), TransientError, "SLOW", retry=True, tries=2),))
+    with pytest.raises(TransientError):
+        http.request("GET", "/thing")
+    assert http.calls.total() == 2
 
 
 def test_a_bucket_holds_its_rate_over_any_window(make: Make, web: responses.RequestsMock, clock: Any) -> None:
