@@ -65,6 +65,12 @@ def to_id(value: Any) -> str | None:
     raise UnreadableError(value, "an id (text of at most 255 characters, or a whole number)")
 
 
+def to_salesforce_id(value: Any) -> str | None:
+    """A Salesforce id of 18 characters, also from the 15 that formulas and people write."""
+    found = to_id(value)
+    return None if found is None else normalise.full_salesforce_id(found)
+
+
 def to_text(value: Any) -> str | None:
     """Trimmed text; numbers become text. Longer text than 255 is cut by the caller, who counts it."""
     if type(value) is str:
@@ -316,6 +322,7 @@ def by_table(values: Mapping[str, Any], otherwise: Any = None) -> Converter:
 
 CONVERTERS: dict[str, Converter] = {
     "id": to_id,
+    "salesforce_id": to_salesforce_id,
     "text": to_text,
     "email": to_email,
     "domain": to_domain,

@@ -14,12 +14,12 @@ FieldKind = Literal[
 ]
 
 CONVERTERS_OF: dict[FieldKind, tuple[str, ...]] = {
-    "id": ("id",),
+    "id": ("id", "salesforce_id"),
     "text": ("text", "id", "email", "domain"),
     "email": ("email",),
     "emails": ("email",),
     "domains": ("domain",),
-    "ids": ("id",),
+    "ids": ("id", "salesforce_id"),
     "int": ("int",),
     "money": ("money", "minor"),
     "currency": ("currency",),

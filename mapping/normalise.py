@@ -9,6 +9,7 @@ _PLAIN_HOST = re.compile(_HOST, re.ASCII)
 _PLAIN_EMAIL = re.compile(rf"[!-?A-~]+@{_HOST}", re.ASCII)
 """Lower-case ASCII with one "@" and nothing left to do."""
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://|^//")
+_SALESFORCE_15 = re.compile(r"[A-Za-z0-9]{15}", re.ASCII)
 _SALESFORCE_18 = re.compile(r"[A-Za-z0-9]{15}[A-Z0-5]{3}", re.ASCII)
 _CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
@@ -98,7 +99,16 @@ def crm_key(record_id: str) -> str:
     key = record_id.strip()
     if len(key) != 18 or not _SALESFORCE_18.fullmatch(key):
         return key
-    suffix = "".join(
-        _CHECK[sum(1 << i for i, c in enumerate(key[start : start + 5]) if c.isupper())] for start in (0, 5, 10)
-    )
-    return key[:15] if key[15:] == suffix else key
+    return key[:15] if key[15:] == _checksum(key) else key
+
+
+def full_salesforce_id(record_id: str) -> str:
+    """A Salesforce id as its interfaces write it: one of 15 characters becomes the same with its checksum."""
+    key = record_id.strip()
+    return key + _checksum(key) if _SALESFORCE_15.fullmatch(key) else key
+
+
+def _checksum(key: str) -> str:
+    """Which of the first 15 characters are capitals."""
+    fives = (key[start : start + 5] for start in (0, 5, 10))
+    return "".join(_CHECK[sum(1 << i for i, c in enumerate(five) if c.isupper())] for five in fives)

@@ -13,6 +13,7 @@ from mapping.fields import FieldMap
 from mapping.identity import Settings
 from mapping.match import RULES
 from mapping.spec import SPEC_KEYS
+from tests.mapping.salesforce_rows import OVERRIDES
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {name: (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in ("mapping", "identity")}
@@ -34,7 +35,7 @@ def test_examples_do_what_the_page_says(page: str) -> None:
 
 
 def test_overrides_on_the_page_load_and_are_used() -> None:
-    (config,) = (tomllib.loads(block) for block in blocks("mapping", "toml"))
+    config, _ = (tomllib.loads(block) for block in blocks("mapping", "toml"))
     crm = FieldMap.load("hubspot", config["crm"]["fields"])
     assert "my_plan" in crm.paths("companies")
     assert "zendesk_org_id" in crm.paths("companies")
@@ -43,6 +44,13 @@ def test_overrides_on_the_page_load_and_are_used() -> None:
         fields = FieldMap.load(vendor, table["fields"])
         events = fields.events()
         assert events is None or events.account == "properties.workspace_id"
+
+
+def test_salesforce_overrides_on_the_page_load_and_are_those_that_the_tests_use() -> None:
+    _, config = (tomllib.loads(block) for block in blocks("mapping", "toml"))
+    fields = config["crm"]["fields"]
+    assert "Zendesk_Ticket_Id__c" in FieldMap.load("salesforce", fields).paths("cases")
+    assert {stream: fields[stream] for stream in OVERRIDES} == OVERRIDES
 
 
 def test_settings_on_the_page_are_settings() -> None:

@@ -97,6 +97,22 @@ def test_salesforce_ids_are_compared_by_their_15_characters(written: str, compar
     assert normalise.crm_key(written) == compared
 
 
+@pytest.mark.parametrize(
+    ("written", "full"),
+    [
+        ("001D000000IRFma", "001D000000IRFmaIAH"),
+        ("001D000000IRFmaIAH", "001D000000IRFmaIAH"),
+        (" 001D000000IRFma ", "001D000000IRFmaIAH"),
+        ("8000000017", "8000000017"),
+        ("", ""),
+    ],
+)
+def test_salesforce_ids_in_full(written: str, full: str) -> None:
+    assert normalise.full_salesforce_id(written) == full
+    assert normalise.full_salesforce_id(full) == full
+    assert normalise.crm_key(full) == normalise.crm_key(written)
+
+
 @settings(deadline=None)
 @given(st.from_regex(r"[A-Za-z0-9]{15}", fullmatch=True))
 def test_the_18_character_form_of_an_id_equals_its_15(short: str) -> None:

@@ -458,6 +458,14 @@ def test_every_name_of_a_survey_s_fields_can_be_another() -> None:
     assert (answer.satisfied, answer.score, answer.account_ref, answer.responded_at) == (False, 4, ACME, LATELY)
 
 
+@pytest.mark.parametrize("written", [ACME, ACME[:15], f" {ACME[:15]} "])
+def test_a_reference_in_a_field_of_text_may_be_the_shorter_form(written: str) -> None:
+    line = {"path": "Account_Id__c", "as": "salesforce_id"}
+    fields = FieldMap.load("salesforce", {"cases": {"account_ref": line}, "contacts": {"account_refs": line}})
+    assert one("cases", case_row(Account_Id__c=written), fields).account_ref == ACME
+    assert one("contacts", contact_row(Account_Id__c=written), fields).account_refs == (ACME,)
+
+
 def test_only_answers_can_be_read_by_their_score() -> None:
     with pytest.raises(FieldMapError, match=r"active is read as bool or stage_closed or stage_won"):
         FieldMap.load("salesforce", {"users": {"active": {"path": "X__c", "as": "by_score"}}})

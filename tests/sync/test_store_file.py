@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from mapping.schema import Contact
+from mapping.schema import Activity, Contact, ContactRole, Ticket
 from sync import database
 from sync.migrations import APPLICATION_ID, migrations
 from sync.store import EnvironmentMismatchError, Page, Store, StoreError
+from sync.tables import instant
 from tests.sync.released import SCHEMAS, build
 from tests.sync.states import HOUR, NOW, contact, dump
 
@@ -97,8 +98,42 @@ def test_a_newer_schema_is_refused(folder: Path) -> None:
             Store.open(folder, readonly=readonly)
 
 
-def test_an_older_schema_is_not_converted_by_a_reader(folder: Path) -> None:
+@pytest.mark.parametrize("number", range(1, len(SCHEMAS) + 1))
+def test_what_a_conversion_adds_is_empty_and_can_be_filled(number: int, folder: Path) -> None:
+    build(folder, number)
+    store = Store.open(folder)
+    then, now = instant(1500), instant(2500)
+    made = instant(900)
+    known = Ticket(source="crm", source_id="35", status="solved", created_at=made)
+    assert list(store.records("ticket", as_of=then)) == [known.model_copy(update={"status": "open"})]
+    assert list(store.records("ticket")) == [known]
+    assert list(store.records("activity")) == [Activity(source="crm", source_id="7", activity="call", at=made)]
+    assert list(store.records("contact_role")) == []
+    copied = known.model_copy(update={"copy_of": "99"})
+    assert store.commit(Page("crm", "tickets", "ticket", [copied]), now).changed == 1
+    role = ContactRole(source="crm", source_id="5", contact_ref="1", deal_ref="9", role="Champion", primary=True)
+    assert store.commit(Page("crm", "roles", "contact_role", [role]), now).new == 1
+    assert list(store.records("ticket")) == [copied]
+    assert list(store.records("ticket", as_of=instant(2400))) == [known]
+    assert list(store.records("contact_role")) == [role]
+    store.close()
+
+
+def test_an_older_file_ends_with_the_tables_of_a_new_one(folder: Path, tmp_path: Path) -> None:
+    def shape(path: Path) -> set[tuple[str, str, frozenset[str]]]:
+        store = Store.open(path)
+        found = store.rows("SELECT type, name FROM sqlite_master WHERE name NOT LIKE '_sqlite%' ORDER BY name")
+        columns = {name: frozenset(map(str, store.rows(f"PRAGMA table_info({name})"))) for _, name in found}
+        store.close()
+        return {(kind, name, columns[name]) for kind, name in found}
+
     build(folder, 1)
+    assert shape(folder) == shape(tmp_path / "new")
+
+
+@pytest.mark.parametrize("number", range(1, len(SCHEMAS)))
+def test_an_older_schema_is_not_converted_by_a_reader(number: int, folder: Path) -> None:
+    build(folder, number)
     with pytest.raises(StoreError, match="holdfast sync"):
         Store.open(folder, readonly=True)
 
