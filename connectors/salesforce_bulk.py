@@ -271,7 +271,7 @@ def _decimal(cell: str) -> Any:
 
 
 def _whole_number(cell: str) -> Any:
-    return int(cell) if cell.removeprefix("-").isdecimal() else _decimal(cell)
+    return int(cell) if cell.isascii() and cell.removeprefix("-").isdecimal() else _decimal(cell)
 
 
 def _instant(cell: str) -> Any:

@@ -21,7 +21,7 @@ from connectors.errors import CursorExpiredError, MissingPermissionError, ShapeE
 from connectors.http import refused_with
 from connectors.salesforce_api import Api
 from connectors.salesforce_bulk import LAST, Bulk, Columns, UnsuitableError
-from connectors.salesforce_kinds import CURRENCY, EXTRAS, Kind, Place
+from connectors.salesforce_kinds import CURRENCY, EXTRAS, TASK_KEY, Kind, Place
 from connectors.salesforce_soql import select
 from connectors.salesforce_walk import ENOUGH, LAG, Walk
 
@@ -308,7 +308,7 @@ class Reader:
 
     def _noted(self, kind: Kind, place: Place) -> Place:
         """The place, with the extras that are left out; our own fields are tried again by every new process."""
-        without = self._without.get(kind.name, set()) - self._own.get(kind.object, frozenset())
+        without = self._without.get(kind.name, set()) - self._own.get(kind.object, frozenset()) - {TASK_KEY}
         return place.model_copy(update={"without": tuple(sorted(without))})
 
     def _now(self) -> datetime:
