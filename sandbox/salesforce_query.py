@@ -11,7 +11,7 @@ import re
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -38,10 +38,21 @@ _HOUR_MS = 3_600_000
 # ---- values as JSON --------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1 << 17)
+_MINUTES = tuple(f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440))
+_SECONDS = tuple(f"{second:02d}." for second in range(60))
+
+
+@lru_cache(maxsize=1 << 14)
+def _day(number: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days=number)).isoformat()
+
+
 def datetime_text(ms: int) -> str:
-    """A moment as REST answers write it."""
-    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}+0000"
+    """A moment as REST answers write it: "2026-01-01T00:00:00.000+0000"."""
+    seconds, rest = divmod(ms, 1000)
+    minutes, second = divmod(seconds, 60)
+    days, minute = divmod(minutes, 1440)
+    return f"{_day(days)}{_MINUTES[minute]}{_SECONDS[second]}{rest:03d}+0000"
 
 
 def _moment(value: int | None) -> str | None:

@@ -135,13 +135,13 @@ class _Finder:
 
     def places(self) -> list[int]:
         """The records that pass, in order, from OFFSET up to LIMIT."""
-        passing = self.passing()
-        query = self.query
-        limit = query.limit
-        if query.offset is not None:
+        limit = self.query.limit
+        if limit == 0:
+            return []
+        if self.query.offset is not None:
             limit = min(_OFFSET_ROWS, _OFFSET_ROWS if limit is None else limit)
-        start = query.offset or 0
-        return list(islice(passing, start, None if limit is None else start + limit))
+        start = self.query.offset or 0
+        return list(islice(self.passing(), start, None if limit is None else start + limit))
 
     def _unless_hidden(self, places: Iterable[int]) -> Iterable[int]:
         """Leave out, without a word, what sharing does not show to the user."""

@@ -1,0 +1,377 @@
+"""Bulk API 2.0 query jobs: a query that is worked out aside and fetched as CSV, page by page.
+
+A job waits, works and is done by the sandbox's clock: `Options.bulk_seconds_per_10k` for each 10,000 records that the
+table has, the first quarter of it in the queue. The result is what was true when the job was done, kept for 7 days;
+writes made afterwards are not in it. Resources, states, refusals of DELETE and PATCH, the CSV and its headers follow
+Salesforce's Bulk API 2.0 guide: results of a job that is not done answer 204 without a body, and those asked for in
+another version than the job's 409.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.salesforce_errors import SfError, json_error, not_found
+from sandbox.salesforce_http import Call, Reply, Route
+from sandbox.salesforce_ids import full
+from sandbox.salesforce_limits import Spent
+from sandbox.salesforce_org import Org
+from sandbox.salesforce_query import datetime_text
+from sandbox.salesforce_soql import parse
+from sandbox.salesforce_soql_fields import Column, Scope
+from sandbox.salesforce_soql_run import run
+from sandbox.salesforce_soql_tree import FieldSet, Query, malformed, refused
+from sandbox.salesforce_types import NUMBER_TYPES, FieldDef
+
+DELIMITERS = {"BACKQUOTE": "`", "CARET": "^", "COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "TAB": "\t"}
+LINE_ENDS = {"LF": "\n", "CRLF": "\r\n"}
+QUOTE = '"'
+KEPT_DAYS = 7
+
+_OPERATIONS = ("query", "queryAll")
+_TAKEN = frozenset({"operation", "query", "contentType", "columnDelimiter", "lineEnding"})
+_BATCH = 10_000
+_WAITING = 0.25
+"""Share of a job's time that it spends in the queue."""
+_CHUNK = 500
+"""Rows of CSV that are written at a time."""
+_DAY_MS = 86_400_000
+_OVER = ("JobComplete", "Failed", "Aborted")
+
+
+@dataclass(slots=True)
+class Job:
+    """One query job. Times are epoch milliseconds.
+
+    Attributes:
+        id: 18 characters, 750...
+        user: Who made it.
+        operation: "query" or "queryAll".
+        query: What is asked.
+        object: The kind of record.
+        version: "64.0".
+        delimiter: Name of the character between values.
+        line_end: Name of what ends a line.
+        created: When it was made.
+        starts: When it leaves the queue.
+        done: When it is over, unless aborted before.
+        names: The CSV's header.
+        columns: The result, a list of texts for each field; None while there is none.
+        error: Why it failed.
+        aborted_at: When somebody stopped it.
+    """
+
+    id: str
+    user: str
+    operation: str
+    query: Query
+    object: str
+    version: str
+    delimiter: str
+    line_end: str
+    created: int
+    starts: int
+    done: int
+    names: list[str] = field(default_factory=list)
+    columns: list[list[str]] | None = None
+    error: str | None = None
+    aborted_at: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many records the result has."""
+        return len(self.columns[0]) if self.columns else 0
+
+    def state(self, now: int) -> str:
+        """Where the job stands."""
+        if self.aborted_at is not None:
+            return "Aborted"
+        if self.error is not None:
+            return "Failed"
+        if self.columns is not None:
+            return "JobComplete"
+        return "UploadComplete" if now < self.starts else "InProgress"
+
+    def expired(self, now: int) -> bool:
+        """Whether the job is too old to be remembered."""
+        over = self.done if self.aborted_at is None else self.aborted_at
+        return now >= over + KEPT_DAYS * _DAY_MS
+
+
+class Jobs:
+    """The org's query jobs, by id in order of making."""
+
+    def __init__(self, org: Org) -> None:
+        self._org = org
+        self._jobs: dict[str, Job] = {}
+        self._made = 0
+
+    def add(self, job: Job) -> Job:
+        """Take a job in and have it done in its time."""
+        self._made += 1
+        job.id = full(f"750Hq{self._made:010d}")
+        self._jobs[job.id] = job
+        self._org.later(job.done, lambda: self._finish(job))
+        return job
+
+    def _finish(self, job: Job) -> None:
+        if job.id not in self._jobs or job.aborted_at is not None:
+            return
+        job.error = self._org.options.bulk_fail or None
+        if job.error is not None:
+            return
+        try:
+            found = run(self._org, job.user, job.query, everything=job.operation == "queryAll")
+        except SfError as refusal:
+            job.error = f"InvalidBatch : Failed to process query: {refusal.code}: {refusal.message}"
+            return
+        job.names = [column.name for column in found.columns]
+        job.columns = [_texts(column, found.places) for column in found.columns]
+
+    def find(self, job_id: str) -> Job:
+        """A job. Raises 404 when there is none, or none any more."""
+        job = self._jobs.get(full(job_id[:15]) if len(job_id) in {15, 18} else "")
+        if job is None or job.expired(self._org.now):
+            raise not_found()
+        return job
+
+    def all(self) -> list[Job]:
+        """Every job that is remembered."""
+        return [job for job in self._jobs.values() if not job.expired(self._org.now)]
+
+    def remove(self, job: Job) -> None:
+        """Forget a job and its result."""
+        del self._jobs[job.id]
+
+
+# ---- CSV -------------------------------------------------------------------------------------------------------------
+
+
+def _flag(value: Any) -> str:
+    return "true" if value else "false"
+
+
+def _moment(ms: int) -> str:
+    return datetime_text(ms)[:-5] + "Z"
+
+
+def _writer(definition: FieldDef) -> Callable[[Any], str]:
+    """How values of a field are written; None never gets here."""
+    if definition.type == "datetime":
+        return _moment
+    if definition.type == "boolean":
+        return _flag
+    if definition.type in NUMBER_TYPES and definition.type != "int":
+        return lambda value: repr(float(value))
+    return str
+
+
+def _texts(column: Column, places: Sequence[int]) -> list[str]:
+    """A field's values as CSV has them, before quoting; an absent one is empty."""
+    get, write = column.get, _writer(column.field)
+    return ["" if (value := get(place)) is None else write(value) for place in places]
+
+
+def _csv(names: list[str], columns: list[list[str]], delimiter: str, end: str) -> Iterator[bytes]:
+    """Header and rows, every value in quotes, in pieces; all values were taken before."""
+    between, width = f'"{delimiter}"', 2 * len(names)
+
+    def line(values: Sequence[str]) -> str:
+        text = f'"{between.join(values)}"'
+        if text.count('"') > width:
+            text = f'"{between.join([value.replace(QUOTE, QUOTE * 2) for value in values])}"'
+        return text + end
+
+    yield line(names).encode()
+    for start in range(0, len(columns[0]), _CHUNK):
+        rows = zip(*[column[start : start + _CHUNK] for column in columns], strict=True)
+        yield "".join([line(row) for row in rows]).encode()
+
+
+# ---- operations ------------------------------------------------------------------------------------------------------
+
+
+def create(org: Org, call: Call) -> Reply:
+    """`POST jobs/query`: the query is looked at now, and worked out later."""
+    body = call.json()
+    operation, delimiter, line_end = _checked(body)
+    query = parse(str(body["query"]))
+    scope = Scope(org, call.user, query)
+    if not scope.object.bulk:
+        raise refused("INVALIDENTITY", f"Entity '{scope.object.name}' is not supported by the Bulk API.")
+    _check_shape(query)
+    run(org, call.user, _empty(query), everything=False)
+    batches = max(1, -(-len(scope.table) // _BATCH))
+    length = round(org.options.bulk_seconds_per_10k * 1000) * batches
+    now = org.now
+    job = Job(
+        id="",
+        user=call.user,
+        operation=operation,
+        query=query,
+        object=scope.object.name,
+        version=call.version,
+        delimiter=delimiter,
+        line_end=line_end,
+        created=now,
+        starts=now + round(length * _WAITING),
+        done=now + length,
+    )
+    org.part(Spent).used["DailyBulkV2QueryJobs"] += 1
+    return 200, _shown(org.part(Jobs).add(job), now, brief=True), {}
+
+
+def _checked(body: Any) -> tuple[str, str, str]:
+    """Operation, delimiter and line end wanted. Raises 400 for what is missing or unknown."""
+    if not isinstance(body, dict):
+        raise json_error()
+    unknown = sorted(set(body) - _TAKEN)
+    if unknown:
+        raise json_error(f'Unrecognized field "{unknown[0]}"')
+    operation = _one_of(body, "operation", _OPERATIONS, "")
+    _one_of(body, "contentType", ("CSV",), "CSV")
+    if not body.get("query"):
+        raise refused("API_ERROR", "No query was specified")
+    delimiter = _one_of(body, "columnDelimiter", tuple(DELIMITERS), "COMMA")
+    return operation, delimiter, _one_of(body, "lineEnding", tuple(LINE_ENDS), "LF")
+
+
+def _one_of(body: Mapping[str, Any], name: str, allowed: Sequence[str], default: str) -> str:
+    value = str(body.get(name) or default)
+    if value not in allowed:
+        raise json_error(f'Invalid value "{value}" for {name}: expected one of {", ".join(allowed)}')
+    return value
+
+
+def _check_shape(query: Query) -> None:
+    """Raises 400 for what bulk queries do not take: counts, groups, OFFSET, unbounded `FIELDS(...)`."""
+    if query.counts or query.aggregates:
+        raise refused("FUNCTIONALITY_NOT_ENABLED", "Aggregate queries are not supported in Bulk Query")
+    if query.offset is not None:
+        raise refused("FUNCTIONALITY_NOT_ENABLED", "OFFSET is not supported in Bulk Query")
+    if any(isinstance(item, FieldSet) and item.name != "STANDARD" for item in query.selected):
+        raise malformed("The SOQL FIELDS function is not supported with an unbounded set of fields in this API")
+
+
+def _empty(query: Query) -> Query:
+    """The same query, asking for no rows: every name and value in it is checked all the same."""
+    return Query(query.text, query.selected, query.object, query.object_at, query.where, None, query.order, 0, None)
+
+
+def _shown(job: Job, now: int, *, brief: bool = False) -> dict[str, Any]:
+    """A job as JSON; `brief` as when it was made."""
+    state = job.state(now)
+    changed = {"UploadComplete": job.created, "InProgress": job.starts, "Aborted": job.aborted_at or 0}
+    shown: dict[str, Any] = {
+        "id": job.id,
+        "operation": job.operation,
+        "object": job.object,
+        "createdById": job.user,
+        "createdDate": datetime_text(job.created // 1000 * 1000),
+        "systemModstamp": datetime_text(changed.get(state, job.done) // 1000 * 1000),
+        "state": "UploadComplete" if brief else state,
+        "concurrencyMode": "Parallel",
+        "contentType": "CSV",
+        "apiVersion": float(job.version),
+        "lineEnding": job.line_end,
+        "columnDelimiter": job.delimiter,
+    }
+    if brief:
+        return shown
+    shown |= {"jobType": "V2Query", "numberRecordsProcessed": job.rows, "retries": 0}
+    shown["totalProcessingTime"] = max(0, min(now, job.done) - job.starts) if state != "Aborted" else 0
+    if job.error is not None:
+        shown["errorMessage"] = job.error
+    return shown
+
+
+def listing(org: Org, _call: Call) -> Reply:
+    """`GET jobs/query`: every job, newest first."""
+    records = [_shown(job, org.now) for job in reversed(org.part(Jobs).all())]
+    return 200, {"done": True, "records": records, "nextRecordsUrl": None}, {}
+
+
+def info(org: Org, call: Call) -> Reply:
+    """`GET jobs/query/ID`."""
+    return 200, _shown(org.part(Jobs).find(call.params["job"]), org.now), {}
+
+
+def abort(org: Org, call: Call) -> Reply:
+    """`PATCH jobs/query/ID` with the state "Aborted", the only one that a client can set."""
+    job = org.part(Jobs).find(call.params["job"])
+    body = call.json()
+    if not isinstance(body, dict) or body.get("state") != "Aborted":
+        raise refused("INVALIDJOBSTATE", "The only state that a query job can be set to is Aborted")
+    if job.state(org.now) in _OVER:
+        raise refused("INVALIDJOBSTATE", "Aborting already Completed Job not allowed")
+    job.aborted_at = org.now
+    return 200, _shown(job, org.now), {}
+
+
+def remove(org: Org, call: Call) -> Reply:
+    """`DELETE jobs/query/ID`: only of a job that is over."""
+    jobs = org.part(Jobs)
+    job = jobs.find(call.params["job"])
+    if job.state(org.now) not in _OVER:
+        raise refused("API_ERROR", "Error encountered when deleting the job because the job is not terminated")
+    jobs.remove(job)
+    return 204, None, {}
+
+
+def results(org: Org, call: Call) -> Reply:
+    """`GET jobs/query/ID/results`: a page of CSV. 204 without a body while there is none."""
+    job = org.part(Jobs).find(call.params["job"])
+    if job.version != call.version:
+        message = f"Results of a job made in version {job.version} can not be read in version {call.version}"
+        raise SfError(409, "API_ERROR", message)
+    if job.columns is None:
+        return 204, None, {}
+    start, most = _start(call, job), _most(org, call)
+    stop = min(start + most, job.rows)
+    columns = [column[start:stop] for column in job.columns]
+    body = _csv(job.names, columns, DELIMITERS[job.delimiter], LINE_ENDS[job.line_end])
+    headers = {
+        "Content-Type": "text/csv",
+        "Sforce-NumberOfRecords": str(stop - start),
+        "Sforce-Locator": _locator(stop) if stop < job.rows else "null",
+    }
+    return 200, body, headers
+
+
+def _most(org: Org, call: Call) -> int:
+    asked = call.query.get("maxRecords")
+    if asked is None:
+        return org.options.bulk_page_rows
+    if not asked.isdigit() or int(asked) == 0:
+        raise refused("INVALID_REQUEST_PARAMETER", f"maxRecords must be a positive number, not '{asked}'")
+    return min(int(asked), org.options.bulk_page_rows)
+
+
+def _locator(start: int) -> str:
+    return base64.b64encode(str(start).encode()).decode().rstrip("=")
+
+
+def _start(call: Call, job: Job) -> int:
+    """The row that a locator points at. Raises 400 for one that this job never gave."""
+    locator = call.query.get("locator", "")
+    if not locator:
+        return 0
+    try:
+        text = base64.b64decode(locator + "=" * (-len(locator) % 4), validate=True).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError):
+        text = ""
+    if not text.isdigit() or not 0 < int(text) < job.rows:
+        raise refused("INVALID_QUERY_LOCATOR", "invalid query locator")
+    return int(text)
+
+
+ROUTES = (
+    Route("POST", "jobs/query", create, reads=True),
+    Route("GET", "jobs/query", listing),
+    Route("GET", "jobs/query/{job}", info),
+    Route("PATCH", "jobs/query/{job}", abort, reads=True),
+    Route("DELETE", "jobs/query/{job}", remove, reads=True),
+    Route("GET", "jobs/query/{job}/results", results),
+)
