@@ -54,6 +54,7 @@ _MODULES = (
 _VERSIONED = re.compile(r"/services/data/v([^/]+)(?:/(.*))?")
 _SOAP = re.compile(r"/services/Soap/u/([^/]+)(?:/.*)?")
 _IDENTITY = re.compile(r"/id/([^/]+)/([^/]+)/?")
+_LOGINS = ("/services/oauth2/", "/services/Soap/u/", "/id/")
 _JSON = "application/json;charset=UTF-8"
 
 
@@ -102,7 +103,7 @@ class SalesforceVendor(Vendor):
             return False
         versioned = _VERSIONED.fullmatch(path)
         if versioned is None:
-            return False
+            return not path.startswith(_LOGINS)
         found = self.router.match(versioned.group(2) or "")
         route = None if found is None else found.routes.get(method)
         return route is None or not route.reads

@@ -144,7 +144,7 @@ def _stamps_end(table: Table, last: str, field: str) -> Listener:
     return changed
 
 
-def _account_changed(org: "Org", what: str, place: int, _values: Mapping[str, Any], now: int, by: str) -> None:
+def _account_changed(org: "Org", what: str, place: int, values: Mapping[str, Any], now: int, by: str) -> None:
     accounts = org.tables["Account"]
     if what == "delete" and accounts.written[place].master is None:
         for name, field in _CHILDREN:
@@ -155,8 +155,14 @@ def _account_changed(org: "Org", what: str, place: int, _values: Mapping[str, An
         for name, field in _CHILDREN:
             child = org.tables[name]
             for row in child.referring(field, [accounts.id_at(place)], now, deleted=True):
-                if child.deleted(row) and child.written[row].master is None:
+                if _went_along(child, row, values):
                     child.undelete(row, now, by=by)
+
+
+def _went_along(child: Table, row: int, values: Mapping[str, Any]) -> bool:
+    """Whether a record was deleted together with the one that now comes back."""
+    log = child.written.get(row)
+    return log is not None and log.master is None and log.deleted_at == values["DeletedAt"]
 
 
 def _contact_changed(
@@ -176,7 +182,8 @@ def _contact_changed(
                 relations.delete(row, now, by=by)
     elif what == "undelete":
         for row in rows:
-            relations.undelete(row, now, by=by)
+            if _went_along(relations, row, values):
+                relations.undelete(row, now, by=by)
     elif what == "purge":
         for row in rows:
             relations.purge(row)

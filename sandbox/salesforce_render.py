@@ -216,7 +216,7 @@ class Rendering:
         base.changes = changes
         base.renderers = {
             **CASE,
-            "AccountId": lambda t, _: accounts.get(_company_of(t)),
+            "AccountId": lambda t, _: None if _orphan(t, people) else accounts.get(_company_of(t)),
             "ContactId": lambda t, _: _case_contact(t, people),
         }
         return base
@@ -329,6 +329,16 @@ def _case_contact(ticket: Ticket, people: Mapping[int, Person]) -> str | None:
     return contact_id(ticket.ticket.person_id)
 
 
+def _orphan(ticket: Ticket, people: Mapping[int, Person]) -> bool:
+    """Whether the integration left the account out, as one copy in ten has it: the contact alone tells whose it is."""
+    return _case_contact(ticket, people) is not None and mixed(_company_of(ticket) + ticket_number(ticket)) % 10 == 0
+
+
+def ticket_number(ticket: Ticket) -> int:
+    """A ticket's own number, whoever made it."""
+    return ticket.id if isinstance(ticket, HandTicket) else ticket.index
+
+
 def _solved(ticket: Ticket, now: int) -> int | None:
     """When it was closed, once that has happened."""
     if isinstance(ticket, HandTicket):
@@ -347,8 +357,7 @@ def _case_priority(ticket: Ticket) -> str | None:
 def _case_status(ticket: Ticket, now: int) -> str:
     if _solved(ticket, now) is not None:
         return "Closed"
-    number = ticket.id if isinstance(ticket, HandTicket) else ticket.index
-    return ("New", "Working")[number % 2]
+    return ("New", "Working")[ticket_number(ticket) % 2]
 
 
 def _subject(ticket: Ticket) -> str:

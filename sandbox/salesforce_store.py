@@ -19,7 +19,8 @@ Getter = Callable[[int, int], Any]
 Renderer = Callable[[Any, int], Any]
 """(world object, now) -> value."""
 Listener = Callable[[str, int, Mapping[str, Any], int, str], None]
-"""Hears of ("insert" | "write" | "delete" | "undelete" | "purge", place, values, now, user id) after it happened."""
+"""Hears of ("insert" | "write" | "delete" | "undelete" | "purge", place, values, now, user id) after it happened; an
+undeletion's only value is "DeletedAt", the instant of the deletion it takes back."""
 
 SPACE = "Hf0"
 """What follows the prefix in every id of this org."""
@@ -412,10 +413,10 @@ class Table:
     def undelete(self, place: int, now: int, *, by: str) -> None:
         """Take a record out of the recycle bin; the stamps move."""
         log = self.touch(place)
-        log.deleted_at = log.master = None
+        since, log.deleted_at, log.master = log.deleted_at, None, None
         self._gone.discard(place)
         self._stamp(log, now, by)
-        self._tell("undelete", place, {}, now, by)
+        self._tell("undelete", place, {"DeletedAt": since}, now, by)
 
     def purge(self, place: int) -> None:
         """Remove a record without trace."""
