@@ -15,7 +15,7 @@ Options are those of `sandbox.salesforce_options.Options`; `mutate` actions thos
 import importlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -214,7 +214,7 @@ class SalesforceVendor(Vendor):
 def _response(status: int, body: Any, headers: Mapping[str, str]) -> Response:
     if body is None:
         response = Response(status=status)
-    elif isinstance(body, str | bytes):
+    elif isinstance(body, str | bytes | Iterator):
         response = Response(body, status=status, content_type=headers.get("Content-Type", "text/plain;charset=UTF-8"))
     else:
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Reply = tuple[int, Any, Mapping[str, str]]
 """HTTP status; body; extra headers. A body of lists and dicts goes out as JSON, text and bytes as they are (name their
-Content-Type among the headers), None as no body."""
+Content-Type among the headers), an iterator of bytes piece by piece, None as no body."""
 
 
 @dataclass(slots=True)
