@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from werkzeug.wrappers import Request
 
 from sandbox.core import SALESFORCE_KEY, SALESFORCE_SECRET
+from sandbox.salesforce_base import ADMINISTRATOR, INTEGRATION_USER, ORGANIZATION
 from sandbox.salesforce_errors import (
     api_currently_disabled,
     api_disabled_for_org,
@@ -24,7 +25,6 @@ from sandbox.salesforce_errors import (
     soap_fault,
 )
 from sandbox.salesforce_org import Org
-from sandbox.salesforce_render import ADMINISTRATOR, INTEGRATION_USER, ORGANIZATION
 
 DAY_MS = 86_400_000
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"

@@ -6,7 +6,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sandbox.model import Company
-from sandbox.salesforce_store import Getter, Listener, Table
+from sandbox.salesforce_base import Getter, Listener
+from sandbox.salesforce_store import Table
 
 if TYPE_CHECKING:
     from sandbox.salesforce_org import Org

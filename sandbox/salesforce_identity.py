@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from sandbox.salesforce_base import ORGANIZATION
 from sandbox.salesforce_errors import SfError, not_found
 from sandbox.salesforce_ids import canonical
 from sandbox.salesforce_org import Org
-from sandbox.salesforce_render import ORGANIZATION
 
 
 class Identity:

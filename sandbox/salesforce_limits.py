@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sandbox.salesforce_access import Access
+from sandbox.salesforce_base import ORGANIZATION
 from sandbox.salesforce_http import Call, Reply, Route
 from sandbox.salesforce_options import Options
 from sandbox.salesforce_org import Org
-from sandbox.salesforce_render import ORGANIZATION
 
 _SEASONS = ("Spring", "Summer", "Winter")
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from sandbox.hubspot_render import mixed, to_ms
 from sandbox.model import World
+from sandbox.salesforce_base import Moment
 from sandbox.salesforce_catalogue import catalogue
 from sandbox.salesforce_derived import cascade, derive
 from sandbox.salesforce_errors import SfError
@@ -26,7 +27,7 @@ from sandbox.salesforce_obstacles import Obstacles
 from sandbox.salesforce_options import STRUCTURAL, Options
 from sandbox.salesforce_permissions import Permissions, Right, furnish
 from sandbox.salesforce_render import Rendering
-from sandbox.salesforce_store import Moment, Table
+from sandbox.salesforce_store import Table
 from sandbox.salesforce_types import ObjectDef
 
 T = TypeVar("T")

@@ -12,11 +12,11 @@ from typing import Any
 
 from sandbox.hubspot_render import to_ms
 from sandbox.salesforce_access import Access
+from sandbox.salesforce_base import ADMINISTRATOR, INTEGRATION_USER
 from sandbox.salesforce_catalogue import OBJECT_RIGHTS, SYSTEM_RIGHTS, make
 from sandbox.salesforce_derived import merge
 from sandbox.salesforce_obstacles import Rule
 from sandbox.salesforce_org import Org
-from sandbox.salesforce_render import ADMINISTRATOR, INTEGRATION_USER
 from sandbox.salesforce_store import Table
 from sandbox.salesforce_types import NUMBER_TYPES, FieldDef, ObjectDef
 

@@ -13,15 +13,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sandbox.salesforce_catalogue import OBJECT_RIGHTS, SYSTEM_RIGHTS
-from sandbox.salesforce_render import (
+from sandbox.salesforce_base import (
     ADMIN_PROFILE,
     ADMINISTRATOR,
     INTEGRATION_PROFILE,
     INTEGRATION_USER,
     STANDARD_PROFILE,
+    Moment,
 )
-from sandbox.salesforce_store import Moment, Table
+from sandbox.salesforce_catalogue import OBJECT_RIGHTS, SYSTEM_RIGHTS
+from sandbox.salesforce_store import Table
 from sandbox.salesforce_types import FieldDef, ObjectDef
 
 Right = Literal["Read", "Create", "Edit", "Delete", "ViewAllRecords", "ModifyAllRecords"]

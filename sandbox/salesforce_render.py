@@ -12,21 +12,20 @@ from datetime import timedelta
 from typing import Any
 
 from sandbox.hubspot_render import Base as HubSpotBase
-from sandbox.hubspot_render import Bases, HandTicket, mixed, to_ms
-from sandbox.model import Company, Owner, Person, SalesDeal, SupportTicket, World
+from sandbox.hubspot_render import Bases, mixed, to_ms
+from sandbox.model import Company, Owner, Person, SalesDeal, World
+from sandbox.salesforce_base import (
+    ADMIN_PROFILE,
+    ADMINISTRATOR,
+    INTEGRATION_PROFILE,
+    STANDARD_PROFILE,
+    Base,
+    Renderer,
+)
+from sandbox.salesforce_cases import case_renderers, copies
 from sandbox.salesforce_catalogue import TASK_STATUSES
 from sandbox.salesforce_ids import account_id, contact_id, record_id
 from sandbox.salesforce_options import Options
-from sandbox.salesforce_store import Base, Renderer
-from sandbox.zendesk_desk import ticket_id as zendesk_ticket_id
-from sandbox.zendesk_render import SUBJECTS
-
-ORGANIZATION = record_id("Organization", 1)
-INTEGRATION_USER = record_id("User", 1)
-ADMINISTRATOR = record_id("User", 2)
-STANDARD_PROFILE = "00eHf0000000001AAA"
-ADMIN_PROFILE = "00eHf0000000002AAA"
-INTEGRATION_PROFILE = "00eHf0000000003AAA"
 
 _RELATIONS = 100_000_000
 _COPIED_CASES = 50_000_000
@@ -69,14 +68,6 @@ class RoleOn:
 
     person: Person
     deal: SalesDeal
-
-
-@dataclass(frozen=True, slots=True)
-class CopiedTicket:
-    """A help desk ticket that an integration copied into the org."""
-
-    index: int
-    ticket: SupportTicket
 
 
 class Rendering:
@@ -203,9 +194,8 @@ class Rendering:
     def _cases(self) -> Base:
         """Tickets made by hand, the same as HubSpot's, and after them those copied from the help desk."""
         base = self._taken("tickets", lambda t: int(t.id), {})
-        accounts, people = self.accounts, self.bases.people
         changes = dict(base.changes)
-        for copied in self._copied():
+        for copied in copies(self.world, self.options.zendesk_cases):
             ticket = copied.ticket
             if ticket.solved_at is not None:
                 changes[len(base.items)] = (to_ms(ticket.solved_at),)
@@ -214,18 +204,8 @@ class Rendering:
             base.created.append(to_ms(ticket.created_at))
             base.stamps.append(to_ms(ticket.created_at))
         base.changes = changes
-        base.renderers = {
-            **CASE,
-            "AccountId": lambda t, _: None if _orphan(t, people) else accounts.get(_company_of(t)),
-            "ContactId": lambda t, _: _case_contact(t, people),
-        }
+        base.renderers = case_renderers(self.accounts, self.bases.people)
         return base
-
-    def _copied(self) -> Iterator[CopiedTicket]:
-        share = self.options.zendesk_cases * 0x1_0000_0000
-        for index, ticket in enumerate(self.world.tickets):
-            if mixed(ticket.id + 5) < share:
-                yield CopiedTicket(index, ticket)
 
     def _answers(self) -> Base:
         accounts, people, owner_of = self.accounts, self.bases.people, self.owner_of
@@ -316,54 +296,6 @@ def _close_date(deal: SalesDeal, now: int) -> str:
     return deal.close_date.isoformat()
 
 
-Ticket = HandTicket | CopiedTicket
-
-
-def _company_of(ticket: Ticket) -> int:
-    return ticket.company_id if isinstance(ticket, HandTicket) else ticket.ticket.company_id
-
-
-def _case_contact(ticket: Ticket, people: Mapping[int, Person]) -> str | None:
-    if isinstance(ticket, HandTicket) or ticket.ticket.person_id not in people:
-        return None
-    return contact_id(ticket.ticket.person_id)
-
-
-def _orphan(ticket: Ticket, people: Mapping[int, Person]) -> bool:
-    """Whether the integration left the account out, as one copy in ten has it: the contact alone tells whose it is."""
-    return _case_contact(ticket, people) is not None and mixed(_company_of(ticket) + ticket_number(ticket)) % 10 == 0
-
-
-def ticket_number(ticket: Ticket) -> int:
-    """A ticket's own number, whoever made it."""
-    return ticket.id if isinstance(ticket, HandTicket) else ticket.index
-
-
-def _solved(ticket: Ticket, now: int) -> int | None:
-    """When it was closed, once that has happened."""
-    if isinstance(ticket, HandTicket):
-        at = ticket.closed_at
-    else:
-        at = None if ticket.ticket.solved_at is None else to_ms(ticket.ticket.solved_at)
-    return at // 1000 * 1000 if at is not None and at <= now else None
-
-
-def _case_priority(ticket: Ticket) -> str | None:
-    priority = ticket.priority if isinstance(ticket, HandTicket) else ticket.ticket.priority
-    words = {"low": "Low", "normal": "Medium", "medium": "Medium", "high": "High", "urgent": "High"}
-    return None if priority is None else words[priority.lower()]
-
-
-def _case_status(ticket: Ticket, now: int) -> str:
-    if _solved(ticket, now) is not None:
-        return "Closed"
-    return ("New", "Working")[ticket_number(ticket) % 2]
-
-
-def _subject(ticket: Ticket) -> str:
-    return ticket.subject if isinstance(ticket, HandTicket) else SUBJECTS[ticket.index % len(SUBJECTS)]
-
-
 ACCOUNT: Mapping[str, Renderer] = {
     "Name": lambda c, _: c.name,
     "Website": lambda c, _: f"https://www.{c.domains[0]}/" if c.domains else None,
@@ -413,16 +345,6 @@ CONTRACT: Mapping[str, Renderer] = {
     "StartDate": lambda c, _: (c.renewal_date - timedelta(days=364)).isoformat(),
     "ContractTerm": lambda _c, _: 12,
     "CurrencyIsoCode": lambda c, _: c.currency,
-}
-
-CASE: Mapping[str, Renderer] = {
-    "Subject": lambda t, _: _subject(t),
-    "Status": _case_status,
-    "Priority": lambda t, _: _case_priority(t),
-    "ClosedDate": _solved,
-    "Origin": lambda t, _: "Web" if isinstance(t, CopiedTicket) else "Email",
-    "OwnerId": lambda _t, _: ADMINISTRATOR,
-    "Zendesk_Ticket_Id__c": lambda t, _: str(zendesk_ticket_id(t.index)) if isinstance(t, CopiedTicket) else None,
 }
 
 ANSWER: Mapping[str, Renderer] = {

@@ -15,9 +15,9 @@ from sandbox.core import SALESFORCE_KEY, SALESFORCE_SECRET, Sandbox
 from sandbox.model import Company, Person, World
 from sandbox.mount import SandboxAdapter
 from sandbox.salesforce import SalesforceVendor
+from sandbox.salesforce_base import INTEGRATION_USER
 from sandbox.salesforce_ids import account_id, contact_id
 from sandbox.salesforce_org import Org
-from sandbox.salesforce_render import INTEGRATION_USER
 from sandbox.world import make_world
 
 VERSION = "64.0"
