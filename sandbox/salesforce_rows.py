@@ -239,6 +239,6 @@ def _check_reference(definition: FieldDef, value: str) -> str:
     return found
 
 
-def malformed_id(label: str, value: str, field: str) -> SfError:
+def malformed_id(label: str, value: str, field: str, code: str = "MALFORMED_ID") -> SfError:
     """400: not an id, or one of another kind of record."""
-    return SfError(400, "MALFORMED_ID", f"{label}: id value of incorrect type: {value}", (field,))
+    return SfError(400, code, f"{label}: id value of incorrect type: {value}", (field,))
