@@ -7,7 +7,7 @@ Field names are written in their own capitals (`ObjectDef.field` finds them).
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sandbox.salesforce_base import Base, Getter, Ids, Listener, Moment, Written, folded
@@ -52,7 +52,6 @@ class Table:
         self._gone: set[int] = set()
         self._unborn: dict[int, int] = {}
         self._by_stamp: array[int] | None = None
-        self._change_times = sorted((at, place) for place, times in base.changes.items() for at in times)
         self._indexes: dict[str, dict[Any, list[int]]] = {}
         self.computed: dict[str, Getter] = {
             "Id": lambda place, _now: self.id_at(place),
@@ -116,22 +115,39 @@ class Table:
         return deleted or self.archived is None or not self.archived(place, now)
 
     def changed(self, low: int, high: int, now: int, *, deleted: bool = False) -> list[int]:
-        """Places with `low` <= SystemModstamp < `high`, by (SystemModstamp, Id)."""
-        times = self._change_times
-        recent = times[bisect_left(times, (low, -1)) : bisect_left(times, (high, -1))]
-        places = {*self._stamped(low, high), *(place for _, place in recent), *self.written}
-        found = ((self.stamp(p, now), p) for p in places if self._born(p, now) and self._shown(p, now, deleted=deleted))
-        return [place for stamp, place in sorted(row for row in found if low <= row[0] < high)]
+        """Places with `low` <= SystemModstamp < `high`, by (SystemModstamp, Id).
 
-    def _stamped(self, low: int, high: int) -> Iterator[int]:
-        stamps = self._stamps
+        Nearly all records carry the stamp they began with and stand in order once and for all; only those that
+        something happened to are looked at one by one.
+        """
+        special = self.written.keys() | self._changes.keys()
+        still = self._unmoved(low, high, now)
+        if special:
+            still = [place for place in still if place not in special]
+        if self.archived is not None and not deleted:
+            still = [place for place in still if self._shown(place, now, deleted=deleted)]
+        seen = (p for p in special if self._born(p, now) and self._shown(p, now, deleted=deleted))
+        moved = sorted((stamp, p) for p in seen if low <= (stamp := self.stamp(p, now)) < high)
+        if not moved:
+            return still
+        cut = bisect_left(still, moved[0], key=lambda place: (self._first_stamp(place), place))
+        rest = sorted([*((self._first_stamp(place), place) for place in still[cut:]), *moved])
+        return still[:cut] + [place for _, place in rest]
+
+    def _first_stamp(self, place: int) -> int:
+        stamp = self._stamps[place]
+        return stamp - stamp % 1000
+
+    def _unmoved(self, low: int, high: int, now: int) -> list[int]:
+        """Places of the world's records that began with a stamp in the window and are there by now, in order."""
+        first = self._first_stamp
         if self._by_stamp is None:
-            self._by_stamp = array("q", sorted(range(self._of_world), key=stamps.__getitem__))
+            self._by_stamp = array("q", sorted(range(self._of_world), key=first))
         order = self._by_stamp
-        start = bisect_left(order, low // 1000 * 1000, key=stamps.__getitem__)
-        # Shown stamps are cut to the second, so that a raw one may lie up to a second past `high`.
-        stop = bisect_left(order, high + 1000, key=stamps.__getitem__)
-        return iter(order[start:stop])
+        start, stop = bisect_left(order, low, key=first), bisect_left(order, high, key=first)
+        # A record is made before it is stamped: what has a stamp of the past is there.
+        sure = min(max(start, bisect_left(order, now - self._moment.late - 999, key=first)), stop)
+        return order[start:sure].tolist() + [p for p in order[sure:stop] if self._born(p, now)]
 
     def referring(self, name: str, values: Iterable[Any], now: int, *, deleted: bool = False) -> list[int]:
         """Places whose field has one of the values (texts in any capitals), in order of id.

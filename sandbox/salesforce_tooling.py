@@ -180,7 +180,7 @@ def get(org: Org, call: Call) -> Reply:
     return 200, {
         "attributes": {"type": "CustomField", "url": call.path(f"tooling/sobjects/CustomField/{entry.id}")},
         **row(entry),
-        "Metadata": show(found, entry.given or _by_hand(found)),
+        "Metadata": shown_metadata(entry, found),
     }, {}  # fmt: skip
 
 
@@ -194,6 +194,11 @@ def row(entry: CustomField) -> dict[str, Any]:
         "ManageableState": "unmanaged",
         "FullName": f"{entry.owner}.{entry.name}",
     }
+
+
+def shown_metadata(entry: CustomField, found: FieldDef) -> dict[str, Any]:
+    """A field's `Metadata` as answers have it."""
+    return show(found, entry.given or _by_hand(found))
 
 
 def _by_hand(found: FieldDef) -> dict[str, Any]:
