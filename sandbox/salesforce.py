@@ -48,7 +48,6 @@ _MODULES = (
     "sandbox.salesforce_records",
     "sandbox.salesforce_composite",
     "sandbox.salesforce_tooling",
-    "sandbox.salesforce_tooling_query",
     "sandbox.salesforce_ingest",
 )
 

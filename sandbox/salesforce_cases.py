@@ -1,4 +1,4 @@
-"""Tickets as Salesforce cases: those made by hand in the CRM, and copies that an integration made of the help desk's."""
+"""Tickets as Salesforce cases: those made by hand in the CRM, and an integration's copies of the help desk's."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
