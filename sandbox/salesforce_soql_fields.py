@@ -4,12 +4,12 @@ What field-level security hides is answered as if it did not exist. A reference 
 record (`Who`, `What`, a case's `Owner`) leads to Salesforce's object Name, which has the few fields they share.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from sandbox.salesforce_errors import query_no_such_field
-from sandbox.salesforce_permissions import Right
+from sandbox.salesforce_org import Org
 from sandbox.salesforce_soql_tree import FieldSet, Path, Query, malformed, pointed, refused
 from sandbox.salesforce_store import Table
 from sandbox.salesforce_types import FieldDef, ObjectDef
@@ -43,37 +43,6 @@ _CALLED = {"Case": "CaseNumber", "Contract": "ContractNumber"}
 """What stands in for the name of records that have none."""
 
 
-class Directory(Protocol):
-    """What a query is put to: kinds of record, their records, and who may see what. `salesforce_org.Org` is one."""
-
-    @property
-    def now(self) -> int:
-        """The present, epoch milliseconds."""
-
-    @property
-    def objects(self) -> Mapping[str, ObjectDef]:
-        """Kinds of record by their own names."""
-
-    @property
-    def tables(self) -> Mapping[str, Table]:
-        """Records by the same."""
-
-    def object(self, name: str) -> ObjectDef | None:
-        """A kind of record by its name in any capitals."""
-
-    def can(self, user: str, kind: str, right: Right) -> bool:
-        """Whether a user has a right on a kind of record."""
-
-    def readable(self, user: str, kind: str, name: str) -> bool:
-        """Whether a field is there for a user."""
-
-    def rows(self, user: str, kind: str) -> Callable[[int], bool] | None:
-        """Which records sharing shows to a user; None for all."""
-
-    def sees(self, user: str, kind: str, place: int) -> bool:
-        """Whether sharing shows one record to a user."""
-
-
 @dataclass(slots=True)
 class Node:
     """What a query wants of one record, in the order asked: fields by name, and parents by relationship.
@@ -102,7 +71,7 @@ class Scope:
     """What one query may name.
 
     Args:
-        org: What is asked.
+        org: The org.
         user: Id of the user who asks.
         query: The query.
 
@@ -114,7 +83,7 @@ class Scope:
         SfError: 400 `INVALID_TYPE`, no such object for this user.
     """
 
-    def __init__(self, org: Directory, user: str, query: Query) -> None:
+    def __init__(self, org: Org, user: str, query: Query) -> None:
         self.org = org
         self.user = user
         self.query = query

@@ -12,7 +12,8 @@ from itertools import islice
 from typing import Any
 
 from sandbox.salesforce_ids import canonical
-from sandbox.salesforce_soql_fields import Column, Directory, Getter, Node, Scope
+from sandbox.salesforce_org import Org
+from sandbox.salesforce_soql_fields import Column, Getter, Node, Scope
 from sandbox.salesforce_soql_groups import Groups, Row
 from sandbox.salesforce_soql_tree import (
     Chain,
@@ -60,11 +61,11 @@ class Found:
     groups: list[Row] | None = None
 
 
-def run(org: Directory, user: str, query: Query, *, everything: bool) -> Found:
+def run(org: Org, user: str, query: Query, *, everything: bool) -> Found:
     """Answer a query.
 
     Args:
-        org: What is asked.
+        org: The org.
         user: Id of the user who asks.
         query: What is asked.
         everything: Whether deleted and archived records count too (queryAll).
