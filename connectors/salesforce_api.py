@@ -7,7 +7,7 @@ the second, only one by the day; an address may have 16,384 bytes, headers inclu
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
@@ -305,12 +305,13 @@ class Api:
 
     def who(self) -> str | None:
         """Id of the user that we are: by the log-in, or else by asking; None when Salesforce does not say."""
-        if self.login.user_id is None and self.login.keys.way == "session":
-            try:
-                body = self.json("GET", "", purpose="check")
-            except (MissingPermissionError, RequestError):
-                return None
-            self.login.identify(body.get("identity") if isinstance(body, dict) else None)
+        # A log-in by OAuth has told; of a session made elsewhere either the one or the other place tells.
+        for rest, key in (("/services/oauth2/userinfo", "sub"), ("", "identity")):
+            if self.login.user_id is not None:
+                break
+            with suppress(MissingPermissionError, RequestError):
+                body = self.json("GET", rest, purpose="check")
+                self.login.identify(body.get(key) if isinstance(body, dict) else None)
         return self.login.user_id
 
     def ask_limits(self) -> None:

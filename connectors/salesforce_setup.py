@@ -137,9 +137,11 @@ class Setup:
 
     def _grant(self, specs: Sequence[FieldSpec]) -> str:
         """Grant fields to the permission set and the permission set to us; gives why it could not be done."""
+        if not specs:
+            return ""
         user = self.api.who()
-        if not specs or user is None:
-            return "" if not specs else "our own user is not known"
+        if user is None:
+            return "our own user is not known"
         try:
             parent = self._ensure(
                 f"SELECT Id FROM PermissionSet WHERE Name = {quoted(self.permission_set)}",

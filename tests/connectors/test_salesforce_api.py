@@ -258,7 +258,7 @@ def test_user_name_and_password_by_soap(clock: Any, web: responses.RequestsMock,
     api.json("GET", "limits", purpose="check")
     assert f"<n1:password>p&amp;ss-word{secret}</n1:password>" in sent(web).body
     assert sent(web, 1).headers["Authorization"] == "Bearer 00D5e!soap"
-    assert api.who() is None, "a SOAP login does not say it in a way that the library hands over"
+    assert api.login.user_id is None, "a SOAP login does not say it in a way that the library hands over"
 
 
 def soap_fault(code: str, text: str) -> str:
@@ -370,25 +370,24 @@ def test_a_session_made_elsewhere_is_used_as_it_is_and_not_renewed(clock: Any, w
     assert api.calls == {"check": 2}
 
 
-@pytest.mark.parametrize(
-    ("body", "found"),
-    [
-        ({"identity": f"https://login.salesforce.com/id/{ORG_ID}/{USER_ID}"}, USER_ID),
-        ({"identity": "https://login.salesforce.com/elsewhere"}, None),
-        ({}, None),
-        ([], None),
-    ],
-)
-def test_whose_session_it_is_can_be_asked(
-    clock: Any, web: responses.RequestsMock, body: Any, found: str | None
-) -> None:
+@pytest.mark.parametrize("key", ["sub", "identity"])
+def test_whose_session_it_is_can_be_asked(clock: Any, web: responses.RequestsMock, key: str) -> None:
+    identity = f"https://login.salesforce.com/id/{ORG_ID}/{USER_ID}"
+    if key == "sub":
+        web.get(f"{BASE}/services/oauth2/userinfo", json={"sub": identity})
+    else:
+        web.get(f"{BASE}/services/oauth2/userinfo", status=403, body="Missing_OAuth_Token")
+        web.get(f"{DATA}/", json={"identity": identity})
+    api = given(clock)
+    assert [api.who(), api.who()] == [USER_ID] * 2
+    assert len(web.calls) == (1 if key == "sub" else 2)
+
+
+@pytest.mark.parametrize("body", [{"identity": "https://login.salesforce.com/elsewhere"}, {}, []])
+def test_whose_session_it_is_may_be_kept_from_us(clock: Any, web: responses.RequestsMock, body: Any) -> None:
+    web.get(f"{BASE}/services/oauth2/userinfo", status=404)
     web.get(f"{DATA}/", json=body)
-    assert open_api(clock, domain="acme.my", session_id="00D5e!given").who() == found
-
-
-def test_whose_session_it_is_may_be_kept_from_us(clock: Any, web: responses.RequestsMock) -> None:
-    web.get(f"{DATA}/", status=404, json=refusal("NOT_FOUND"))
-    assert open_api(clock, domain="acme.my", session_id="00D5e!given").who() is None
+    assert given(clock).who() is None
 
 
 # ---- sessions that end -----------------------------------------------------------------------------------------------
