@@ -34,6 +34,7 @@ class Vendor:
 VENDORS: dict[str, Vendor] = {
     "hubspot": Vendor("HubSpot", "connectors.hubspot", is_crm=True),
     "mixpanel": Vendor("Mixpanel", "connectors.mixpanel"),
+    "salesforce": Vendor("Salesforce", "connectors.salesforce", is_crm=True, custom_suffix="__c"),
     "zendesk": Vendor("Zendesk", "connectors.zendesk"),
 }
 """The vendor's word in the config -> its connector."""
