@@ -154,26 +154,25 @@ class Setup:
                 "PermissionSetAssignment",
                 {"AssigneeId": user, "PermissionSetId": parent},
             )
-            for spec in specs:
-                self._grant_field(parent, spec)
+            self._grant_fields(parent, specs)
         except (MissingPermissionError, RequestError) as error:
             return error.message
         return ""
 
-    def _grant_field(self, parent: str, spec: FieldSpec) -> None:
-        obj = OBJECTS[spec.object]
-        field = f"{obj}.{spec.name}"
-        rights = {"PermissionsRead": True, "PermissionsEdit": True}
+    def _grant_fields(self, parent: str, specs: Sequence[FieldSpec]) -> None:
+        wanted = {f"{OBJECTS[spec.object]}.{spec.name}": OBJECTS[spec.object] for spec in specs}
         soql = (
-            f"SELECT Id, PermissionsEdit FROM FieldPermissions WHERE ParentId = {quoted(parent)}"
-            f" AND SobjectType = {quoted(obj)} AND Field = {quoted(field)}"
+            f"SELECT Id, Field, PermissionsEdit FROM FieldPermissions WHERE ParentId = {quoted(parent)}"
+            f" AND {one_of('SobjectType', dict.fromkeys(wanted.values()))}"
         )
-        rows = self._rows("query", soql)
-        if not rows:
-            body = {"ParentId": parent, "SobjectType": obj, "Field": field, **rights}
-            self._send("POST", "sobjects/FieldPermissions", body)
-        elif not rows[0].get("PermissionsEdit"):
-            self._send("PATCH", f"sobjects/FieldPermissions/{rows[0]['Id']}", rights)
+        granted = {str(row.get("Field")): row for row in self._rows("query", soql)}
+        rights = {"PermissionsRead": True, "PermissionsEdit": True}
+        for field, obj in wanted.items():
+            if field not in granted:
+                body = {"ParentId": parent, "SobjectType": obj, "Field": field, **rights}
+                self._send("POST", "sobjects/FieldPermissions", body)
+            elif not granted[field].get("PermissionsEdit"):
+                self._send("PATCH", f"sobjects/FieldPermissions/{granted[field]['Id']}", rights)
 
     def _ensure(self, soql: str, obj: str, body: Mapping[str, Any]) -> str:
         """The id of a record, made when it is not there."""

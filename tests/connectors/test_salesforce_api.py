@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -39,6 +39,7 @@ from connectors.registry import VENDORS
 from connectors.salesforce import Settings, connect
 from connectors.salesforce_api import API_VERSION, MOST_URI, Api
 from connectors.salesforce_rules import DAY_LIMIT, is_not_there
+from sandbox.core import SALESFORCE_KEY
 
 CONTRACTS = Path(os.environ.get("HOLDFAST_CONTRACTS", Path(__file__).parents[2].parent / "shared" / "contracts"))
 contracts = pytest.mark.skipif(not (CONTRACTS / "salesforce").is_dir(), reason="the vendor's descriptions are not here")
@@ -388,6 +389,25 @@ def test_whose_session_it_is_may_be_kept_from_us(clock: Any, web: responses.Requ
     web.get(f"{BASE}/services/oauth2/userinfo", status=404)
     web.get(f"{DATA}/", json=body)
     assert given(clock).who() is None
+
+
+def test_a_jwt_is_believed_by_an_org_that_checks_it(org: Any, clock: Any, rsa_key: rsa.RSAPrivateKey, pem: str) -> None:
+    public = rsa_key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    user = org.do("add_jwt_key", pem=public.decode())
+    keys = {"username": user, "consumer_key": SALESFORCE_KEY, "private_key": pem}
+    assert org.connect(**keys).environment() == org.crm.environment()
+    clock._start = org.box.clock.now() - timedelta(hours=1)
+    with pytest.raises(CredentialsError, match="this machine's clock"):
+        org.connect(**keys, clock=clock).environment()
+
+
+def test_an_app_without_a_run_as_user(org: Any) -> None:
+    org.options(run_as_user=False)
+    with pytest.raises(CredentialsError, match=r"no client credentials user enabled.*run-as user"):
+        org.crm.environment()
+    assert org.crm.calls == {"login": 1}
 
 
 # ---- sessions that end -----------------------------------------------------------------------------------------------
