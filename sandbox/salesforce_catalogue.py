@@ -260,7 +260,7 @@ def _permissions(*rights: str) -> list[FieldDef]:
 
 SYSTEM_RIGHTS = (
     "ApiEnabled", "CustomizeApplication", "ViewSetup", "AssignPermissionSets", "ModifyMetadata", "ViewAllData",
-    "ManageUsers",
+    "ManageUsers", "BulkApiHardDelete",
 )  # fmt: skip
 OBJECT_RIGHTS = ("Read", "Create", "Edit", "Delete", "ViewAllRecords", "ModifyAllRecords")
 

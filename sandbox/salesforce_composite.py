@@ -217,10 +217,11 @@ class Upserting:
         return self.writer.insert(self.kind, rest if key is None else {**rest, name: key})
 
 
-class _Repeated(Upserting):
+class Repeated(Upserting):
     """An upsert whose key stands in the request more than once."""
 
     def __call__(self) -> Plan:
+        """Raises 400 `DUPLICATE_VALUE`."""
         key = self.values.get(self.field.name)
         raise SfError(400, "DUPLICATE_VALUE", f"Duplicate external id specified: {key}", (self.field.name,))
 
@@ -229,7 +230,7 @@ def _upserting(
     org: Org, writer: Writer, kind: ObjectDef, field: FieldDef, values: Mapping[str, Any], often: int
 ) -> Upserting:
     repeated = often > 1 and values.get(field.name) is not None
-    return (_Repeated if repeated else Upserting)(org, writer, kind, field, values)
+    return (Repeated if repeated else Upserting)(org, writer, kind, field, values)
 
 
 def delete(org: Org, call: Call) -> Reply:
