@@ -17,6 +17,7 @@ from sandbox.salesforce_catalogue import OBJECT_RIGHTS, SYSTEM_RIGHTS, make
 from sandbox.salesforce_derived import merge
 from sandbox.salesforce_obstacles import Rule
 from sandbox.salesforce_org import Org
+from sandbox.salesforce_query import Cursors
 from sandbox.salesforce_store import Table
 from sandbox.salesforce_types import NUMBER_TYPES, FieldDef, ObjectDef
 
@@ -259,6 +260,10 @@ class People:
         """Let every session end now."""
         self.access.expire_all()
 
+    def expire_cursors(self, _args: Args) -> int:
+        """Let every open query cursor expire now; gives how many there were."""
+        return self.org.part(Cursors).expire()
+
     def add_jwt_key(self, args: Args) -> str:
         """Register a public key for the JWT flow: pem; gives the user name to sign for."""
         user = _whose(args)
@@ -339,6 +344,7 @@ _ACTIONS: Mapping[str, Callable[[People, Args], Any]] = {
     "permit": People.permit,
     "forbid": People.forbid,
     "expire_tokens": People.expire_tokens,
+    "expire_cursors": People.expire_cursors,
     "add_jwt_key": People.add_jwt_key,
     "options": People.options,
     "use_calls": People.use_calls,
