@@ -10,9 +10,10 @@ How often what is read, and what a quiet hour costs (one call for each kind of r
 | --- | --- | --- |
 | changed, deleted and merged records | every pull | one query per 2,000, at least one |
 | everything | the first time and every `relist_hours` | one query per 2,000; above `bulk_above` records a bulk job |
-| counts of records | before first loads | one for all kinds |
-| description of an object | when Salesforce refuses a field | one per object and hour |
-| log-in | at the start and when the session has ended | one, not counted by Salesforce |
+| users | every `relist_hours` | one query per 2,000 |
+| counts of records | before first lists | one for all kinds |
+| description of an object | before writes, and when Salesforce refuses a field | one per object and hour |
+| log-in | at the start and when the session has ended | one |
 """
 
 import re
@@ -94,7 +95,7 @@ class Settings(BaseModel):
     domain: str | None = Field(
         None, description="The org's My Domain: 'acme.my', or 'acme--uat.sandbox.my' for a sandbox."
     )
-    consumer_key: SecretStr | None = Field(None, description="Consumer key of an external client app.")
+    consumer_key: str | None = Field(None, description="Consumer key of an external client app.")
     consumer_secret: SecretStr | None = Field(None, description="Its consumer secret, for client credentials.")
     username: str | None = Field(None, description="User to log in as, for a JWT or a password.")
     private_key: SecretStr | None = Field(None, description="RSA private key in PEM form, for a JWT.")
