@@ -102,7 +102,9 @@ class Ingest:
 
     def _fill(self, obj: str, data: bytes) -> str:
         """Make a job and give it its file; a job that cannot be filled is aborted and deleted."""
-        for attempt in range(1, FILLS + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             job_id = self._create(obj)
             try:
                 answer = self.api.raw(
@@ -115,7 +117,6 @@ class Ingest:
                 self._drop(job_id)
                 if attempt == FILLS or isinstance(error, CredentialsError | QuotaError | RequestError):
                     raise
-        raise AssertionError("unreachable")
 
     def _create(self, obj: str) -> str:
         # A job that was made without our hearing of it stays open and empty: making one may be repeated.
@@ -200,6 +201,8 @@ def files(updates: Sequence[Update]) -> Iterator[bytes]:
     The header is the id and every field that any of them has, in order of their names, so that the same updates always
     give the same file. A field that a record does not have is left empty, which leaves it as it is.
     """
+    if not updates:
+        return
     names = sorted({name for update in updates for name in update.values})
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")

@@ -65,7 +65,7 @@ class Item:
     @property
     def place(self) -> str:
         """The record that Salesforce locks for it, as far as we know: everything is sent in this order."""
-        return str(self.row.get("id") or self.row.get("WhatId"))
+        return str(self.row.get("id") or self.row.get("WhatId"))[:15]
 
 
 Prepare = Callable[[Sequence[Change]], tuple[dict[str, Outcome], list[Item]]]

@@ -10,11 +10,11 @@ for, so that a task is found again whichever way it was made.
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.base import Change, Outcome, Row, Value
+from connectors.base import Change, Row, Value
 from connectors.errors import ConnectorError, CredentialsError, QuotaError
 from connectors.salesforce_api import Api, is_not_there
 from connectors.salesforce_outcomes import ABSENT, Refusal
@@ -144,9 +144,12 @@ class Tasks:
         Raises:
             CredentialsError, QuotaError: As the API does.
         """
+        form = self._known(fresh=fresh)
+        return replace(form, status=self._status(form.fields.get("status")))
+
+    def _known(self, *, fresh: bool = False) -> Form:
         fields = self._describe("Task", fresh=fresh) or {}
-        form = Form({name.lower(): field for name, field in fields.items()})
-        return Form(form.fields, self._status(form.fields.get("status")))
+        return Form({name.lower(): field for name, field in fields.items()})
 
     def find(self, account_ids: Sequence[str]) -> dict[str, str]:
         """See `Crm.find_tasks`. Closed and archived tasks count too; of two with one key the older one does."""
@@ -160,21 +163,23 @@ class Tasks:
         return found
 
     def _rows(self, ids: Sequence[str]) -> Iterator[Row]:
-        key_field = self.form().key_field
         try:
-            pages = list(self._pages(ids, key_field))
+            pages = list(self._pages(ids, self._known()))
         except ConnectorError as error:
             if not is_not_there(error):
                 raise
-            # The key's field came or went since it was described.
-            pages = list(self._pages(ids, self.form(fresh=True).key_field))
+            # A field came or went since it was described.
+            pages = list(self._pages(ids, self._known(fresh=True)))
         for page in pages:
             yield from (row for row in page["records"] if isinstance(row, dict))
 
-    def _pages(self, ids: Sequence[str], key_field: str | None) -> Iterator[Any]:
-        fields = ", ".join(filter(None, ("Id", "Description", key_field)))
+    def _pages(self, ids: Sequence[str], form: Form) -> Iterator[Any]:
+        key = form.fields.get(KEY_FIELD.lower())
+        fields = ["Id", str(key["name"])] if key is not None else ["Id"]
+        if key is None or "description" in form.fields:
+            fields.append("Description")
         listed = ", ".join(f"'{one}'" for one in ids)
-        soql = f"SELECT {fields} FROM Task WHERE AccountId IN ({listed}) AND IsDeleted = false"
+        soql = f"SELECT {', '.join(fields)} FROM Task WHERE AccountId IN ({listed}) AND IsDeleted = false"
         return self.api.query(soql, purpose="tasks", all_rows=True)
 
     def _status(self, field: Row | None) -> str | None:
@@ -249,6 +254,3 @@ def cut(text: str, most: int) -> str:
 
 def _text(value: Value) -> str:
     return "" if value is None else str(value)
-
-
-__all__ = ["KEY_FIELD", "Form", "Outcome", "Tasks", "cut", "key_of", "marked", "owners", "stepped_down"]

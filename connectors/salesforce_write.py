@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from connectors.base import Change, FieldSpec, ObjectName, Outcome, Row, Value
-from connectors.errors import ConnectorError, CredentialsError, QuotaError, ShapeError
+from connectors.errors import ConnectorError, CredentialsError, NotFoundError, QuotaError, ShapeError
 from connectors.salesforce_api import Api, is_not_there
 from connectors.salesforce_outcomes import Refusal
 from connectors.salesforce_send import BATCH, COLLECTIONS, Delivery, Item, rounds
@@ -93,7 +93,11 @@ class Writer:
         """Rows of records that are there, by the first 15 characters of their ids."""
         names = list(dict.fromkeys(["Id", "IsDeleted", *fields]))
         body = {"ids": list(ids), "fields": names}
-        rows = self.api.json("POST", f"{COLLECTIONS}/{kind}", purpose="read", body=body, repeatable=True)
+        try:
+            rows = self.api.json("POST", f"{COLLECTIONS}/{kind}", purpose="read", body=body, repeatable=True)
+        except NotFoundError:
+            self.api.describe(kind, purpose="describe", fresh=True)  # says so when it is the right that is missing
+            raise
         if not isinstance(rows, list):
             raise ShapeError(f"reading {kind} by ids gave no list.", vendor=self.api.name)
         there = (row for row in rows if isinstance(row, dict) and not row.get("IsDeleted"))

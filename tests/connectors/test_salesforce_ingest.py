@@ -16,7 +16,7 @@ from connectors.errors import ConnectorError, CredentialsError, QuotaError, Requ
 from connectors.salesforce_api import Api
 from connectors.salesforce_auth import Keys
 from connectors.salesforce_ingest import DEADLINE, Ingest, Told, Update, files
-from connectors.salesforce_outcomes import Refusal
+from connectors.salesforce_outcomes import Refusal, from_text
 
 ONE, TWO, THREE = (f"0015e00000AAAA{letter}AA5" for letter in "ABC")
 EMPTY = '"sf__Id","sf__Error","Id"\n'
@@ -178,6 +178,28 @@ def test_results_may_hold_line_breaks_marks_and_long_texts(ingest: Ingest, jobs:
     told = ingest.update("Account", [score(ONE)])
     expected = Refusal("FIELD_CUSTOM_VALIDATION_EXCEPTION", 'Score: "why" and how, please', ("Score__c", "Band__c"))
     assert told.refused == {ONE[:15]: expected}
+
+
+@pytest.mark.parametrize(
+    ("text", "refusal"),
+    [
+        ("STRING_TOO_LONG:Why: too large: max 5", Refusal("STRING_TOO_LONG", "Why: too large: max 5")),
+        ("DUPLICATE_VALUE:duplicate value found: x:--", Refusal("DUPLICATE_VALUE", "duplicate value found: x")),
+        (
+            "REQUIRED_FIELD_MISSING:missing: [Name]:Name --",
+            Refusal("REQUIRED_FIELD_MISSING", "missing: [Name]", ("Name",)),
+        ),
+        ("no code", None),
+        ("Error : no code", None),
+    ],
+)
+def test_what_a_failed_row_says_is_taken_apart(text: str, refusal: Refusal | None) -> None:
+    assert from_text(text) == refusal
+
+
+def test_no_updates_are_no_job(ingest: Ingest, jobs: Jobs) -> None:
+    assert ingest.update("Account", []) == Told()
+    assert jobs.asked == []
 
 
 def test_an_error_without_a_code_is_told_as_it_is(ingest: Ingest, jobs: Jobs) -> None:
