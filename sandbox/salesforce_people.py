@@ -17,6 +17,7 @@ from sandbox.salesforce_catalogue import OBJECT_RIGHTS, SYSTEM_RIGHTS, make
 from sandbox.salesforce_derived import merge
 from sandbox.salesforce_obstacles import Rule
 from sandbox.salesforce_org import Org
+from sandbox.salesforce_permissions import IMPLIED_BY
 from sandbox.salesforce_query import Cursors
 from sandbox.salesforce_store import Table
 from sandbox.salesforce_types import NUMBER_TYPES, FieldDef, ObjectDef
@@ -221,13 +222,13 @@ class People:
         permissions.grant_object(home, kind.name, rights)
 
     def revoke(self, args: Args) -> None:
-        """Take rights on a kind of record away: object, rights; without "Read" nothing else is left."""
+        """Take rights on a kind of record away, and those that include them: object, rights."""
         permissions, kind = self.org.permissions, self._kind(args)
-        gone = set(_rights(args, OBJECT_RIGHTS))
+        gone = {wider for right in _rights(args, OBJECT_RIGHTS) for wider in IMPLIED_BY[right]}
         for set_id in sorted(permissions.grants(_whose(args)).sets):
             held = permissions.object_rights(set_id, kind.name)
             if held:
-                permissions.grant_object(set_id, kind.name, set() if "Read" in gone else held - gone)
+                permissions.grant_object(set_id, kind.name, held - gone)
 
     def view_all(self, args: Args) -> None:
         """Switch "View All" of a user: on, and object for one kind only. Without it sharing hides rows."""
@@ -235,8 +236,7 @@ class People:
         kinds = [self._kind(args)] if "object" in args else [k for k in self.org.objects.values() if not k.setup]
         for kind in kinds:
             change = self.grant if on else self.revoke
-            rights = ["ViewAllRecords"] if on else ["ViewAllRecords", "ModifyAllRecords"]
-            change({**args, "object": kind.name, "rights": rights})
+            change({**args, "object": kind.name, "rights": ["ViewAllRecords"]})
 
     def permit(self, args: Args) -> None:
         """Give a user system permissions: rights ("CustomizeApplication", "ViewSetup", ...)."""

@@ -29,7 +29,7 @@ Right = Literal["Read", "Create", "Edit", "Delete", "ViewAllRecords", "ModifyAll
 
 _PUBLIC = frozenset({"User", "Organization", "TaskStatus"})
 """Set-up records that every user may read."""
-_IMPLIED: dict[str, frozenset[str]] = {
+IMPLIED_BY: dict[str, frozenset[str]] = {
     "Read": frozenset(OBJECT_RIGHTS),
     "Create": frozenset({"Create"}),
     "Edit": frozenset({"Edit", "Delete", "ModifyAllRecords"}),
@@ -117,7 +117,7 @@ class Permissions:
             return False
         if definition.setup:
             return self._can_setup(user, kind, right)
-        return not _IMPLIED[right].isdisjoint(self.grants(user).objects.get(kind, ()))
+        return not IMPLIED_BY[right].isdisjoint(self.grants(user).objects.get(kind, ()))
 
     def _can_setup(self, user: str, kind: str, right: Right) -> bool:
         if right in {"Read", "ViewAllRecords"}:
