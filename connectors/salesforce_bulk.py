@@ -40,7 +40,7 @@ BLOCK = 5_000
 TRIES = 3
 """Times a page is asked for that breaks off."""
 FIRST_WAIT = 2.0
-LONGEST_WAIT = 60.0
+LONGEST_WAIT = 120.0
 PATIENCE = 1800.0
 """Seconds for which a job is waited for in one pull; the next pull goes on waiting."""
 LAST = "null"

@@ -192,7 +192,12 @@ class Reader:
     def _columns(self, kind: Kind) -> Columns:
         """What to ask a job for. Its CSV has no types, so this costs a description, which says what is missing, too."""
         described = self.api.describe(kind.object, purpose=kind.name)
-        self._leave_out(kind, [name for name in self._names(kind) if not _has(described, name.partition(".")[0], name)])
+        missing = [name for name in self._names(kind) if not _has(described, name.partition(".")[0], name)]
+        try:
+            self._leave_out(kind, missing)
+        except MissingPermissionError:
+            described = self.api.describe(kind.object, purpose=kind.name, fresh=True)  # before complaining
+            self._leave_out(kind, [name for name in missing if not _has(described, name.partition(".")[0], name)])
         types = {name.lower(): str(field.get("type")) for name, field in described.items()}
         return Columns(self._names(kind), types)
 

@@ -72,6 +72,7 @@ class Walk:
         self._low = low
         self._key = key
         self._until: datetime | None = None
+        self._held = False
         self._stuck: Key | bool | None = False
 
     def pages(self) -> Iterator[Page]:
@@ -102,7 +103,8 @@ class Walk:
         conditions = [*window(self._low, self._key, self._until), *([self.kind.where] if self.kind.where else [])]
         soql = select(self.kind.object, fields, conditions, ordered=True)
         settled: datetime | None = None
-        count, before = 0, None
+        begun, count, before = self._key, 0, None
+        self._held = False
         for body in self.api.query(soql, purpose=self.kind.name, all_rows=self.kind.deletes):
             settled = settled or self.api.server_now() - LAG
             rows = self._rows(body, fields)
@@ -110,11 +112,11 @@ class Walk:
             done, total = body.get("done") is True, body.get("totalSize")
             total = total if isinstance(total, int) else None
             if done and total is not None and count < total * ENOUGH:
+                self._key = begun  # which rows did not come, nobody knows
                 raise _ShortError(count, total)
-            ids = [row.get("Id") for row in rows]
-            if ids and ids == before:
+            if rows and rows == before:
                 raise ShapeError(f"the pages of {self.kind.name} go in circles.", vendor=self.api.name)
-            before = ids
+            before = rows
             self._pass(rows, settled)
             yield Page(rows, self._key, total, last=done and self._until is None)
 
@@ -133,8 +135,12 @@ class Walk:
         """Remember how far we are.
 
         A row that changes while its list is read may come in its old place with its new stamp. It must not carry our
-        place along past the rows behind it, so only rows count that have been at rest since the query began.
+        place along past the rows behind it, so only rows count that have been at rest since the query began. After a
+        page without rows the place stays until the end has shown whether any were lost.
         """
+        self._held = self._held or not rows
+        if self._held:
+            return
         keys = [key for key in map(_key, rows) if key is not None and key.stamp < settled]
         self._key = max([*keys, *([self._key] if self._key else [])], default=None)
 
