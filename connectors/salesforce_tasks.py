@@ -17,11 +17,11 @@ from typing import Any
 from connectors.base import Change, Row, Value
 from connectors.errors import ConnectorError, CredentialsError, QuotaError
 from connectors.salesforce_api import Api, is_not_there
+from connectors.salesforce_kinds import TASK_KEY
 from connectors.salesforce_outcomes import ABSENT, Refusal
+from connectors.salesforce_soql import one_of, select
 from connectors.salesforce_values import active_values, short_id
 
-KEY_FIELD = "Holdfast_Task_Key__c"
-"""The field of Activity that holds our key; the agent can do without it."""
 STANDARD_STATUS = "Not Started"
 """Salesforce's own first status: open in every org that has kept it."""
 PRIORITIES: Mapping[str, Sequence[str]] = {
@@ -56,7 +56,7 @@ class Form:
     @property
     def key_field(self) -> str | None:
         """The field for our key; None where there is none that we may fill."""
-        field = self.fields.get(KEY_FIELD.lower())
+        field = self.fields.get(TASK_KEY.lower())
         return str(field["name"]) if field is not None and field.get("createable") else None
 
     def refusal(self, change: Change) -> Refusal | None:
@@ -114,7 +114,7 @@ class Form:
         return None
 
     def _has_room_for(self, key: str) -> bool:
-        return self.key_field is not None and len(key) <= self._length(KEY_FIELD, 0)
+        return self.key_field is not None and len(key) <= self._length(TASK_KEY, 0)
 
     def _writable(self, name: str) -> bool:
         field = self.fields.get(name.lower())
@@ -174,12 +174,11 @@ class Tasks:
             yield from (row for row in page["records"] if isinstance(row, dict))
 
     def _pages(self, ids: Sequence[str], form: Form) -> Iterator[Any]:
-        key = form.fields.get(KEY_FIELD.lower())
+        key = form.fields.get(TASK_KEY.lower())
         fields = ["Id", str(key["name"])] if key is not None else ["Id"]
         if key is None or "description" in form.fields:
             fields.append("Description")
-        listed = ", ".join(f"'{one}'" for one in ids)
-        soql = f"SELECT {', '.join(fields)} FROM Task WHERE AccountId IN ({listed}) AND IsDeleted = false"
+        soql = select("Task", fields, [one_of("AccountId", ids), "IsDeleted = false"])
         return self.api.query(soql, purpose="tasks", all_rows=True)
 
     def _status(self, field: Row | None) -> str | None:
@@ -237,7 +236,7 @@ def marked(text: str, key: str, most: int = MOST_DESCRIPTION) -> str:
 
 def key_of(row: Row) -> str | None:
     """Our key on a task; None when the task is not ours."""
-    own = next((value for name, value in row.items() if name.lower() == KEY_FIELD.lower()), None)
+    own = next((value for name, value in row.items() if name.lower() == TASK_KEY.lower()), None)
     if isinstance(own, str) and own.strip():
         return own.strip()
     found = _MARK.findall(str(row.get("Description") or ""))

@@ -2,13 +2,16 @@
 
 import json
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
 import pytest
 import requests
 
 from connectors.base import Change, FieldSpec, Outcome, Value
+from sandbox.model import World
 from sandbox.mount import SandboxAdapter
+from sandbox.world import make_world
 
 SPECS = (
     FieldSpec("account", "Holdfast_Score__c", "Score", "number"),
@@ -52,6 +55,12 @@ def prepare(org: Any) -> Any:
     org.crm = org.connect(own_fields=SPECS)
     org.forget()
     return org
+
+
+@cache
+def wide_world() -> World:
+    """Some more accounts than fit in one request, and next to nobody in them."""
+    return make_world(seed=3, accounts=260, people_per_account=1, months=2, horizon_days=0)
 
 
 def ids(org: Any, kind: str = "Account") -> list[str]:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.base import Change, Outcome, Value
+from connectors.salesforce_kinds import TASK_KEY
 from connectors.salesforce_outcomes import Refusal
-from connectors.salesforce_tasks import KEY_FIELD, Form, cut, key_of, marked, owners, stepped_down
+from connectors.salesforce_tasks import Form, cut, key_of, marked, owners, stepped_down
 
 ACCOUNT = "0015e00000AAAAAAA5"
 CONTACT = "0035e00000AAAAAAA5"
@@ -29,9 +30,9 @@ FIELDS: dict[str, dict[str, Any]] = {
     "whatid": {"name": "WhatId", "type": "reference", "createable": True},
     "priority": picklist("High", "Normal", "Low"),
 }
-KEY = {"name": KEY_FIELD, "type": "string", "length": 64, "createable": True}
+KEY = {"name": TASK_KEY, "type": "string", "length": 64, "createable": True}
 PLAIN = Form(FIELDS, "Not Started")
-KEYED = Form({**FIELDS, KEY_FIELD.lower(): KEY}, "Not Started")
+KEYED = Form({**FIELDS, TASK_KEY.lower(): KEY}, "Not Started")
 
 
 LETTERS = st.sampled_from("aZ09 []:\n\u00e9\u4e2d\U0001f600")
@@ -59,14 +60,14 @@ def test_a_task_has_everything_people_need() -> None:
 
 def test_the_key_stands_in_its_own_field_where_there_is_one() -> None:
     row = KEYED.row(task())
-    assert row[KEY_FIELD] == "the-key"
+    assert row[TASK_KEY] == "the-key"
     assert row["Description"] == "Ask how it goes."
 
 
 @pytest.mark.parametrize("change", [{"createable": False}, {"length": 6}])
 def test_a_field_that_cannot_hold_the_key_leaves_it_in_the_description(change: dict[str, Any]) -> None:
-    row = Form({**FIELDS, KEY_FIELD.lower(): {**KEY, **change}}).row(task())
-    assert KEY_FIELD not in row
+    row = Form({**FIELDS, TASK_KEY.lower(): {**KEY, **change}}).row(task())
+    assert TASK_KEY not in row
     assert row["Description"].endswith("[holdfast:the-key]")
 
 
@@ -136,7 +137,7 @@ def test_a_field_of_tasks_that_is_hidden_is_named() -> None:
 def test_a_hidden_description_matters_only_where_the_key_would_stand_there() -> None:
     hidden = {name: field for name, field in FIELDS.items() if name != "description"}
     assert Form(hidden).refusal(task()) is not None
-    keyed = Form({**hidden, KEY_FIELD.lower(): KEY})
+    keyed = Form({**hidden, TASK_KEY.lower(): KEY})
     assert keyed.refusal(task()) is None
     assert "Description" not in keyed.row(task())
 
@@ -174,7 +175,7 @@ def test_a_marker_inside_the_text_is_not_ours_and_the_field_comes_first() -> Non
     assert text.split("\n")[-1] == "[holdfast:real]"
     assert key_of({"Description": text}) == "real"
     assert key_of({"Description": text, "holdfast_task_key__c": " field "}) == "field"
-    assert key_of({"Description": text, KEY_FIELD: None}) == "real"
+    assert key_of({"Description": text, TASK_KEY: None}) == "real"
     assert key_of({"Description": "nothing"}) is None
     assert key_of({}) is None
 

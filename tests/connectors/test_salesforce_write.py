@@ -19,6 +19,7 @@ from tests.connectors.salesforce_orgs import (
     score,
     sent,
     update,
+    wide_world,
 )
 
 
@@ -29,9 +30,9 @@ def ready(org: Any) -> Any:
 
 
 @pytest.fixture
-def many(open_org: Any, large_world: Any) -> Any:
-    """The same with some hundred accounts."""
-    return prepare(open_org(large_world))
+def many(open_org: Any) -> Any:
+    """The same with more accounts than one request takes."""
+    return prepare(open_org(wide_world()))
 
 
 def test_it_is_a_crm(org: Any) -> None:

@@ -7,11 +7,11 @@ import pytest
 
 from connectors.base import Change, Outcome, Value
 from connectors.errors import MissingPermissionError, QuotaError
-from connectors.salesforce_tasks import KEY_FIELD
+from connectors.salesforce_kinds import TASK_KEY
 from tests.connectors.salesforce_orgs import COLLECTIONS, LIMIT, ids, recorded, results, rows, sent
 
 DUE = datetime(2026, 11, 30, 22, 0, tzinfo=UTC)
-HIDDEN = [{"errorCode": "INVALID_FIELD", "message": f"No such column '{KEY_FIELD}' on sobject of type Task"}]
+HIDDEN = [{"errorCode": "INVALID_FIELD", "message": f"No such column '{TASK_KEY}' on sobject of type Task"}]
 POST = f"POST {COLLECTIONS}"
 CREATE = rf"{COLLECTIONS}\?"
 
@@ -19,7 +19,7 @@ CREATE = rf"{COLLECTIONS}\?"
 @pytest.fixture
 def keyed(org: Any) -> Any:
     """An org that has the field for our key."""
-    org.do("create_field", object="Task", name=KEY_FIELD, type="string", length=64, visible=True)
+    org.do("create_field", object="Task", name=TASK_KEY, type="string", length=64, visible=True)
     org.forget()
     return org
 
@@ -28,7 +28,7 @@ def keyed(org: Any) -> Any:
 def either(request: pytest.FixtureRequest, org: Any) -> Any:
     """An org with that field, and one without."""
     if request.param == "field":
-        org.do("create_field", object="Task", name=KEY_FIELD, type="string", length=64, visible=True)
+        org.do("create_field", object="Task", name=TASK_KEY, type="string", length=64, visible=True)
     org.forget()
     return org
 
@@ -86,15 +86,15 @@ def test_two_hundred_tasks_are_one_request_without_assignment_rules(
 def test_the_key_is_a_field_and_the_description_stays_clean(keyed: Any) -> None:
     account = ids(keyed)[0]
     keyed.crm.send([task(account, "the-key")])
-    (made,) = shown(keyed, KEY_FIELD)
-    assert made[KEY_FIELD] == "the-key"
+    (made,) = shown(keyed, TASK_KEY)
+    assert made[TASK_KEY] == "the-key"
     assert made["Description"] == "Ask how it goes."
 
 
 def test_a_task_from_before_the_field_is_still_found(org: Any) -> None:
     account = ids(org)[0]
     (outcome,) = org.crm.send([task(account, "the-key")])
-    org.do("create_field", object="Task", name=KEY_FIELD, type="string", length=64, visible=True)
+    org.do("create_field", object="Task", name=TASK_KEY, type="string", length=64, visible=True)
     crm = org.connect()
     (later,) = crm.send([task(account, "later")])
     assert crm.find_tasks([account]) == {"the-key": outcome.remote_id, "later": later.remote_id}
@@ -103,11 +103,11 @@ def test_a_task_from_before_the_field_is_still_found(org: Any) -> None:
 def test_a_key_field_hidden_since_it_was_described_moves_the_key_to_the_description(keyed: Any) -> None:
     account = ids(keyed)[0]
     keyed.crm.send([task(account, "first")])
-    keyed.do("hide_field", object="Task", field=KEY_FIELD)
+    keyed.do("hide_field", object="Task", field=TASK_KEY)
     assert keyed.crm.find_tasks([account]) == {}, "nobody can see that key"
-    keyed.do("show_field", object="Task", field=KEY_FIELD)
+    keyed.do("show_field", object="Task", field=TASK_KEY)
     keyed.crm._api.describe("Task", purpose="test", fresh=True)
-    keyed.do("hide_field", object="Task", field=KEY_FIELD)
+    keyed.do("hide_field", object="Task", field=TASK_KEY)
     (outcome,) = keyed.crm.send([task(account, "second")])
     assert outcome.result == "confirmed"
     assert keyed.crm.find_tasks([account]) == {"second": outcome.remote_id}
@@ -249,7 +249,7 @@ def test_an_answer_that_does_not_name_the_task_is_in_doubt(org: Any, body: Any) 
 def test_a_field_refused_for_a_whole_call_is_looked_at_again(keyed: Any) -> None:
     one, two = ids(keyed)[:2]
     keyed.crm.send([task(one, "a")])
-    keyed.do("drop_field", object="Task", field=KEY_FIELD)
+    keyed.do("drop_field", object="Task", field=TASK_KEY)
     keyed.fault("status", CREATE, method="POST", status=400, body=HIDDEN)
     outcomes = keyed.crm.send([task(one, "b"), task(two, "c")])
     assert results(outcomes) == ["confirmed", "confirmed"]

@@ -17,6 +17,7 @@ from tests.connectors.salesforce_orgs import (
     score,
     sent,
     update,
+    wide_world,
 )
 
 
@@ -27,9 +28,9 @@ def ready(org: Any) -> Any:
 
 
 @pytest.fixture
-def many(open_org: Any, large_world: Any) -> Any:
-    """The same with some hundred accounts."""
-    return prepare(open_org(large_world))
+def many(open_org: Any) -> Any:
+    """The same with more accounts than one request takes."""
+    return prepare(open_org(wide_world()))
 
 
 # -- answers of another shape ----------------------------------------------------------------------------------------
