@@ -93,12 +93,15 @@ _WITHOUT_COPIES = """ WHERE copy_of IS NULL OR key NOT IN (
   SELECT c.key FROM (SELECT key, source, source_id, copy_of FROM ({ticket}) WHERE copy_of IS NOT NULL) c
   CROSS JOIN source s CROSS JOIN ticket o
   WHERE s.id <> c.source AND o.source = s.id AND o.source_id = c.copy_of
-  AND (o.valid_from <= {at} AND (o.valid_to IS NULL OR o.valid_to > {at}) OR EXISTS (
-    SELECT 1 FROM ticket_history h WHERE h.key = o.key AND h.valid_from <= {at} AND h.valid_to > {at}
-  ))
+  AND (
+    o.valid_from <= {at} OR EXISTS (SELECT 1 FROM ticket_history h WHERE h.key = o.key AND h.valid_from <= {at})
+    OR EXISTS (SELECT 1 FROM record_map m WHERE m.kind = 'ticket' AND m.key = o.key AND m.at <= {at})
+  )
   AND (o.copy_of IS NOT c.source_id OR o.key < c.key)
 )"""
-"""A ticket that names another source's ticket of that instant is left out; of two that name each other, the later."""
+"""A ticket that names one which another source had told of by then is left out; of two that name each other, the later.
+
+Also where the original was deleted there: whoever threw it away did not mean it to count as a case."""
 
 _BILLING = "EXISTS (SELECT 1 FROM ({subscription}) WHERE source = {crm} AND (mrr IS NOT NULL OR cancel_at IS NOT NULL))"
 """Whether the CRM's contracts name prices or endings; if not, they say nothing on who is about to leave."""

@@ -18,6 +18,9 @@ VANISH_ALWAYS = 20
 """A complete listing may make records vanish up to this share of the stream, or this many; more is not believed: an
 outage that answers with an empty list must not empty the state."""
 
+REMEMBERED = frozenset({"ticket"})
+"""Kinds whose deleted records are noted even if they were gone before we came: copies in other sources outlive them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -158,6 +161,8 @@ class RecordWriter:
         version, old_version = content[1], old[1]
         if valid_from is None:
             writes.replace.append((*content[1:], self.stream, self.now, key))
+            if self.kind.name in REMEMBERED:
+                writes.reopened.append(key)
             return "new"
         older = version is not None and old_version is not None and version < old_version
         if older or (valid_to is not None and self._stays_gone(key, version, old_version)):
@@ -204,8 +209,9 @@ class RecordWriter:
     # -- what is gone -------------------------------------------------------------------------------------------
 
     def delete(self, ids: Sequence[str]) -> int:
-        """Mark records as gone because the vendor says so; ids never heard of are ignored."""
-        keys = keys_of(self.conn, self.kind, self.source, ids)
+        """Mark records as gone because the vendor says so; ids never heard of are ignored, except those of tickets."""
+        find = take_keys if self.kind.name in REMEMBERED else keys_of
+        keys = find(self.conn, self.kind, self.source, ids)
         return self._end(list(keys.values()), "deleted")
 
     def merge(self, merged: Mapping[str, str]) -> int:

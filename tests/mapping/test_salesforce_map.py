@@ -244,6 +244,12 @@ def test_cases_say_themselves_whether_they_are_closed(values: Row, status: str) 
     assert case.solved_at == (LATELY if status == "closed" else None)
 
 
+def test_an_end_that_nobody_understands_leaves_the_status_to_decide() -> None:
+    mapped = PLAIN.apply("crm", "cases", [case_row(IsClosed="perhaps", Status="On Hold")], NOW)
+    assert [record.status for record in mapped.records] == ["hold"]  # type: ignore[attr-defined]  # a ticket
+    assert mapped.warnings == {"status: not one of false, true": 1}
+
+
 @pytest.mark.parametrize(
     ("word", "priority"), [("Low", "low"), ("Medium", "normal"), ("High", "high"), ("Critical", "urgent"), (None, None)]
 )

@@ -86,11 +86,28 @@ def test_a_copy_of_a_copy_counts_where_the_last_original_is_not_there(store: Sto
     assert asked(store) == [("A", "hold")]
 
 
-def test_a_copy_counts_again_once_the_original_is_gone_and_the_past_stays(store: Store) -> None:
+def test_a_copy_does_not_come_to_life_when_the_original_is_thrown_away(store: Store) -> None:
     put(store, ticket("35", account_ref="org", status="pending"), case("c1", copy_of="35"))
     store.commit(Page("desk", "tickets", "ticket", deleted=["35"]), NOW + DAY)
     assert asked(store, NOW) == [("A", "pending")]
-    assert asked(store, NOW + DAY) == [("A", "open")]
+    assert asked(store, NOW + DAY) == []
+
+
+def test_an_original_that_was_gone_before_we_came_is_known_to_have_been(store: Store) -> None:
+    put(store, case("c1", copy_of="35"), case("c2", copy_of="36"))
+    store.commit(Page("desk", "tickets", "ticket", deleted=["35"]), NOW + HOUR)
+    assert asked(store, NOW) == [("A", "open"), ("A", "open")]
+    assert asked(store, NOW + HOUR) == [("A", "open")]
+    assert [record.source_id for record in store.records("ticket", source="desk")] == []
+
+
+def test_a_ticket_gone_before_we_came_can_be_restored(store: Store) -> None:
+    gone = Page("desk", "tickets", "ticket", deleted=["35"])
+    assert store.commit(gone, NOW).deleted == 0
+    put(store, ticket("35", account_ref="org", at=NOW + HOUR), now=NOW + HOUR)
+    assert asked(store, NOW + HOUR) == [("A", "open")]
+    assert store.rows("SELECT * FROM record_map") == []
+    assert store.commit(gone, NOW + DAY).deleted == 1
 
 
 def test_the_past_sees_the_originals_of_then(store: Store) -> None:
