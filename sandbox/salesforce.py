@@ -5,23 +5,30 @@ Served below the prefix: `/services/oauth2/token`, `/services/data/` (versions),
 in real life: absolute from the host, without the sandbox's prefix; `instance_url` includes it.
 
 A request below a version passes, in this order: length of URI and headers, version, session, switches and the day's
-calls, path, method; then its operation. Every answer carries `Sforce-Limit-Info`. Operations come from the modules of
-`_MODULES`, each of which exports `ROUTES` (see `sandbox.salesforce_http`); their common ground is
-`sandbox.salesforce_org.Org`.
+calls, path, method; then its operation. Every answer carries `Sforce-Limit-Info`. Operations come from modules that
+export `ROUTES` (see `sandbox.salesforce_http`); their common ground is `sandbox.salesforce_org.Org`.
 
 Options are those of `sandbox.salesforce_options.Options`; `mutate` actions those of `sandbox.salesforce_people`.
 """
 
-import importlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
-from sandbox import salesforce_describe, salesforce_limits
+from sandbox import (
+    salesforce_bulk_query,
+    salesforce_composite,
+    salesforce_describe,
+    salesforce_ingest,
+    salesforce_limits,
+    salesforce_query,
+    salesforce_records,
+    salesforce_tooling,
+)
 from sandbox.core import SandboxClock, Vendor
 from sandbox.hubspot_render import to_ms
 from sandbox.model import World
@@ -42,32 +49,23 @@ from sandbox.salesforce_options import Options
 from sandbox.salesforce_org import Org
 from sandbox.salesforce_people import People
 
-_MODULES = (
-    "sandbox.salesforce_query",
-    "sandbox.salesforce_bulk_query",
-    "sandbox.salesforce_records",
-    "sandbox.salesforce_composite",
-    "sandbox.salesforce_tooling",
-    "sandbox.salesforce_ingest",
+ROUTES: Sequence[Route] = (
+    *salesforce_describe.ROUTES,
+    *salesforce_limits.ROUTES,
+    *salesforce_query.ROUTES,
+    *salesforce_bulk_query.ROUTES,
+    *salesforce_records.ROUTES,
+    *salesforce_composite.ROUTES,
+    *salesforce_tooling.ROUTES,
+    *salesforce_ingest.ROUTES,
 )
+"""Every route below a version."""
 
 _VERSIONED = re.compile(r"/services/data/v([^/]+)(?:/(.*))?")
 _SOAP = re.compile(r"/services/Soap/u/([^/]+)(?:/.*)?")
 _IDENTITY = re.compile(r"/id/([^/]+)/([^/]+)/?")
 _LOGINS = ("/services/oauth2/", "/services/Soap/u/", "/id/")
 _JSON = "application/json;charset=UTF-8"
-
-
-def routes() -> list[Route]:
-    """Every route below a version."""
-    found = [*salesforce_describe.ROUTES, *salesforce_limits.ROUTES]
-    for name in _MODULES:
-        try:
-            found += importlib.import_module(name).ROUTES
-        except ModuleNotFoundError as missing:
-            if missing.name != name:
-                raise
-    return found
 
 
 class SalesforceVendor(Vendor):
@@ -91,7 +89,7 @@ class SalesforceVendor(Vendor):
         self.org = Org(world, to_ms(clock.now()), Options().changed(options))
         self.access = self.org.part(Access)
         self.people = People(self.org, self.access)
-        self.router = Router(routes())
+        self.router = Router(ROUTES)
 
     def tick(self, now: datetime) -> None:
         """Move the org's time; what is due by then happens."""

@@ -121,6 +121,7 @@ def test_opportunities_close_as_the_deals_do(wide: Any) -> None:
         if deal.created_at > wide.world.now:
             assert row is None
             continue
+        assert row is not None
         closed = deal.closed_at is not None and deal.closed_at <= wide.world.now
         assert (row["IsClosed"], row["IsWon"]) == (closed, closed and deal.won)
         assert row["StageName"].startswith("Closed") == closed
@@ -177,10 +178,10 @@ def test_cases_are_the_tickets_made_by_hand(wide: Any, bases: Bases) -> None:
     found = rows(wide, "Case")
     assert len(found) == len(wanted) > 0
     for row, ticket in zip(found, wanted, strict=True):
-        closed = ticket.closed_at is not None and ticket.closed_at <= now
+        end = ticket.closed_at if ticket.closed_at is not None and ticket.closed_at <= now else None
         assert row["CreatedDate"] == ticket.created_at // 1000 * 1000
-        assert (row["IsClosed"], row["Status"] == "Closed") == (closed, closed)
-        assert row["ClosedDate"] == (ticket.closed_at // 1000 * 1000 if closed else None)
+        assert row["IsClosed"] == (row["Status"] == "Closed") == (end is not None)
+        assert row["ClosedDate"] == (None if end is None else end // 1000 * 1000)
         assert row["Priority"] == (ticket.priority and ticket.priority.capitalize())
         assert row["AccountId"] == account_id(ticket.company_id)
         assert row["Zendesk_Ticket_Id__c"] is None
