@@ -229,8 +229,10 @@ def update(org: Org, call: Call) -> Reply:
         raise refused(f"Cannot change the type of {entry.owner}.{entry.name} from {_TYPES[old.type]}", "type")
     here = [fields.definition(one) for one in fields.on(entry.owner)]
     _check_external_id(org, entry.owner, changed, [one for one in here if one is not None])
+    # What a formula is made of is not asked for here: it stays one.
+    kept = changed.changed(calculated=old.calculated, createable=old.createable, updateable=old.updateable)
     for definition in fields.homes(entry.owner):
-        definition.add([changed])
+        definition.add([kept])
     entry.given = given
     return 204, None, {}
 
