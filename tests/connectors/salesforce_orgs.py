@@ -1,8 +1,10 @@
 """What the tests of writing to Salesforce have in common: our fields, changes, and what was sent."""
 
 import json
+import os
 from datetime import UTC, date, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +57,16 @@ def prepare(org: Any) -> Any:
     org.crm = org.connect(own_fields=SPECS)
     org.forget()
     return org
+
+
+def contract(name: str) -> dict[str, Any]:
+    """One of the vendor's published answers; a test that needs it is skipped where they are not."""
+    default = Path(__file__).parents[3] / "shared" / "contracts"
+    path = Path(os.environ.get("HOLDFAST_CONTRACTS", default)) / "salesforce" / "response_shapes.json"
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    cases: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cases"]
+    return next(case for case in cases if case["name"] == name)
 
 
 @cache

@@ -17,6 +17,7 @@ from connectors.salesforce_api import Api
 from connectors.salesforce_auth import Keys
 from connectors.salesforce_ingest import DEADLINE, Ingest, Told, Update, files
 from connectors.salesforce_outcomes import Refusal, from_text
+from tests.connectors.salesforce_orgs import contract
 
 ONE, TWO, THREE = (f"0015e00000AAAA{letter}AA5" for letter in "ABC")
 EMPTY = '"sf__Id","sf__Error","Id"\n'
@@ -139,6 +140,17 @@ def test_a_job_is_made_filled_closed_watched_and_read_in_eight_calls(ingest: Ing
     assert told.refused == {TWO[:15]: Refusal("UNABLE_TO_LOCK_ROW", words)}
     assert clock.sleeps == [5.0, 10.0]
     assert sum(ingest.api.calls.values()) == 8
+
+
+def test_published_results_are_understood(ingest: Ingest, jobs: Jobs) -> None:
+    jobs.results["successfulResults"] = contract("bulk2_successful_results")["body_text"]
+    jobs.results["failedResults"] = contract("bulk2_failed_results")["body_text"]
+    made, ended = contract("bulk2_ingest_job")["body"], contract("bulk2_ingest_job_failed")["body"]
+    jobs.odd = {"POST make": [(200, made)], "GET": [(200, ended)]}
+    told = ingest.update("Account", [score("0015e00000AAAAAAA1")])
+    # The published example has one record succeed and, by its first 15 characters, fail as well.
+    assert (told.done, [refusal.code for refusal in told.refused.values()]) == (short(ONE), ["UNABLE_TO_LOCK_ROW"])
+    assert told.words.endswith("Failed: InvalidBatch : Field name not found : Health_Score__c.")
 
 
 def test_the_file_says_the_same_whatever_the_order_of_fields_and_leaves_or_empties_what_it_should() -> None:

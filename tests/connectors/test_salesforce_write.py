@@ -11,6 +11,7 @@ from tests.connectors.salesforce_orgs import (
     COLLECTIONS,
     FULL,
     SCORE,
+    SPECS,
     ids,
     prepare,
     recorded,
@@ -46,6 +47,18 @@ def test_what_is_written_is_what_is_read(ready: Any) -> None:
     assert outcome == Outcome(f"key-{one}", "confirmed", one)
     assert ready.crm.read("account", [one], list(FULL)) == {one: FULL}
     assert sent(ready) == 1
+
+
+def test_fields_made_by_setup_take_what_is_written_and_come_along_with_every_pull(org: Any) -> None:
+    crm = org.connect(own_fields=SPECS)
+    crm.setup(SPECS, dry_run=False)
+    one, two = ids(org)[:2]
+    other: dict[str, Value] = {"Holdfast_Band__c": "a band of tomorrow"}
+    assert results(crm.send([update(one, FULL), update(two, other)])) == ["confirmed", "confirmed"]
+    stream = next(stream for stream in crm.streams if stream.name == "accounts")
+    pulled = {row["Id"]: row for batch in crm.pull(stream, None) for row in batch.rows}
+    assert crm.own_values(stream, pulled[one]) == FULL
+    assert crm.own_values(stream, pulled[two])["Holdfast_Band__c"] == "a band of tomorrow"
 
 
 def test_none_clears_and_a_shorter_choice_replaces(ready: Any) -> None:

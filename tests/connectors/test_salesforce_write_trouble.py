@@ -5,12 +5,14 @@ from typing import Any
 import pytest
 
 from connectors.errors import CredentialsError, QuotaError
+from connectors.salesforce_send import Item, judged
 from tests.connectors.salesforce_orgs import (
     COLLECTIONS,
     HIDDEN,
     LIMIT,
     MALFORMED,
     SCORE,
+    contract,
     ids,
     prepare,
     results,
@@ -100,6 +102,44 @@ def test_a_server_that_cannot_be_reached_did_nothing(ready: Any, monkeypatch: py
     (outcome,) = ready.crm.send([update(one)])
     assert outcome.result == "retry"
     assert "cannot be reached" in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("name", "verdicts"),
+    [
+        ("collections_partial", ["confirmed", "retry"]),
+        ("collections_all_or_none", ["retry", "rejected"]),
+        ("collections_upsert_ok", ["confirmed"]),
+    ],
+)
+def test_published_answers_are_understood(name: str, verdicts: list[str]) -> None:
+    body = contract(name)["body"]
+    items = [Item(update(f"0015e00000AAAAAAA{number}"), {}) for number in range(1, len(body) + 1)]
+    assert [verdict.result for _, verdict in judged(items, body)] == verdicts
+
+
+@pytest.mark.parametrize(
+    ("name", "result"),
+    [
+        ("write_no_such_field", "rejected"),
+        ("write_read_only_field", "rejected"),
+        ("required_missing", "rejected"),
+        ("string_too_long", "rejected"),
+        ("bad_picklist", "rejected"),
+        ("number_too_big", "rejected"),
+        ("validation_rule", "rejected"),
+        ("trigger_failed", "rejected"),
+        ("duplicate_value", "rejected"),
+        ("entity_deleted", "gone"),
+        ("patch_missing", "gone"),
+    ],
+)
+def test_published_refusals_of_one_record_mean_one_thing(ready: Any, name: str, result: str) -> None:
+    case = contract(name)
+    ready.fault("status", COLLECTIONS, status=case["status"], body=case["body"])
+    (outcome,) = ready.crm.send([update(ids(ready)[0])])
+    assert (outcome.result, outcome.error_code) == (result, case["body"][0]["errorCode"])
+    assert outcome.message == " ".join(case["body"][0]["message"].split())
 
 
 # -- calls refused as a whole ----------------------------------------------------------------------------------------
