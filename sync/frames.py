@@ -46,6 +46,7 @@ class CrmRecord:
         owner_name: The owner's name, empty when unknown.
         owner_active: Whether tasks may go to that owner; False when there is none or the CRM does not list them.
         values: What the CRM says in our own fields; a field that is absent is empty.
+        account_id: CRM id of a contact's account, None where it has none and for accounts.
     """
 
     crm_id: str
@@ -54,6 +55,7 @@ class CrmRecord:
     owner_name: str
     owner_active: bool
     values: Mapping[str, Value]
+    account_id: str | None = None
 
 
 # -- scoring ------------------------------------------------------------------------------------------------------
@@ -353,7 +355,7 @@ def _active(store: Store) -> Iterator[Member]:
 
 _CRM_RECORDS = """
 SELECT t.source_id, coalesce({name}, t.source_id), t.owner_id, coalesce(u.name, u.email, ''),
-  u.active = 1 AND u.valid_from IS NOT NULL AND u.valid_to IS NULL, v."values"
+  u.active = 1 AND u.valid_from IS NOT NULL AND u.valid_to IS NULL, v."values", {account}
 FROM {kind} t
 LEFT JOIN user u ON u.source = t.source AND u.source_id = t.owner_id
 LEFT JOIN crm_value v ON v.object = '{kind}' AND v.record_id = t.source_id
@@ -363,15 +365,16 @@ WHERE t.source = ? AND t.valid_from IS NOT NULL AND t.valid_to IS NULL ORDER BY 
 
 def accounts_for_plan(store: Store, *, crm: str) -> Iterator[CrmRecord]:
     """Every live CRM account, by key."""
-    return _crm_records(store, crm, "account", "t.name")
+    return _crm_records(store, crm, "account", "t.name", "NULL")
 
 
 def contacts_for_plan(store: Store, *, crm: str) -> Iterator[CrmRecord]:
     """Every live CRM contact, by key."""
-    return _crm_records(store, crm, "contact", "t.email")
+    return _crm_records(store, crm, "contact", "t.email", "(SELECT source_id FROM account a WHERE a.key = t.account)")
 
 
-def _crm_records(store: Store, crm: str, kind: str, name: str) -> Iterator[CrmRecord]:
-    rows = store.rows(_CRM_RECORDS.format(kind=kind, name=name), (_source_key(store, crm),))
-    for crm_id, label, owner_id, owner_name, active, values in rows:
-        yield CrmRecord(crm_id, label, owner_id, owner_name, bool(active), loads(values) if values else {})
+def _crm_records(store: Store, crm: str, kind: str, name: str, account: str) -> Iterator[CrmRecord]:
+    rows = store.rows(_CRM_RECORDS.format(kind=kind, name=name, account=account), (_source_key(store, crm),))
+    for crm_id, label, owner_id, owner_name, active, values, account_id in rows:
+        held = loads(values) if values else {}
+        yield CrmRecord(crm_id, label, owner_id, owner_name, bool(active), held, account_id)

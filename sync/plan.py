@@ -247,11 +247,13 @@ class Known:
         name: For people.
         current: What the CRM says now, by field name; a field that is absent is empty.
         written: What the agent last wrote, by field name; a field that is absent was never written.
+        account_id: A contact's account: writing a contact locks its account, so those of one account go together.
     """
 
     name: str
     current: Mapping[str, Value]
     written: Mapping[str, Value]
+    account_id: str = ""
 
 
 def diff_record(
@@ -294,9 +296,12 @@ def build_records(
     as_of: datetime,
     human_edits: HumanEdits,
 ) -> tuple[list[RecordChange], list[HumanEdit]]:
-    """Diff every scored record that the CRM still has; worst score first, then by id, accounts before contacts."""
+    """Diff every scored record that the CRM still has.
+
+    Accounts come first, the worst score first; then contacts, account by account.
+    """
     by_level = {level: [field for field in fields if field.spec.object == level] for level in ("account", "contact")}
-    records: list[tuple[tuple[bool, bool, int, str], RecordChange]] = []
+    records: list[tuple[tuple[bool, str, bool, int, str], RecordChange]] = []
     kept: list[HumanEdit] = []
     for row in rows:
         record = known.get((row.level, row.crm_id))
@@ -305,7 +310,7 @@ def build_records(
         change, edits = diff_record(row, record, by_level[row.level], as_of, human_edits)
         kept.extend(edits)
         if change is not None:
-            rank = (row.level == "contact", row.score is None, row.score or 0, row.crm_id)
+            rank = (row.level == "contact", record.account_id, row.score is None, row.score or 0, row.crm_id)
             records.append((rank, change))
     records.sort(key=lambda item: item[0])
     return [change for _, change in records], kept

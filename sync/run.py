@@ -234,7 +234,7 @@ class Agent:
                 for record_id, values in found.items():
                     self.store.set_crm_values(obj, record_id, values, self.clock.now())
                     old = known[obj, record_id]
-                    known[obj, record_id] = Known(old.name, values, old.written)
+                    known[obj, record_id] = Known(old.name, values, old.written, old.account_id)
 
     def _tasks(
         self,
@@ -335,7 +335,8 @@ class Agent:
 
 
 def _known(record: frames.CrmRecord, obj: str, written: Mapping[tuple[str, str], Mapping[str, object]]) -> Known:
-    return Known(record.name, record.values, written.get((obj, record.crm_id), {}))  # type: ignore[arg-type]  # the ledger holds values
+    wrote = written.get((obj, record.crm_id), {})
+    return Known(record.name, record.values, wrote, record.account_id or "")  # type: ignore[arg-type]  # the ledger holds values
 
 
 def _task_change(

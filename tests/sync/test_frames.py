@@ -429,7 +429,7 @@ def test_the_plan_gets_names_owners_and_what_the_crm_says(store: Store) -> None:
         account("C", owner_id="9"),
         account("D"),
     )
-    put(store, account("Z", source="desk"), contact("1", email="a@x", owner_id="7"), contact("2"))
+    put(store, account("Z", source="desk"), contact("1", email="a@x", owner_id="7", account_ref="A"), contact("2"))
     store.commit(Page("crm", "users", "user", deleted=["8"]), NOW)
     store.commit(Page("crm", "accounts", "account", deleted=["D"]), NOW)
     store.set_crm_values("account", "A", {"score": 70, "at": NOW, "tags": ("a", "b")}, NOW)
@@ -438,9 +438,9 @@ def test_the_plan_gets_names_owners_and_what_the_crm_says(store: Store) -> None:
         frames.CrmRecord("B", "B", "8", "b@x", False, {}),
         frames.CrmRecord("C", "C", "9", "", False, {}),
     ]
-    assert [(r.crm_id, r.name, r.owner_active) for r in frames.contacts_for_plan(store, crm="crm")] == [
-        ("1", "a@x", True),
-        ("2", "2", False),
+    assert [(r.crm_id, r.name, r.owner_active, r.account_id) for r in frames.contacts_for_plan(store, crm="crm")] == [
+        ("1", "a@x", True, "A"),
+        ("2", "2", False, None),
     ]
     assert list(frames.accounts_for_plan(store, crm="never pulled")) == []
 

@@ -1,6 +1,7 @@
 """A plan is desired minus current: a frozen value that survives its file, and cannot be changed unnoticed."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.base import Value
+from connectors.registry import VENDORS
 from scoring.inputs import Band, Level, ScoreRow
 from sync.owned import OwnedFieldError, default_fields, owned_fields
 from sync.plan import (
@@ -121,6 +123,22 @@ def test_worst_first_then_contacts() -> None:
     rows = [row("9", 10, level="contact"), row("2", 70), row("3", None), row("1", 20)]
     known = {("contact" if item.level == "contact" else "account", item.crm_id): current({}) for item in rows}
     assert [record.record_id for record in plan_of(rows, known)[0]] == ["1", "2", "3", "9"]
+
+
+def test_contacts_of_one_account_go_together() -> None:
+    home = {"8": "b", "7": "a", "6": "b", "5": "a"}
+    rows = [row(crm_id, score, level="contact") for crm_id, score in (("8", 10), ("7", 20), ("6", 30), ("5", 40))]
+    known = {("contact", item.crm_id): replace(current({}), account_id=home[item.crm_id]) for item in rows}
+    assert [record.record_id for record in plan_of(rows, known)[0]] == ["7", "5", "8", "6"]
+
+
+def test_fields_are_called_what_the_crm_wants() -> None:
+    names = {field.logical: field.spec.name for field in owned_fields(["power"], {}, VENDORS["salesforce"].own_field)}
+    assert names["account.health_score"] == "Holdfast_Health_Score__c"
+    assert names["contact.segments"] == "Holdfast_Contact_Segments__c"
+    mine = {field.logical: field.spec.name for field in owned_fields(["power"], {}, VENDORS["hubspot"].own_field)}
+    assert mine["contact.segments"] == "holdfast_contact_segments"
+    assert mine.keys() == names.keys()
 
 
 def test_renamed_and_switched_off_fields() -> None:
