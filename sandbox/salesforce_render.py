@@ -20,13 +20,15 @@ from sandbox.salesforce_base import (
     INTEGRATION_PROFILE,
     STANDARD_PROFILE,
     Base,
+    Ids,
     Renderer,
 )
 from sandbox.salesforce_cases import case_renderers, copies
 from sandbox.salesforce_catalogue import TASK_STATUSES
-from sandbox.salesforce_ids import account_id, contact_id, record_id
+from sandbox.salesforce_ids import account_id, record_id
 from sandbox.salesforce_options import Options
 
+_PEOPLE, _DEALS = Ids("003"), Ids("006")
 _RELATIONS = 100_000_000
 _COPIED_CASES = 50_000_000
 _OPEN_STAGES = ("Prospecting", "Qualification", "Proposal/Price Quote", "Negotiation/Review")
@@ -39,7 +41,12 @@ def user_id(world_id: int) -> str:
 
 def opportunity_id(world_id: int) -> str:
     """Salesforce's id of a world deal."""
-    return record_id("Opportunity", 3 * world_id)
+    return _DEALS.text(3 * world_id)
+
+
+def _contact_id(world_id: int) -> str:
+    """The same as `salesforce_ids.contact_id`, made several times as fast: every relation is asked for two."""
+    return _PEOPLE.text(5 * world_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +219,7 @@ class Rendering:
         renderers: dict[str, Renderer] = {
             **ANSWER,
             "Account__c": lambda a, _: accounts.get(a.company_id),
-            "Contact__c": lambda a, _: contact_id(a.person_id) if a.person_id in people else None,
+            "Contact__c": lambda a, _: _contact_id(a.person_id) if a.person_id in people else None,
             "OwnerId": lambda a, _: owner_of.get(a.company_id, ADMINISTRATOR),
         }
         return self._taken("feedback_submissions", lambda a: int(a.id), renderers)
@@ -328,14 +335,14 @@ OPPORTUNITY: Mapping[str, Renderer] = {
 
 ROLE: Mapping[str, Renderer] = {
     "OpportunityId": lambda r, _: opportunity_id(r.deal.id),
-    "ContactId": lambda r, _: contact_id(r.person.id),
+    "ContactId": lambda r, _: _contact_id(r.person.id),
     "Role": lambda r, _: _ROLES[r.person.role],
     "IsPrimary": lambda r, _: r.person.role == "economic_buyer",
     "CurrencyIsoCode": lambda r, _: r.deal.currency,
 }
 
 RELATION: Mapping[str, Renderer] = {
-    "ContactId": lambda r, _: contact_id(r.id if isinstance(r, Person) else r.person.id),
+    "ContactId": lambda r, _: _contact_id(r.id if isinstance(r, Person) else r.person.id),
     "IsDirect": lambda r, _: isinstance(r, Person),
     "IsActive": lambda _r, _: True,
 }
