@@ -107,11 +107,11 @@ class Reader:
             self._without.setdefault(kind.name, set(place.without))
             yield from self._by_job(kind, place)
             return
-        if place.job is not None or place.key is None:
+        if place.high is None and place.job is None and place.key is not None:
+            self._without.setdefault(kind.name, set(place.without))
+        else:
             place = place.settled()
             self._without[kind.name] = set()
-        else:
-            self._without.setdefault(kind.name, set(place.without))
         if place.key is None and self._is_large(kind, place):
             yield from self._by_job(kind, place)
         else:

@@ -403,6 +403,22 @@ def test_once_a_day_what_moved_no_stamp_or_left_no_trace_is_found(org: Any) -> N
     assert not pull(crm, "accounts", last(daily))[-1].full
 
 
+def test_a_walk_that_lay_broken_for_a_day_gives_way_to_a_whole_list(open_org: Any, small_world: Any) -> None:
+    org = open_org(small_world, page_rows=20)
+    cursor = last(pull(org.crm, "contacts"))
+    org.pass_time(minutes=5)
+    org.do("mass_edit", object="Contact", values={"Title": "Moved"})
+    org.pass_time(minutes=55)
+    pages = org.crm.pull(BY_NAME["contacts"], cursor)
+    broken = next(pages).cursor
+    pages.close()
+    assert json.loads(broken)["stamp"]
+    org.pass_time(hours=24)
+    whole = pull(org.crm, "contacts", broken)
+    assert whole[-1].full
+    assert sorted(rows(whole)) == sorted(ids(org, "Contact"))
+
+
 def test_a_list_far_shorter_than_before_makes_nothing_vanish(open_org: Any, small_world: Any) -> None:
     org = open_org(small_world, shared_rows=0.1)
     cursor = last(pull(org.crm, "contacts"))
