@@ -46,7 +46,12 @@ def create(org: Org, call: Call) -> Reply:
         raise refused("FEATURENOTENABLED", message)
     job = Job(
         id="",
-        call=Call(call.user, call.version),
+        # Bulk jobs run assignment rules only when they name one.
+        call=Call(
+            call.user,
+            call.version,
+            headers={"Sforce-Auto-Assign": str(body.get("assignmentRuleId") or "false")},
+        ),
         object=definition,
         operation=operation,
         key=_key(org, call, definition, body.get("externalIdFieldName")) if operation == "upsert" else None,

@@ -12,6 +12,7 @@ from typing import Any
 
 from sandbox.hubspot_render import to_ms
 from sandbox.salesforce_access import Access
+from sandbox.salesforce_automation import Automation
 from sandbox.salesforce_base import ADMINISTRATOR, INTEGRATION_USER
 from sandbox.salesforce_catalogue import OBJECT_RIGHTS, SYSTEM_RIGHTS, make
 from sandbox.salesforce_derived import merge
@@ -177,6 +178,19 @@ class People:
         self.org.obstacles.locks.clear()
         self.org.obstacles.rules.clear()
 
+    def flow(self, args: Args) -> None:
+        """A flow that answers writes of a field with one of its own: object, when, set, value, delay (0 seconds)."""
+        kind = self._kind(args)
+        values = self._values(kind, {str(args["set"]): args["value"]})
+        delay = round(float(args.get("delay", 0)) * 1000)
+        table = self.org.tables[kind.name]
+        self.org.part(Automation).add_flow(table, _field(kind, args["when"]).name, values, delay)
+
+    def assignment_rule(self, args: Args) -> None:
+        """Let records written over the API be given to somebody, unless the call says not to: object, owner."""
+        _, place = self._record(args, "owner")
+        self.org.part(Automation).assigns[self._kind(args).name] = self.org.tables["User"].id_at(place)
+
     # ---- fields and rights -------------------------------------------------------------------------------------------
 
     def create_field(self, args: Args) -> None:
@@ -333,6 +347,8 @@ _ACTIONS: Mapping[str, Callable[[People, Args], Any]] = {
     "rule": People.rule,
     "trigger": People.trigger,
     "clear_obstacles": People.clear_obstacles,
+    "flow": People.flow,
+    "assignment_rule": People.assignment_rule,
     "create_field": People.create_field,
     "change_field": People.change_field,
     "drop_field": People.drop_field,

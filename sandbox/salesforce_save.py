@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.salesforce_automation import Automation
 from sandbox.salesforce_errors import (
     SfError,
     entity_deleted,
@@ -74,6 +75,8 @@ class Writer:
         self.user = call.user
         self._taken: dict[tuple[str, str, Any], int | None] = {}
         self._allow_save = _option(call.header("Sforce-Duplicate-Rule-Header"), "allowSave")
+        # Without the header, assignment rules run; it may also name one.
+        self._assigns = call.header("Sforce-Auto-Assign").strip().lower() != "false"
 
     # ---- reading what was sent ---------------------------------------------------------------------------------------
 
@@ -153,15 +156,23 @@ class Writer:
         """Do what was planned and give the record's id."""
         table, now = plan.table, self.org.now
         if plan.place is None:
-            return table.insert(plan.values, now, by=self.user)
-        record_id = table.id_at(plan.place)
-        if plan.deletes:
-            table.delete(plan.place, now, by=self.user)
-            if table.object.setup:
-                table.purge(plan.place)
+            record_id = table.insert(plan.values, now, by=self.user)
+        elif plan.deletes:
+            return self._delete(table, plan.place)
         else:
+            record_id = table.id_at(plan.place)
             table.write(plan.place, plan.values, now, by=self.user)
             after_write(self.org, table, plan.place)
+        if self._assigns:
+            self.org.part(Automation).assign(table, record_id, self.user)
+        return record_id
+
+    def _delete(self, table: Table, place: int) -> str:
+        """Into the recycle bin; set-up knows none."""
+        record_id = table.id_at(place)
+        table.delete(place, self.org.now, by=self.user)
+        if table.object.setup:
+            table.purge(place)
         return record_id
 
     # ---- the checks --------------------------------------------------------------------------------------------------
@@ -171,11 +182,11 @@ class Writer:
         self._writable(definition, values, creating=place is None)
         _required(definition, values, creating=place is None)
         checked = {name: check(definition.fields[name], value) for name, value in values.items()}
+        if definition.name == "Task":
+            self._task(checked, place)
         for name, value in checked.items():
             if value is not None and definition.fields[name].type == "reference":
                 self._reference(definition, definition.fields[name], value)
-        if definition.name == "Task":
-            self._task(checked, place)
         self._unique(definition, checked, place)
         return checked
 

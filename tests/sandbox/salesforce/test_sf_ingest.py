@@ -175,6 +175,7 @@ def test_jobs_are_listed_deleted_and_forgotten_after_a_week(sf: Sf) -> None:
     assert code(sf.get(f"{JOBS}/{job}", 404)) == "NOT_FOUND"
     sf.patch(f"{JOBS}/{other}", {"state": "Aborted"})
     sf.later(8 * 86_400)
+    sf.vendor.tick(sf.sandbox.clock.now())
     sf.user(INTEGRATION_USER)
     assert sf.get(JOBS)["records"] == []
     assert code(sf.get(f"{JOBS}/{other}", 404)) == "NOT_FOUND"

@@ -256,6 +256,7 @@ def test_what_a_task_may_be_about(sf: Sf) -> None:
         ({"WhoId": account}, "FIELD_INTEGRITY_EXCEPTION"),
         ({"WhatId": sf.contact()[0]}, "FIELD_INTEGRITY_EXCEPTION"),
         ({"WhoId": lead}, "INVALID_CROSS_REFERENCE_KEY"),
+        ({"WhoId": lead, "WhatId": account}, "FIELD_INTEGRITY_EXCEPTION"),
         ({"OwnerId": "00GHf0000000001MAA"}, "INVALID_CROSS_REFERENCE_KEY"),
     ):
         assert refused(sf.post("sobjects/Task", {"Subject": "x", **values}, 400))[0] == code
@@ -291,6 +292,38 @@ def test_a_duplicate_rule_that_only_warns(sf: Sf, contracts: Callable[[str], Any
     shaped(contracts, "duplicates_detected", sf.send("POST", "sobjects/Contact", json=twin, headers={header: "x=1"}))
     sf.post("sobjects/Contact", twin, 201, headers={header: "allowSave=TRUE"})
     sf.post("sobjects/Contact", {"LastName": "Other"}, 201)
+
+
+def test_a_flow_answers_a_write_with_one_of_its_own(sf: Sf) -> None:
+    (account, _), (other, _) = sf.account(0), sf.account(1)
+    sf.mutate("flow", object="Account", when="Phone", set="Website", value="by-flow.example")
+    sf.mutate("flow", object="Account", when="Website", set="Phone", value="never", delay=30)
+    sf.mutate("flow", object="Account", when="Phone", set="AnnualRevenue", value=5, delay=30)
+    sf.patch(f"sobjects/Account/{account}", {"Phone": "1"}, 204)
+    sf.patch(f"sobjects/Account/{other}", {"Phone": "1"}, 204)
+    assert (sf.value(account, "Website"), sf.value(account, "AnnualRevenue")) == ("by-flow.example", None)
+    stamp = sf.value(account, "SystemModstamp")
+    sf.mutate("delete", id=other)
+    sf.later(60)
+    assert (sf.value(account, "Phone"), sf.value(account, "AnnualRevenue")) == ("1", 5.0)
+    assert sf.value(account, "SystemModstamp") == stamp + 30_000
+    assert sf.value(other, "AnnualRevenue") is None
+    assert sf.value(sf.post("sobjects/Account", {"Name": "x", "Phone": "1"}, 201)["id"], "Website") == "by-flow.example"
+
+
+def test_assignment_rules_run_unless_the_call_says_not_to(sf: Sf) -> None:
+    account, _ = sf.account()
+    before = sf.value(account, "OwnerId")
+    after = next(owner for owner in owners(sf) if owner != before)
+    sf.mutate("assignment_rule", object="Account", owner=after)
+    sf.patch(f"sobjects/Account/{account}", {"Phone": "1"}, 204, headers={"Sforce-Auto-Assign": "FALSE"})
+    assert sf.value(account, "OwnerId") == before
+    made = sf.post("sobjects/Account", {"Name": "x"}, 201, headers={"Sforce-Auto-Assign": "false"})["id"]
+    assert sf.value(made, "OwnerId") == INTEGRATION_USER
+    sf.patch(f"sobjects/Account/{account}", {"Phone": "2"}, 204)
+    assert sf.value(account, "OwnerId") == after
+    assert sf.value(sf.post("sobjects/Account", {"Name": "x"}, 201)["id"], "OwnerId") == after
+    sf.post("sobjects/Task", {"Subject": "x"}, 201)
 
 
 # ---- external ids ----------------------------------------------------------------------------------------------------
