@@ -23,6 +23,7 @@ from sandbox.salesforce_soql_tree import (
     Not,
     Order,
     Query,
+    malformed,
     pointed,
     refused,
 )
@@ -76,6 +77,8 @@ def run(org: Org, user: str, query: Query, *, everything: bool) -> Found:
     scope = Scope(org, user, query)
     finder = _Finder(scope, everything=everything)
     if query.aggregates:
+        if query.counts:
+            raise malformed("Grouped query cannot use COUNT()")
         groups = Groups(scope).rows(list(finder.passing()))
         return Found(scope, Node(scope.object), [], (), len(groups), groups)
     node, columns = scope.wanted()

@@ -51,6 +51,21 @@ def test_parents_are_nested_with_attributes_of_their_own(sf: Any) -> None:
     assert role["Opportunity"]["Account"]["Name"]
 
 
+def test_conditions_on_parents_of_parents(sf: Any) -> None:
+    rows = sf.query("SELECT Id, Account.Owner.Name FROM Contact")
+    names = {row["Id"]: row["Account"] and row["Account"]["Owner"]["Name"] for row in rows}
+    name = next(value for value in names.values() if value)
+    found = sf.query(f"SELECT Id FROM Contact WHERE Account.Owner.Name = '{name}'")
+    assert [row["Id"] for row in found] == [one for one, value in names.items() if value == name]
+    ordered = sf.query("SELECT Id FROM Contact ORDER BY Account.Owner.Name NULLS LAST, Id")
+    assert [row["Id"] for row in ordered] == sorted(names, key=lambda one: (names[one] is None, names[one] or "", one))
+
+
+def test_nothing_is_later_than_null(sf: Any) -> None:
+    assert sf.query("SELECT Id FROM Contact WHERE SystemModstamp > null") == []
+    assert sf.query("SELECT Id FROM Contact WHERE SystemModstamp = LAST_N_DAYS:9999 LIMIT 1")
+
+
 def test_references_to_several_kinds_lead_to_names(sf: Any) -> None:
     account, company = sf.account()
     person, _ = sf.contact()
@@ -116,6 +131,7 @@ def test_counts_and_groups(sf: Any) -> None:
         "SELECT Name, COUNT(Id) FROM Account",
         "SELECT FIELDS(ALL) FROM Account GROUP BY Plan__c LIMIT 10",
         "SELECT Plan__c, COUNT(Id) FROM Account GROUP BY Plan__c ORDER BY Name",
+        "SELECT COUNT() FROM Account GROUP BY Plan__c",
     ],
 )
 def test_groups_want_grouped_fields(sf: Any, text: str) -> None:
