@@ -227,12 +227,17 @@ def merge(org: "Org", kind: str, winner: int, losers: list[int], by: str) -> Non
 
 def _repoint(org: "Org", child: Table, kind: str, loser: str, winner: str, by: str) -> None:
     now = org.now
+    relations = child.object.name == "AccountContactRelation"
     for field in list(child.object):
         if field.type != "reference" or kind not in field.refers_to or field.name in child.computed:
             continue
         for row in child.referring(field.name, [loser], now):
-            child.write(row, {field.name: winner}, now, by=by, modified=False)
-    if child.object.name == "AccountContactRelation":
+            # Nobody becomes their own parent, and a contact keeps the one account that is its home.
+            values: dict[str, Any] = {field.name: None if child.id_at(row) == winner else winner}
+            if relations and kind == "Contact":
+                values["IsDirect"] = False
+            child.write(row, values, now, by=by, modified=False)
+    if relations:
         _drop_twins(child, winner, now, by)
 
 

@@ -11,6 +11,9 @@ from sandbox.salesforce_ids import record_id
 from sandbox.salesforce_render import user_id
 
 
+RELATED = ("AccountContactRelation", "ContactId")
+
+
 def refs(sf: Any, kind: str, field: str, target: str, *, deleted: bool = False) -> list[str]:
     """Ids of the records of a kind that refer to a record."""
     table = sf.org.tables[kind]
@@ -142,6 +145,22 @@ def test_merged_contacts(sf: Any) -> None:
     assert sf.value(task, "WhoId") == winner
     assert sf.value(task, "AccountId") == sf.value(winner, "AccountId")
     assert len([r for r in refs(sf, "AccountContactRelation", "ContactId", winner) if sf.value(r, "IsDirect")]) == 1
+
+
+def test_a_merged_contacts_home_becomes_one_more_relation_of_the_winner(sf: Any) -> None:
+    here, there = sf.account(5)[0], sf.account(6)[0]
+    winner, loser = refs(sf, "Contact", "AccountId", here)[0], refs(sf, "Contact", "AccountId", there)[0]
+    sf.mutate("merge", winner=winner, loser=loser)
+    found = {sf.value(r, "AccountId"): sf.value(r, "IsDirect") for r in refs(sf, *RELATED, winner)}
+    assert (found[here], found[there]) == (True, False)
+    assert sf.value(winner, "AccountId") == here
+
+
+def test_a_merge_makes_nobody_their_own_parent(sf: Any) -> None:
+    child, parent = sf.account(8)[0], sf.account(9)[0]
+    sf.mutate("edit", id=child, values={"ParentId": parent})
+    sf.mutate("merge", winner=child, loser=parent)
+    assert sf.value(child, "ParentId") is None
 
 
 def test_a_contact_has_one_direct_relation_wherever_it_moves(sf: Any) -> None:
