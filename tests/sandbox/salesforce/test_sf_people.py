@@ -10,7 +10,6 @@ from sandbox.salesforce_errors import SfError
 from sandbox.salesforce_ids import record_id
 from sandbox.salesforce_render import user_id
 
-
 RELATED = ("AccountContactRelation", "ContactId")
 
 
