@@ -12,7 +12,7 @@ How often what is read, and what a quiet hour costs (one call for each kind of r
 | everything | the first time and every `relist_hours` | one query per 2,000; above `bulk_above` records a bulk job |
 | users | every `relist_hours` | one query per 2,000 |
 | counts of records | before first lists | one for all kinds |
-| description of an object | before writes, and when Salesforce refuses a field | one per object and hour |
+| description of an object | before writes and bulk jobs, and when a field is refused | one per object and hour |
 | log-in | at the start and when the session has ended | one |
 """
 
