@@ -8,6 +8,7 @@ What HubSpot does to batches, from its documents and public issues, and what is 
 - a merged-away id is left out of the results without a word: what was asked for and is not answered is gone;
 - `idProperty` must be left out for record ids, and an id of the wrong form can be reported as a success;
 - records locked by another burst give 423 for two seconds, which the HTTP layer waits out;
+- a task whose owner HubSpot does not take goes to the fallback owner, and else to nobody;
 - tasks have no unique field: our key stands at the end of the body and is found by reading the account's tasks.
 """
 
@@ -72,8 +73,13 @@ class Writer:
                 todo.append((change, shape(change)))
             else:
                 found[change.key] = refusal
-        for number, batch in enumerate(_rounds(todo)):
-            found |= {outcome.key: outcome for outcome in self._settled(kind, batch, first=number == 0)}
+        first = True
+        while todo:
+            for batch in _rounds(todo):
+                found |= {outcome.key: outcome for outcome in self._settled(kind, batch, first=first)}
+                first = False
+            refused = [(change, shape) for change, shape in todo if found[change.key].result == "rejected"]
+            todo = [(change, other) for change, shape in refused if (other := _for_somebody_else(change, shape))]
         return [found[change.key] for change in changes]
 
     def find_tasks(self, account_ids: Sequence[str]) -> dict[str, str]:
@@ -192,6 +198,21 @@ def _task(change: Change) -> Row:
         if values.get(name)
     ]
     return {"properties": properties, "associations": associations, "objectWriteTraceId": change.key}
+
+
+def _for_somebody_else(change: Change, shape: Row) -> Row | None:
+    """A refused task for whoever stands in for its owner, then for nobody; None when it is not the owner's fault.
+
+    HubSpot's code for an owner who cannot have it is the one for any bad value, so that any refusal may be his.
+    """
+    properties = dict(shape["properties"])
+    owner = properties.pop("hubspot_owner_id", None) if change.object == "task" else None
+    if owner is None:
+        return None
+    fallback = to_text(change.values.get("fallback_owner_id"))
+    if fallback and fallback != owner == to_text(change.values.get("owner_id")):
+        properties["hubspot_owner_id"] = fallback
+    return {**shape, "properties": properties}
 
 
 def _refusal(change: Change, definitions: Mapping[str, Row] | None) -> Outcome | None:

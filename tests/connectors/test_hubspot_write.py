@@ -315,14 +315,15 @@ def test_a_task_is_created_for_account_and_contact_and_found_by_its_key(ready: A
     assert linked == {contact: [{"id": outcome.remote_id, "primary": False}]}
 
 
-def test_a_batch_of_tasks_with_one_bad_owner_makes_the_others(ready: Any) -> None:
+def test_a_batch_of_tasks_with_one_bad_owner_makes_the_others_and_then_that_one(ready: Any) -> None:
     accounts = ready.ids("companies")[:4]
-    changes = [task(one, f"key-{one}", owner_id="999" if one == accounts[1] else None) for one in accounts]
+    bad = {"owner_id": "999", "fallback_owner_id": "998"}
+    changes = [task(one, f"key-{one}", **(bad if one == accounts[1] else {})) for one in accounts]
     outcomes = ready.crm.send(changes)
-    assert results(outcomes) == ["confirmed", "rejected", "confirmed", "confirmed"]
-    assert posts(ready, "tasks/batch/create") == 1
-    found = ready.crm.find_tasks(accounts)
-    assert found == {outcome.key: outcome.remote_id for outcome in outcomes if outcome.result == "confirmed"}
+    assert results(outcomes) == ["confirmed"] * 4
+    assert posts(ready, "tasks/batch/create") == 3, "the fallback cannot have it either"
+    assert ready.crm.find_tasks(accounts) == {outcome.key: outcome.remote_id for outcome in outcomes}
+    assert not any(made["hubspot_owner_id"] for made in tasks(ready))
 
 
 @pytest.mark.parametrize(("status", "result"), [(400, "rejected"), (404, "gone")])
