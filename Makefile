@@ -21,6 +21,7 @@ bench: .venv/.dev         ## speed and API calls, printed as ratios
 
 docs: .venv/.dev          ## write the reference pages again
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m tests.conformance.table
 
 wheel-check: .venv/.dev   ## build the wheel and run it outside the checkout, with the pinned requirements alone
 	rm -rf build/wheel-check && mkdir -p build/wheel-check/elsewhere

@@ -1,5 +1,6 @@
 """Runs each case over every vendor of its suite: `rig` for sources, `crm` for CRMs, and `stream` for each stream."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,22 +11,48 @@ from sandbox.model import World
 from sandbox.world import make_world
 from tests.conformance import table
 from tests.conformance.rigs.base import Held, Rig
-from tests.conformance.rigs.known import SOURCES
+from tests.conformance.rigs.crm import CrmRig
+from tests.conformance.rigs.known import CRMS, SOURCES
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
+def suite_of(names: Iterable[str]) -> str | None:
+    """Which suite a test belongs to, by the fixtures that it asks for."""
+    return "crm" if {"crm", "large_crm"} & set(names) else "source" if "rig" in names else None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    names = metafunc.fixturenames
-    suite = "crm" if "crm" in names else "source" if "rig" in names else None
+    suite = suite_of(metafunc.fixturenames)
     if suite is not None:
-        name, values = table.parameters(suite, names, metafunc.function.__name__.removeprefix("test_"))
-        metafunc.parametrize(name, values, indirect=True)
+        streams = "stream" in metafunc.fixturenames
+        found = [(v, s) for v, rig in table.rigs(suite).items() for s in (rig.streams if streams else ("",))]
+        metafunc.parametrize("opened", found, ids=["-".join(filter(None, pair)) for pair in found], indirect=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    used = config.stash.setdefault(table.USED, set())
+    for item in items:
+        if isinstance(item, pytest.Function) and (suite := suite_of(item.fixturenames)) is not None:
+            opened: Any = item.callspec.params["opened"]
+            vendor, stream = opened
+            exceptions = table.rigs(suite)[vendor].exceptions
+            parts = item.callspec.id.removeprefix(vendor).removeprefix("-")
+            key = next((key for key in table.keys(item.originalname[5:], parts, stream) if key in exceptions), None)
+            if key is not None:
+                used.add((suite, vendor, key))
+                item.add_marker(table.mark(exceptions[key]))
 
 
 @pytest.fixture(scope="session")
 def small_world() -> World:
     return make_world(seed=3, accounts=24, people_per_account=3, months=3, horizon_days=0, now=NOW)
+
+
+@pytest.fixture(scope="session")
+def large_world() -> World:
+    return make_world(seed=3, accounts=40, people_per_account=8, months=2, horizon_days=0, now=NOW)
 
 
 @pytest.fixture
@@ -40,6 +67,20 @@ def rig(opened: tuple[str, str], small_world: World, tmp_path: Path, monkeypatch
     made = SOURCES[vendor]
     made.small_pages(monkeypatch)
     return made(small_world, tmp_path / "spool", stream)
+
+
+@pytest.fixture
+def crm(opened: tuple[str, str], small_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CrmRig:
+    """A vendor as a CRM, with small pages."""
+    made = CRMS[opened[0]]
+    made.small_pages(monkeypatch)
+    return made(small_world, tmp_path / "spool")
+
+
+@pytest.fixture
+def large_crm(opened: tuple[str, str], large_world: World, tmp_path: Path) -> CrmRig:
+    """One with more contacts than fit into a request, and pages as they are."""
+    return CRMS[opened[0]](large_world, tmp_path / "spool")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Reading any source: everything is found and nothing lost, wherever a pull is killed and whatever changes meanwhile."""
+"""Reading any source: everything is found, nothing lost, wherever a pull is killed and whatever changes meanwhile."""
 
 from datetime import datetime, timedelta
 
@@ -143,7 +143,7 @@ def test_a_wrong_clock_of_ours_loses_no_change(rig: Rig, stream: str, held: Held
     clock = Shifted(rig.box.clock, timedelta(hours=hours))
     held.pull(rig.connect(clock=clock))
     changes = []
-    for row in list(held.rows.values())[:3]:
+    for row in rig.changeable(stream, held.rows.values())[:3]:
         rig.wait(timedelta(minutes=30))
         changes.append(rig.change(stream, row))
         rig.wait(timedelta(minutes=30))

@@ -12,7 +12,7 @@ from sandbox.core import ZENDESK_EMAIL, ZENDESK_TOKEN
 from sandbox.zendesk_desk import AGENT_EMAIL, IDS
 from tests.conformance.rigs.base import ALWAYS, PAGE, Change, Exceptions, Gap, NotApplicable, Rig
 
-EXPORTS = ("tickets", "users", "organizations")
+EXPORTS = ("organizations", "users", "tickets")
 LISTS = {
     "organization_memberships": "organization_memberships",
     "satisfaction_ratings": "satisfaction_ratings",
@@ -91,11 +91,11 @@ class ZendeskSource(Rig):
     def _ended(self, stream: str, index: int) -> bool:
         desk = self.desk
         if stream == "tickets":
-            deleted = int(desk.columns.deleted[index])
-            return 0 < deleted <= desk.now or desk.edits.tickets.get(index, {}).get("status") == "deleted"
+            deleted, now = int(desk.columns.deleted[index]), int(desk.now)
+            return 0 < deleted <= now or desk.edits.tickets.get(index, {}).get("status") == "deleted"
         if stream == "organizations":
             return "deleted_at" in desk.edits.orgs.get(index, {})
-        return bool(desk.edits.users.get(index, {}).get("active") is False)
+        return desk.edits.users.get(index, {}).get("active") is False
 
     def _listed(self, stream: str) -> list[Row]:
         rows: list[Row] = []
@@ -122,7 +122,8 @@ class ZendeskSource(Rig):
         return [row for row in rows if datetime.fromisoformat(row["expires_at"]) > now + timedelta(days=2)]
 
     def gone(self, stream: str, row: Row) -> bool:
-        return row.get("active") is False if stream == "users" else super().gone(stream, row)
+        inactive: bool = row.get("active") is False
+        return inactive if stream == "users" else super().gone(stream, row)
 
     def change(self, stream: str, row: Row) -> Change:
         key = str(row["id"])
