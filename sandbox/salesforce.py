@@ -13,7 +13,7 @@ Options are those of `sandbox.salesforce_options.Options`; `mutate` actions thos
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,7 @@ from sandbox import (
     salesforce_limits,
     salesforce_query,
     salesforce_records,
+    salesforce_subrequests,
     salesforce_tooling,
 )
 from sandbox.core import SandboxClock, Vendor
@@ -49,23 +50,26 @@ from sandbox.salesforce_options import Options
 from sandbox.salesforce_org import Org
 from sandbox.salesforce_people import People
 
-ROUTES: Sequence[Route] = (
-    *salesforce_describe.ROUTES,
-    *salesforce_limits.ROUTES,
-    *salesforce_query.ROUTES,
-    *salesforce_bulk_query.ROUTES,
-    *salesforce_records.ROUTES,
-    *salesforce_composite.ROUTES,
-    *salesforce_tooling.ROUTES,
-    *salesforce_ingest.ROUTES,
-)
-"""Every route below a version."""
-
 _VERSIONED = re.compile(r"/services/data/v([^/]+)(?:/(.*))?")
 _SOAP = re.compile(r"/services/Soap/u/([^/]+)(?:/.*)?")
 _IDENTITY = re.compile(r"/id/([^/]+)/([^/]+)/?")
 _LOGINS = ("/services/oauth2/", "/services/Soap/u/", "/id/")
 _JSON = "application/json;charset=UTF-8"
+
+
+def routes() -> list[Route]:
+    """Every route below a version."""
+    return [
+        *salesforce_describe.ROUTES,
+        *salesforce_limits.ROUTES,
+        *salesforce_query.ROUTES,
+        *salesforce_bulk_query.ROUTES,
+        *salesforce_records.ROUTES,
+        *salesforce_composite.ROUTES,
+        *salesforce_subrequests.ROUTES,
+        *salesforce_tooling.ROUTES,
+        *salesforce_ingest.ROUTES,
+    ]
 
 
 class SalesforceVendor(Vendor):
@@ -89,7 +93,7 @@ class SalesforceVendor(Vendor):
         self.org = Org(world, to_ms(clock.now()), Options().changed(options))
         self.access = self.org.part(Access)
         self.people = People(self.org, self.access)
-        self.router = Router(ROUTES)
+        self.router = Router(routes())
 
     def tick(self, now: datetime) -> None:
         """Move the org's time; what is due by then happens."""
