@@ -28,6 +28,9 @@ MAX_CHUNKS = 10
 Planner = Callable[[], Plan]
 """Plans one record's write or raises `SfError`."""
 
+Values = dict[str, Any] | SfError
+"""What a record sets, or why that could not be read."""
+
 _ROLLED_BACK = {
     "statusCode": "ALL_OR_NONE_OPERATION_ROLLED_BACK",
     "message": "Record rolled back because not all records were valid and the request was using AllOrNone header",
@@ -125,13 +128,30 @@ def create(org: Org, call: Call) -> Reply:
     """POST composite/sobjects."""
     records, all_or_none = _records(call)
     writer = Writer(org, call)
-    rows = [(kind, writer.read(kind, record)) for kind, record in zip(_kinds(org, call, records), records, strict=True)]
-    planners = [_inserting(writer, kind, values) for kind, values in rows]
-    return 200, _work(writer, planners, [None] * len(rows), all_or_none=all_or_none), {}
+    kinds = _kinds(org, call, records)
+    planners = [_inserting(writer, k, _read(org, writer, k, r)) for k, r in zip(kinds, records, strict=True)]
+    return 200, _work(writer, planners, [None] * len(planners), all_or_none=all_or_none), {}
 
 
-def _inserting(writer: Writer, kind: ObjectDef, values: Mapping[str, Any]) -> Planner:
-    return lambda: writer.insert(kind, values)
+def _read(org: Org, writer: Writer, kind: ObjectDef, record: Mapping[str, Any]) -> Values:
+    """A record's values. Raises 400, unless the org answers such errors at the record."""
+    try:
+        return writer.read(kind, record)
+    except SfError as refusal:
+        if not org.options.item_parse_errors:
+            raise
+        return refusal
+
+
+def _good(values: Values) -> dict[str, Any]:
+    """Values that could be read. Raises what they were refused with."""
+    if isinstance(values, SfError):
+        raise values
+    return values
+
+
+def _inserting(writer: Writer, kind: ObjectDef, values: Values) -> Planner:
+    return lambda: writer.insert(kind, _good(values))
 
 
 def update(org: Org, call: Call) -> Reply:
@@ -141,7 +161,7 @@ def update(org: Org, call: Call) -> Reply:
     planners, ids = [], []
     for kind, record in zip(_kinds(org, call, records), records, strict=True):
         record_id, values = _split_id(record)
-        planners.append(_updating(writer, kind, record_id, writer.read(kind, values)))
+        planners.append(_updating(writer, kind, record_id, _read(org, writer, kind, values)))
         ids.append(None if record_id is None else canonical(record_id) or record_id)
     return 200, _work(writer, planners, ids, all_or_none=all_or_none), {}
 
@@ -152,11 +172,11 @@ def _split_id(record: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
     return None if found is None else str(found), {k: v for k, v in record.items() if k.lower() != "id"}
 
 
-def _updating(writer: Writer, kind: ObjectDef, record_id: str | None, values: Mapping[str, Any]) -> Planner:
+def _updating(writer: Writer, kind: ObjectDef, record_id: str | None, values: Values) -> Planner:
     def plan() -> Plan:
         if record_id is None:
             raise SfError(400, "MISSING_ARGUMENT", "Id not specified in an update call", ("Id",))
-        return writer.update(kind, record_id, values)
+        return writer.update(kind, record_id, _good(values))
 
     return plan
 

@@ -52,6 +52,8 @@ class Options:
         custom_field_limit: Custom fields allowed on one kind of record.
         activity_external_ids: Whether a custom field of Activity may be an external id.
         duplicate_rule: Whether creating a contact with an e-mail address that exists is refused without `allowSave`.
+        item_parse_errors: Whether a collection answers a field that is not there, or a value of another kind than its
+            field, at the record rather than by refusing the request; which of the two is not confirmed.
         update_inactive_owners: Whether records of deactivated owners may be changed.
         bulk_seconds_per_10k: How long a bulk job works on 10,000 rows.
         bulk_page_rows: Most rows on a page of bulk query results.
@@ -92,6 +94,7 @@ class Options:
     custom_field_limit: int = 500
     activity_external_ids: bool = True
     duplicate_rule: bool = False
+    item_parse_errors: bool = False
     update_inactive_owners: bool = True
     bulk_seconds_per_10k: float = 2.0
     bulk_page_rows: int = 50_000

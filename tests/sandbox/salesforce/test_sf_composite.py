@@ -113,6 +113,14 @@ def test_a_request_that_cannot_be_understood_writes_nothing(sf: Sf) -> None:
     assert sf.value(first, "Phone") is None
 
 
+def test_what_cannot_be_read_may_be_the_records_own_error(sf: Sf) -> None:
+    first, second = ids_of(sf, 2)
+    sf.mutate("options", item_parse_errors=True)
+    rows = ({"id": first, "Phone": "1"}, {"id": second, "Nope__c": 1}, {"id": second, "AnnualRevenue": "much"})
+    assert codes(sf.patch(PATH, body(*rows))) == [None, "INVALID_FIELD", "JSON_PARSER_ERROR"]
+    assert codes(sf.post(PATH, body({"Name": "x", "Nope__c": 1}, {"Name": "y"}))) == ["INVALID_FIELD", None]
+
+
 def test_an_unknown_kind_is_worded_as_published(sf: Sf, contracts: Callable[[str], Any]) -> None:
     case = next(c for c in contracts("response_shapes.json")["cases"] if c["name"] == "unknown_object")
     assert sf.post(PATH, body({"Name": "x"}, kind="Accountt"), case["status"]) == case["body"]

@@ -264,6 +264,17 @@ def test_deleting_for_a_while_and_for_good(sf: Sf) -> None:
     assert sf.query(f"SELECT Id FROM Account WHERE Id = '{second}'", everything=True) == []
 
 
+def test_bulk_jobs_assign_owners_only_when_they_name_a_rule(sf: Sf) -> None:
+    account = ids_of(sf, 1)[0]
+    before = sf.value(account, "OwnerId")
+    after = next(row["OwnerId"] for row in sf.query("SELECT OwnerId FROM Account") if row["OwnerId"] != before)
+    sf.mutate("assignment_rule", object="Account", owner=after)
+    run(sf, table("Id,Phone", f"{account},1"))
+    assert sf.value(account, "OwnerId") == before
+    run(sf, table("Id,Phone", f"{account},1"), assignmentRuleId="01QHf0000000001")
+    assert sf.value(account, "OwnerId") == after
+
+
 # ---- jobs that fail --------------------------------------------------------------------------------------------------
 
 
