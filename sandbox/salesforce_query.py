@@ -74,8 +74,11 @@ def converter(field: FieldDef | None) -> Callable[[Any], Any] | None:
     return _float if field.type in NUMBER_TYPES else None
 
 
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _text(value: Any) -> str:
+    return encode_basestring(value) if type(value) is str else _dumps(value)
 
 
 def _members(field: FieldDef, values: Sequence[Any]) -> list[str]:
@@ -90,7 +93,7 @@ def _members(field: FieldDef, values: Sequence[Any]) -> list[str]:
     convert = converter(field)
     if convert is not None:
         return [null if value is None else head + _dumps(convert(value)) for value in values]
-    return [head + (encode_basestring(value) if type(value) is str else _dumps(value)) for value in values]
+    return [null if value is None else head + _text(value) for value in values]
 
 
 class Records:
