@@ -12,10 +12,10 @@ CUTS = 5
 """Places at which a pull is killed."""
 
 
-def pull_of_any_age(held: Held, source: object = None) -> None:
-    """A day later: what is looked for once a day has been looked for."""
+def a_day_later(held: Held) -> None:
+    """What is looked for once a day has been looked for."""
     held.rig.wait(timedelta(hours=25))
-    held.pull(source)
+    held.pull()
 
 
 def test_the_first_pull_gives_every_record(rig: Rig, stream: str, held: Held) -> None:
@@ -84,7 +84,7 @@ def test_a_deleted_record_is_gone(rig: Rig, stream: str, held: Held) -> None:
     victim = rig.changeable(stream, held.rows.values())[0]
     rig.wait(timedelta(hours=1))
     rig.delete(stream, victim)
-    pull_of_any_age(held)
+    a_day_later(held)
     assert rig.key(stream, victim) not in held.rows
     assert held.rows.keys() == rig.truth(stream)
 
@@ -94,7 +94,7 @@ def test_a_merged_record_is_gone(rig: Rig, stream: str, held: Held) -> None:
     winner, loser = list(held.rows.values())[:2]
     rig.wait(timedelta(hours=1))
     rig.merge(stream, winner, loser)
-    pull_of_any_age(held)
+    a_day_later(held)
     assert rig.key(stream, loser) not in held.rows
     assert rig.key(stream, winner) in held.rows
     assert held.rows.keys() == rig.truth(stream)
@@ -106,9 +106,9 @@ def test_an_undeleted_record_comes_back(rig: Rig, stream: str, held: Held) -> No
     victim = rig.changeable(stream, held.rows.values())[0]
     rig.wait(timedelta(hours=1))
     rig.delete(stream, victim)
-    pull_of_any_age(held)
+    a_day_later(held)
     rig.undelete(stream, victim)
-    pull_of_any_age(held)
+    a_day_later(held)
     assert rig.key(stream, victim) in held.rows
     assert held.rows.keys() == rig.truth(stream)
 
@@ -117,9 +117,20 @@ def test_a_record_that_vanished_is_missed(rig: Rig, stream: str, held: Held) -> 
     held.pull()
     victim = rig.changeable(stream, held.rows.values())[0]
     rig.vanish(stream, victim)
-    pull_of_any_age(held)
+    a_day_later(held)
     assert rig.key(stream, victim) not in held.rows
     assert held.rows.keys() == rig.truth(stream)
+
+
+def test_pull_after_pull_finds_what_changed_between(rig: Rig, stream: str, held: Held) -> None:
+    held.pull()
+    rows = rig.changeable(stream, held.rows.values())
+    for row in spread(rows, 4):
+        rig.wait(rig.pause(stream) / 2)
+        shows = rig.change(stream, row)
+        rig.wait(rig.pause(stream) / 2)
+        held.pull(rig.connect())
+        assert shows(held.rows)
 
 
 class Shifted(SandboxClock):
@@ -148,7 +159,8 @@ def test_a_wrong_clock_of_ours_loses_no_change(rig: Rig, stream: str, held: Held
         changes.append(rig.change(stream, row))
         rig.wait(timedelta(minutes=30))
         held.pull(rig.connect(clock=clock))
-    pull_of_any_age(held, rig.connect(clock=clock))
+    rig.wait(rig.pause(stream))
+    held.pull(rig.connect(clock=clock))
     assert all(shows(held.rows) for shows in changes)
 
 

@@ -252,6 +252,10 @@ class Rig(ABC):
         """From now on the period's calls are used up."""
         raise NotImplementedError(f"{self.vendor}.{stream}")
 
+    def refusal(self, text: str) -> Any:
+        """The body of a refusal in these words."""
+        return {"error": text, "message": text}
+
     def too_many(self) -> dict[str, Any]:
         """A passing 429 (or what the vendor says in its place), without a hint how long to wait."""
         return {"status": 429, "body": {"error": "slow down"}}

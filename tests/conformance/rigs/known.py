@@ -6,10 +6,16 @@ from tests.conformance.rigs.hubspot import HubSpotSource
 from tests.conformance.rigs.hubspot_crm import HubSpotCrm
 from tests.conformance.rigs.mixpanel import MixpanelSource
 from tests.conformance.rigs.salesforce import SalesforceSource
+from tests.conformance.rigs.salesforce_bulk import SalesforceBulk
 from tests.conformance.rigs.salesforce_crm import SalesforceCrm
 from tests.conformance.rigs.zendesk import ZendeskSource
 
 SOURCES: dict[str, type[Rig]] = {
-    rig.vendor: rig for rig in (HubSpotSource, MixpanelSource, SalesforceSource, ZendeskSource)
+    "hubspot": HubSpotSource,
+    "mixpanel": MixpanelSource,
+    "salesforce": SalesforceSource,
+    "salesforce_bulk": SalesforceBulk,
+    "zendesk": ZendeskSource,
 }
-CRMS: dict[str, type[CrmRig]] = {rig.vendor: rig for rig in (HubSpotCrm, SalesforceCrm)}
+"""What a column is called -> a vendor's rig; a vendor that is read in very different ways has one for each."""
+CRMS: dict[str, type[CrmRig]] = {"hubspot": HubSpotCrm, "salesforce": SalesforceCrm}

@@ -163,6 +163,9 @@ class SalesforceSource(Rig):
     def exhaust(self, stream: str) -> None:
         self.act("use_calls", calls=1_000_000)
 
+    def refusal(self, text: str) -> Any:
+        return [{"message": text, "errorCode": "MALFORMED_QUERY"}]
+
     def too_many(self) -> dict[str, Any]:
         body = [{"message": "ConcurrentPerOrgLongTxn Limit exceeded.", "errorCode": "REQUEST_LIMIT_EXCEEDED"}]
         return {"status": 403, "body": body}

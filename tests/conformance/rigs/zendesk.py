@@ -35,6 +35,7 @@ class ZendeskSource(Rig):
         "a_record_changed_in_mid_pull_is_there_as_it_is_now[organization_memberships]": FROM_ITS_USER,
         "every_cursor_of_a_later_pull_resumes_without_loss[organization_memberships]": FROM_ITS_USER,
         "a_wrong_clock_of_ours_loses_no_change[organization_memberships]": FROM_ITS_USER,
+        "pull_after_pull_finds_what_changed_between[organization_memberships]": FROM_ITS_USER,
         "a_merged_record_is_gone[organization_memberships]": FROM_ITS_USER,
         "a_merged_record_is_gone[tickets]": CLOSED,
         "an_undeleted_record_comes_back[users]": FOR_GOOD,
