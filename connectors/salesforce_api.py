@@ -20,7 +20,7 @@ from connectors.base import Clock, Quota
 from connectors.errors import MissingPermissionError, NotFoundError, RequestError, ShapeError
 from connectors.http import Http
 from connectors.salesforce_auth import HOSTS, Keys, LibrarySession, Login
-from connectors.salesforce_composite import unwrapped, wrapped
+from connectors.salesforce_composite import MOST_PARTS, apart, together, unwrapped, wrapped
 from connectors.salesforce_rules import API_VERSION, GRANT, RULES, Usage, error_codes, is_not_there
 from connectors.vendor_clock import VendorClock
 
@@ -88,6 +88,7 @@ class Api:
         self._described: dict[str, tuple[float, Mapping[str, Any]]] = {}
         self._counts: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._learning = threading.Lock()
         self._client: Any = None
 
     @property
@@ -284,6 +285,22 @@ class Api:
         """
         fields = self.about(obj, purpose=purpose, fresh=fresh)["fields"]
         return {str(one["name"]): one for one in fields if isinstance(one, dict) and "name" in one}
+
+    def learn(self, objects: Sequence[str]) -> None:
+        """Have several objects described for one call, so that `about` knows them; the rest it asks singly."""
+        with self._learning:
+            now = self.clock.monotonic()
+            new = [o for o in objects if o not in self._described or now - self._described[o][0] > DESCRIBE_LIFE]
+            if len(new) < 2 or len(new) > MOST_PARTS:
+                return
+            body = together([self.path(f"sobjects/{obj}/describe") for obj in new])
+            try:
+                answer = self.json("POST", "composite", purpose="describe", body=body, repeatable=True)
+            except (MissingPermissionError, RequestError):
+                return
+            for obj, told in zip(new, apart(answer, len(new)), strict=True):
+                if isinstance(told, dict) and isinstance(told.get("fields"), list):
+                    self._described[obj] = (now, told)
 
     def record_counts(self, objects: Sequence[str]) -> dict[str, int]:
         """About how many records of each kind there are; kinds that Salesforce keeps to itself are missing.

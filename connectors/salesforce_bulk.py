@@ -40,7 +40,10 @@ BLOCK = 5_000
 TRIES = 3
 """Times a page is asked for that breaks off."""
 FIRST_WAIT = 2.0
+LONGEST_FIRST_WAIT = 60.0
 LONGEST_WAIT = 120.0
+PACE = 5_000.0
+"""Rows a second that a job is trusted to manage: looking once too late is cheaper than looking five times too early."""
 PATIENCE = 1800.0
 """Seconds for which a job is waited for in one pull; the next pull goes on waiting."""
 LAST = "null"
@@ -120,13 +123,14 @@ class Bulk:
             raise ShapeError("a bulk job was made without an id.", vendor=self.api.name)
         return found
 
-    def wait(self, job: str, *, purpose: str, fresh: bool) -> int | None:
+    def wait(self, job: str, *, purpose: str, rows: int | None) -> int | None:
         """Wait until a job is done; gives the number of its rows, None when Salesforce does not say.
 
         Args:
             job: Its id.
             purpose: What the calls are counted under.
-            fresh: It was just made, so that it need not be asked at once.
+            rows: About how many it is to give, when it was just made and need not be asked at once; None for an older
+                one.
 
         Raises:
             CursorExpiredError: There is no such job any more.
@@ -134,8 +138,10 @@ class Bulk:
             TransientError: It takes longer than `PATIENCE`.
         """
         began, wait = self.api.clock.monotonic(), FIRST_WAIT
-        if fresh:
-            self.api.clock.sleep(wait)
+        if rows is not None:
+            first = min(LONGEST_FIRST_WAIT, max(FIRST_WAIT, rows / PACE))
+            self.api.clock.sleep(first)
+            wait = max(FIRST_WAIT, first / 2)
         while True:
             with _gone_is_expired():
                 told = self.api.json("GET", f"jobs/query/{job}", purpose=purpose)

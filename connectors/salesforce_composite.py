@@ -1,9 +1,10 @@
-"""A request inside another one: how a query travels whose text is too long for an address.
+"""Requests inside another one: a query whose text is too long for an address, and several small reads for one call.
 
-Salesforce's own advice against 414 and 431 is a composite request with the query as one of its parts; it counts as one
-call, and the part's answer stands in its own answer, refusals included.
+Salesforce's own advice against 414 and 431 is a composite request with the query as one of its parts. One has up to 25
+parts and counts as one call; each part's answer stands in its own answer, refusals included.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,6 +12,24 @@ from connectors.base import Row
 from connectors.errors import ShapeError
 from connectors.retry import find_rule
 from connectors.salesforce_rules import RULES, error_codes
+
+MOST_PARTS = 25
+
+
+def together(paths: Sequence[str]) -> Row:
+    """The body of a composite request that reads several resources; parts are answered in order."""
+    parts = [{"method": "GET", "referenceId": f"part{n}", "url": path} for n, path in enumerate(paths)]
+    return {"allOrNone": False, "compositeRequest": parts}
+
+
+def apart(answer: Any, count: int) -> list[Any]:
+    """What each part of such a request was answered with; None for one that was refused or is not there."""
+    parts = answer.get("compositeResponse") if isinstance(answer, dict) else None
+    found: dict[str, Any] = {}
+    for part in parts if isinstance(parts, list) else ():
+        if isinstance(part, dict) and part.get("httpStatusCode") == 200:
+            found[str(part.get("referenceId"))] = part.get("body")
+    return [found.get(f"part{n}") for n in range(count)]
 
 
 def wrapped(path: str, soql: str) -> Row:

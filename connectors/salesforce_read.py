@@ -161,7 +161,7 @@ class Reader:
             columns = self._columns(kind)
             place = self._noted(kind, place.model_copy(update={"job": job, "started": started}))
             yield Batch(cursor=place.text(), server_time=self.api.http.server_time)
-        total = self._bulk.wait(job, purpose=kind.name, fresh=fresh)
+        total = self._bulk.wait(job, purpose=kind.name, rows=self._expected(kind, place) if fresh else None)
         first, whole = place.high is None, place.locator is None
         seen, count = place.seen, 0
         for rows, after in self._bulk.rows(job, columns, place.locator, purpose=kind.name):
@@ -178,6 +178,9 @@ class Reader:
             else:
                 yield self._at(batch, place.model_copy(update={"locator": after, "seen": seen}))
 
+    def _expected(self, kind: Kind, place: Place) -> int:
+        return place.count if place.count is not None else self._count(kind) or 0
+
     def _make_job(self, kind: Kind) -> str:
         def make() -> str:
             soql = select(kind.object, self._names(kind), [kind.where] if kind.where else [])
@@ -190,7 +193,8 @@ class Reader:
             return make()
 
     def _columns(self, kind: Kind) -> Columns:
-        """What to ask a job for. Its CSV has no types, so this costs a description, which says what is missing, too."""
+        """What to ask a job for. Its CSV has no types, so all objects are described, for one call."""
+        self.api.learn(self._objects)
         described = self.api.describe(kind.object, purpose=kind.name)
         missing = [name for name in self._names(kind) if not _has(described, name.partition(".")[0], name)]
         try:
@@ -221,7 +225,7 @@ class Reader:
         if kind.name in self._unsuitable:
             return False
         if total is None:
-            total = place.count if place.count is not None else self._count(kind) or 0
+            total = self._expected(kind, place)
         return total > self.rhythm.bulk_above
 
     def _count(self, kind: Kind) -> int | None:

@@ -258,6 +258,39 @@ def test_a_description_is_remembered_for_an_hour(org: Any) -> None:
     assert api.calls["x"] == 3
 
 
+def test_several_objects_are_described_for_one_call(org: Any) -> None:
+    api = org.crm._api
+    api.learn(["Account", "Contact", "Nonesuch__c"])
+    api.learn(["Account", "Contact"])
+    assert "Website" in api.describe("Account", purpose="x")
+    assert "Email" in api.describe("Contact", purpose="x")
+    assert org.requests()[-1].startswith("POST ")
+    assert sum("composite" in request for request in org.requests()) == 1
+    with pytest.raises(MissingPermissionError, match="Nonesuch__c"):
+        api.describe("Nonesuch__c", purpose="x")
+    api.learn(["Case"])
+    assert sum("composite" in request for request in org.requests()) == 1, "alone it costs the same on its own"
+
+
+@pytest.mark.parametrize("answer", [{}, {"compositeResponse": [{"httpStatusCode": 200, "body": {}}, 7]}])
+def test_what_cannot_be_described_together_is_asked_for_singly(
+    clock: Any, web: responses.RequestsMock, answer: Any
+) -> None:
+    web.add("POST", f"{DATA}/composite", json=answer)
+    web.add("GET", f"{DATA}/sobjects/Account/describe", json={"fields": [{"name": "Name"}]})
+    api = given(clock)
+    api.learn(["Account", "Contact"])
+    assert list(api.describe("Account", purpose="x")) == ["Name"]
+
+
+def test_where_requests_in_one_are_refused_each_is_made(clock: Any, web: responses.RequestsMock) -> None:
+    web.add("POST", f"{DATA}/composite", status=403, json=refusal("INSUFFICIENT_ACCESS"))
+    web.add("GET", f"{DATA}/sobjects/Account/describe", json={"fields": [{"name": "Name"}]})
+    api = given(clock)
+    api.learn(["Account", "Contact"])
+    assert list(api.describe("Account", purpose="x")) == ["Name"]
+
+
 def test_an_object_that_is_not_there_is_a_missing_right(org: Any) -> None:
     with pytest.raises(MissingPermissionError, match="Nothing__c is not there, or the run-as user has no right"):
         org.crm._api.describe("Nothing__c", purpose="x")

@@ -245,7 +245,7 @@ def states(web: responses.RequestsMock, *told: dict[str, Any]) -> None:
 def test_a_job_is_waited_for_ever_more_patiently(bulk: Bulk, web: responses.RequestsMock, clock: Any) -> None:
     running = {"state": "InProgress"}
     states(web, {"state": "UploadComplete"}, *[running] * 6, {"state": "JobComplete", "numberRecordsProcessed": 7})
-    assert bulk.wait("750A", purpose="x", fresh=True) == 7
+    assert bulk.wait("750A", purpose="x", rows=0) == 7
     assert clock.sleeps == [2, 2, 4, 8, 16, 32, 64, 120]
 
 
@@ -253,7 +253,7 @@ def test_a_finished_job_is_not_waited_for_and_may_not_say_how_much_it_found(
     bulk: Bulk, web: responses.RequestsMock, clock: Any
 ) -> None:
     states(web, {"state": "JobComplete"})
-    assert bulk.wait("750A", purpose="x", fresh=False) is None
+    assert bulk.wait("750A", purpose="x", rows=None) is None
     assert clock.sleeps == []
 
 
@@ -262,7 +262,7 @@ def test_a_job_that_takes_too_long_is_left_to_the_next_pull(
 ) -> None:
     states(web, {"state": "InProgress"})
     with pytest.raises(TransientError, match="still under way after 30 minutes"):
-        bulk.wait("750A", purpose="x", fresh=True)
+        bulk.wait("750A", purpose="x", rows=0)
     assert sum(clock.sleeps) <= PATIENCE + 2
     assert len(web.calls) < 25
 
@@ -277,8 +277,8 @@ def test_other_ends_of_a_job_say_what_to_do_next(bulk: Bulk) -> None:
         with responses.RequestsMock() as web:
             states(web, told)
             with pytest.raises(error, match=words):
-                bulk.wait("750A", purpose="x", fresh=False)
+                bulk.wait("750A", purpose="x", rows=None)
     with responses.RequestsMock() as web:
         web.get(f"{JOBS}/750A", status=404, json=[{"errorCode": "NOT_FOUND", "message": "gone"}])
         with pytest.raises(CursorExpiredError):
-            bulk.wait("750A", purpose="x", fresh=False)
+            bulk.wait("750A", purpose="x", rows=None)

@@ -164,7 +164,7 @@ def test_a_large_first_list_is_made_by_a_job(open_org: Any, small_world: Any) ->
     job = next(request for request in asked(org) if "jobs/query/" in request)
     assert asked(org) == [
         "GET limits/recordCount",
-        "GET sobjects/Contact/describe",
+        "POST composite",
         "POST jobs/query",
         job,
         *[f"{job}/results"] * 3,
