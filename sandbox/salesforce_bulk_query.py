@@ -110,6 +110,7 @@ class Jobs:
 
     def add(self, job: Job) -> Job:
         """Take a job in and have it done in its time."""
+        self._jobs = {one.id: one for one in self.all()}
         self._made += 1
         job.id = full(f"750Hq{self._made:010d}")
         self._jobs[job.id] = job
