@@ -150,6 +150,10 @@ class Vendor(ABC):
     def is_write(self, method: str, path: str) -> bool:
         """Whether the request means to change something (a search POST does not). `path` is without the prefix."""
 
+    def means_to_write(self, request: Request) -> bool:
+        """The same, of a whole request, for vendors where only the body can tell."""
+        return self.is_write(request.method, request.path)
+
     def tick(self, now: datetime) -> None:  # noqa: B027 - a vendor without a memory has nothing to do
         """Make visible what happened in the world up to `now`."""
 
@@ -249,7 +253,7 @@ class Sandbox:
             at=self.clock.now(),
             vendor=prefix,
             request=request,
-            write=vendor.is_write(request.method, request.path),
+            write=vendor.means_to_write(request),
         )
         return self._serve(vendor, request, entry, start_response)
 

@@ -110,6 +110,19 @@ class SalesforceVendor(Vendor):
         route = None if found is None else found.routes.get(method)
         return route is None or not route.reads
 
+    def means_to_write(self, request: Request) -> bool:
+        """Several requests in one write when one of them does."""
+        write = self.is_write(request.method, request.path)
+        return write and not (request.path.rstrip("/").endswith("/composite") and self._only_reads(request))
+
+    def _only_reads(self, request: Request) -> bool:
+        body = request.get_json(force=True, silent=True)
+        listed = body.get("compositeRequest") if isinstance(body, dict) else None
+        parts = [part for part in listed if isinstance(part, dict)] if isinstance(listed, list) else []
+        return bool(parts) and not any(
+            self.is_write(str(part.get("method")), str(part.get("url")).partition("?")[0]) for part in parts
+        )
+
     def mutate(self, action: str, args: Mapping[str, Any]) -> Any:
         """Do what people do, see `sandbox.salesforce_people`."""
         return self.people.act(action, args)
