@@ -30,6 +30,7 @@ MOST_URI = 14_000
 """Characters of a query's address that we send; Salesforce's 16,384 bytes count the headers too."""
 DESCRIBE_LIFE = 3600.0
 """Seconds for which a description is remembered."""
+COUNTS = "limits/recordCount"
 _PURPOSE: ContextVar[str] = ContextVar("purpose", default="other")
 
 
@@ -86,7 +87,7 @@ class Api:
             codes=error_codes,
         )
         self._described: dict[str, tuple[float, Mapping[str, Any]]] = {}
-        self._counts: dict[str, int] = {}
+        self._counts: dict[str, int | None] = {}
         self._lock = threading.Lock()
         self._learning = threading.Lock()
         self._client: Any = None
@@ -262,7 +263,7 @@ class Api:
             MissingPermissionError: The object is not there, or the user has no right to it.
         """
         found = self._described.get(obj)
-        if found is None or fresh or self.clock.monotonic() - found[0] > DESCRIBE_LIFE:
+        if found is None or fresh or not self.knows(obj):
             try:
                 body = self.call(self.client.restful, f"sobjects/{obj}/describe", purpose=purpose)
             except (NotFoundError, MissingPermissionError) as error:
@@ -278,6 +279,11 @@ class Api:
             found = self._described[obj] = (self.clock.monotonic(), body)
         return found[1]
 
+    def knows(self, obj: str) -> bool:
+        """Whether the description of an object is at hand, so that looking at it costs no call."""
+        found = self._described.get(obj)
+        return found is not None and self.clock.monotonic() - found[0] <= DESCRIBE_LIFE
+
     def describe(self, obj: str, *, purpose: str, fresh: bool = False) -> dict[str, dict[str, Any]]:
         """Field name -> Salesforce's description of it: "type", "length", "updateable", "picklistValues", ...
 
@@ -287,38 +293,49 @@ class Api:
         return {str(one["name"]): one for one in fields if isinstance(one, dict) and "name" in one}
 
     def learn(self, objects: Sequence[str]) -> None:
-        """Have several objects described for one call, so that `about` knows them; the rest it asks singly."""
+        """Have objects described and counted for one call, so that `about` and `record_counts` know them.
+
+        What they still do not know they ask singly.
+        """
         with self._learning:
-            now = self.clock.monotonic()
-            new = [o for o in objects if o not in self._described or now - self._described[o][0] > DESCRIBE_LIFE]
-            if len(new) < 2 or len(new) > MOST_PARTS:
+            new = [obj for obj in objects if not self.knows(obj)]
+            if not new or len(new) >= MOST_PARTS:
                 return
-            body = together([self.path(f"sobjects/{obj}/describe") for obj in new])
+            paths = [f"{COUNTS}?sObjects={','.join(new)}", *(f"sobjects/{obj}/describe" for obj in new)]
             try:
+                body = together([self.path(path) for path in paths])
                 answer = self.json("POST", "composite", purpose="describe", body=body, repeatable=True)
             except (MissingPermissionError, RequestError):
                 return
-            for obj, told in zip(new, apart(answer, len(new)), strict=True):
+            counts, *described = apart(answer, len(paths))
+            self._take_counts(new, counts)
+            for obj, told in zip(new, described, strict=True):
                 if isinstance(told, dict) and isinstance(told.get("fields"), list):
-                    self._described[obj] = (now, told)
+                    self._described[obj] = (self.clock.monotonic(), told)
 
     def record_counts(self, objects: Sequence[str]) -> dict[str, int]:
         """About how many records of each kind there are; kinds that Salesforce keeps to itself are missing.
 
-        One call for all that were not asked for before; the numbers are estimates from a cache of Salesforce's.
+        At most one call for all that were not asked for before; the numbers are estimates from a cache of Salesforce's.
         """
         unknown = [name for name in objects if name not in self._counts]
         if unknown:
             try:
-                params = {"sObjects": ",".join(unknown)}
-                body = self.json("GET", "limits/recordCount", purpose="counts", params=params)
+                body = self.json("GET", COUNTS, purpose="counts", params={"sObjects": ",".join(unknown)})
             except (MissingPermissionError, NotFoundError, RequestError):
-                body = None
-            listed = body.get("sObjects") if isinstance(body, dict) else None
-            for row in listed if isinstance(listed, list) else ():
-                if isinstance(row, dict) and isinstance(row.get("count"), int):
-                    self._counts[str(row.get("name"))] = row["count"]
-        return {name: self._counts[name] for name in objects if name in self._counts}
+                body = {}
+            self._take_counts(unknown, body)
+        return {name: count for name in objects if (count := self._counts.get(name)) is not None}
+
+    def _take_counts(self, objects: Sequence[str], body: Any) -> None:
+        """Remember what an answer counts, and of which objects it says nothing. No answer is worth another try."""
+        if not isinstance(body, dict):
+            return
+        self._counts.update(dict.fromkeys(objects))
+        listed = body.get("sObjects")
+        for row in listed if isinstance(listed, list) else ():
+            if isinstance(row, dict) and isinstance(row.get("count"), int):
+                self._counts[str(row.get("name"))] = row["count"]
 
     def who(self) -> str | None:
         """Id of the user that we are: by the log-in, or else by asking; None when Salesforce does not say."""

@@ -42,7 +42,7 @@ TRIES = 3
 FIRST_WAIT = 2.0
 LONGEST_FIRST_WAIT = 60.0
 LONGEST_WAIT = 120.0
-PACE = 5_000.0
+PACE = 4_000.0
 """Rows a second that a job is trusted to manage: looking once too late is cheaper than looking five times too early."""
 PATIENCE = 1800.0
 """Seconds for which a job is waited for in one pull; the next pull goes on waiting."""

@@ -114,8 +114,10 @@ class Reader:
             self._without[kind.name] = set()
         if place.key is None and self._is_large(kind, place):
             yield from self._by_job(kind, place)
-        else:
-            yield from self._by_queries(kind, place)
+            return
+        if self.api.knows(kind.object):
+            self._columns(kind)  # what is not there need not be asked for in vain
+        yield from self._by_queries(kind, place)
 
     def _by_queries(self, kind: Kind, place: Place) -> Iterator[Batch]:
         first, whole = place.high is None, place.key is None
@@ -229,9 +231,10 @@ class Reader:
         return total > self.rhythm.bulk_above
 
     def _count(self, kind: Kind) -> int | None:
-        """About how many records there are; one call tells it for all kinds."""
+        """About how many records there are; one call tells it for all kinds, and describes them."""
         with self._lock:
             if self._counts is None:
+                self.api.learn(self._objects)
                 self._counts = self.api.record_counts(self._objects)
             return self._counts.get(kind.object)
 

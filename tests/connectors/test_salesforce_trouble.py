@@ -109,8 +109,11 @@ def test_a_refusal_that_a_description_cannot_explain_is_passed_on(org: Any) -> N
 
 def test_a_name_that_is_none_never_reaches_salesforce(org: Any) -> None:
     crm = org.connect(wanted={"accounts": ["Name FROM Account--"]})
-    with pytest.raises(RequestError, match="cannot be the name of a field"):
+    with pytest.raises(MissingPermissionError, match="Account has no Name FROM Account--"):
         pull(crm, "accounts")
+    org.fault("status", "composite", status=403, body=[{"errorCode": "INSUFFICIENT_ACCESS", "message": "no"}])
+    with pytest.raises(RequestError, match="cannot be the name of a field"):
+        pull(org.connect(wanted={"accounts": ["Name FROM Account--"]}), "accounts")
     assert not [request for request in org.requests() if "queryAll" in request]
 
 
@@ -305,6 +308,7 @@ def scripted(clock: Any) -> Iterator[tuple[Salesforce, responses.RequestsMock]]:
     """A connector to an org that says what it is told to."""
     crm = connect("salesforce", Settings(domain="acme.my", session_id="00D!x"), clock=clock)
     with responses.RequestsMock(assert_all_requests_are_fired=False) as web:
+        web.post(f"{DATA}/composite", json={})
         web.get(f"{DATA}/limits/recordCount", json={"sObjects": []})
         yield crm, web
 
@@ -377,8 +381,8 @@ def test_a_query_too_long_for_an_address_goes_in_a_body(wide: tuple[Salesforce, 
     web.get(f"{DATA}/query/01g-1", json={**second, "records": [{**second["records"][0], **dict.fromkeys(WIDE, "y")}]})
     batches = pull(crm, "contracts")
     assert [row[WIDE[-1]] for row in rows(batches).values()] == ["x", "y"]
-    assert [call.request.method for call in web.calls] == ["GET", "POST", "GET"]
-    (sent,) = json.loads(web.calls[1].request.body or "")["compositeRequest"]
+    assert [call.request.method for call in web.calls] == ["POST", "GET", "POST", "GET"]
+    (sent,) = json.loads(web.calls[2].request.body or "")["compositeRequest"]
     soql = parse_qs(urlsplit(sent["url"]).query)["q"][0]
     assert sent["method"] == "GET"
     assert sent["url"].startswith("/services/data/v64.0/queryAll?q=SELECT")
