@@ -8,7 +8,7 @@ from connectors.errors import CursorExpiredError, ShapeError
 from sandbox.core import SandboxClock
 from tests.conformance.rigs.base import Change, Held, Rig, spread
 
-CUTS = 5
+CUTS = 4
 """Places at which a pull is killed."""
 
 

@@ -30,7 +30,7 @@ PASSING: Sequence[dict[str, Any]] = (
     {"kind": "timeout_after"},
 )
 """What a network does for a moment ..."""
-LASTING = PASSING[2:9]
+LASTING = [PASSING[n] for n in (2, 4, 6, 7, 8)]
 """... and what it may do for a day."""
 
 
