@@ -139,7 +139,7 @@ class Bulk:
         """
         began, wait = self.api.clock.monotonic(), FIRST_WAIT
         if rows is not None:
-            first = min(LONGEST_FIRST_WAIT, max(FIRST_WAIT, rows / PACE))
+            first = min(LONGEST_FIRST_WAIT, FIRST_WAIT + rows / PACE)
             self.api.clock.sleep(first)
             wait = max(FIRST_WAIT, first / 2)
         while True:
