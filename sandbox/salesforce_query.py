@@ -21,12 +21,12 @@ from sandbox.salesforce_http import Call, Reply, Route
 from sandbox.salesforce_ids import full
 from sandbox.salesforce_org import Org
 from sandbox.salesforce_soql import parse
-from sandbox.salesforce_soql_fields import Node, Scope
+from sandbox.salesforce_soql_fields import NAME, Node, Scope
 from sandbox.salesforce_soql_groups import Row
 from sandbox.salesforce_soql_run import Found, run
 from sandbox.salesforce_soql_tree import Query, malformed, refused
 from sandbox.salesforce_store import Table
-from sandbox.salesforce_types import NUMBER_TYPES, FieldDef
+from sandbox.salesforce_types import NUMBER_TYPES, TEXT_TYPES, FieldDef
 
 LEAST_ROWS, MOST_ROWS = 200, 2000
 """What `batchSize` may ask for; other numbers are brought into that range."""
@@ -65,6 +65,14 @@ def _float(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
+_PLAIN = frozenset({"id", "reference", "date"})
+"""Types whose values have nothing to escape."""
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
 def converter(field: FieldDef | None) -> Callable[[Any], Any] | None:
     """What turns a field's values into JSON; None when they can stay as they are."""
     if field is None or field.type == "int":
@@ -77,10 +85,6 @@ def converter(field: FieldDef | None) -> Callable[[Any], Any] | None:
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def _text(value: Any) -> str:
-    return encode_basestring(value) if type(value) is str else _dumps(value)
-
-
 def _members(field: FieldDef, values: Sequence[Any]) -> list[str]:
     """`"Name":value` for one field of many records."""
     head = f'"{field.name}":'
@@ -90,10 +94,11 @@ def _members(field: FieldDef, values: Sequence[Any]) -> list[str]:
         return [yes if value else no for value in values]
     if field.type == "datetime":
         return [null if value is None else f'{head}"{datetime_text(value)}"' for value in values]
-    convert = converter(field)
-    if convert is not None:
-        return [null if value is None else head + _dumps(convert(value)) for value in values]
-    return [null if value is None else head + _text(value) for value in values]
+    if field.type in _PLAIN:
+        return [null if value is None else f'{head}"{value}"' for value in values]
+    convert = converter(field) or _same
+    write = encode_basestring if field.type in TEXT_TYPES else _dumps
+    return [null if value is None else head + write(convert(value)) for value in values]
 
 
 class Records:
@@ -112,44 +117,41 @@ class Records:
         self._scope = scope
         self._node = node
         self._root = root
+        self._now = scope.org.now
 
     def page(self, places: Sequence[int]) -> list[str]:
         """Records of the kind asked for."""
-        table, now = self._scope.table, self._scope.org.now
-        columns = [self._attributes(table, self._node.object.name, places)]
-        for name, item in self._node.items.items():
-            if isinstance(item, Node):
-                head = f'"{name}":'
-                columns.append([head + text for text in self._parents(table, item, places)])
-            else:
-                read = table.reader(item.name)
-                columns.append(_members(item, [read(place, now) for place in places]))
-        return [f"{{{','.join(row)}}}" for row in zip(*columns, strict=True)]
+        return self._records(self._scope.table, self._node, places)
 
-    def _attributes(self, table: Table, kind: str, places: Sequence[int]) -> list[str]:
-        head = f'"attributes":{{"type":"{kind}","url":"{self._root}/sobjects/{table.object.name}/'
-        return [f'{head}{table.id_at(place)}"}}' for place in places]
-
-    def _parents(self, table: Table, node: Node, places: Sequence[int]) -> list[str]:
-        """The parent of each record, written once for each parent."""
-        assert node.reference is not None  # noqa: S101 - only the top has none
-        read, now = table.reader(node.reference.name), self._scope.org.now
-        keys = [read(place, now) for place in places]
-        known = {key: self._parent(node, node.reference, key) for key in set(keys)}
-        return [known[key] for key in keys]
-
-    def _parent(self, node: Node, reference: FieldDef, record_id: str | None) -> str:
-        spot = self._scope.spot(reference, record_id)
-        if spot is None:
-            return "null"
-        table, place = spot
-        members = self._attributes(table, node.object.name, [place])
+    def _records(self, table: Table, node: Node, places: Sequence[int]) -> list[str]:
+        head = f'"attributes":{{"type":"{node.object.name}","url":"{self._root}/sobjects/{table.object.name}/'
+        columns = [[f'{head}{one}"}}' for one in table.column("Id", places, self._now)]]
         for name, item in node.items.items():
             if isinstance(item, Node):
-                members.append(f'"{name}":{self._parents(table, item, [place])[0]}')
+                columns.append(self._parents(table, name, item, places))
             else:
-                members += _members(item, [self._scope.reading(node.object, name)(spot)])
-        return f"{{{','.join(members)}}}"
+                columns.append(_members(item, self._values(table, node, item.name, places)))
+        return [f"{{{','.join(row)}}}" for row in zip(*columns, strict=True)]
+
+    def _values(self, table: Table, node: Node, name: str, places: Sequence[int]) -> list[Any]:
+        if node.object is not NAME:
+            return table.column(name, places, self._now)
+        read = self._scope.reading(NAME, name)
+        return [read((table, place)) for place in places]
+
+    def _parents(self, table: Table, name: str, node: Node, places: Sequence[int]) -> list[str]:
+        """The parent of each record, written once for each parent."""
+        assert node.reference is not None  # noqa: S101 - only the top has none
+        keys = table.column(node.reference.name, places, self._now)
+        found: dict[Table, dict[str, int]] = {}
+        for key in dict.fromkeys(keys):
+            spot = self._scope.spot(node.reference, key)
+            if spot is not None:
+                found.setdefault(spot[0], {})[key] = spot[1]
+        written: dict[str, str] = {}
+        for parent, there in found.items():
+            written.update(zip(there, self._records(parent, node, list(there.values())), strict=True))
+        return [f'"{name}":{written.get(key, "null")}' for key in keys]
 
 
 # ---- cursors ---------------------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ class Table:
         self._changes = base.changes
         self._by = base.by
         self._of_world = len(base.items)
-        self._future = any(c > moment.now for c in base.created)
+        self._to_come = [place for place, at in enumerate(base.created) if at > moment.now]
         self._gone: set[int] = set()
         self._unborn: dict[int, int] = {}
         self._by_stamp: array[int] | None = None
@@ -101,13 +101,17 @@ class Table:
 
     def places(self, now: int, *, deleted: bool = False) -> Sequence[int]:
         """The records there are, in order of id; `deleted` adds the recycle bin and archived rows."""
+        hidden = self._hidden(now, deleted=deleted)
         everything = range(len(self._numbers))
-        rows: Iterable[int] = everything
-        if self._future or self._moment.late or self._unborn:
-            rows = [p for p in everything if self._born(p, now)]
-        if self._gone or self.archived is not None:
-            return [p for p in rows if self._shown(p, now, deleted=deleted)]
-        return rows if isinstance(rows, range) else list(rows)
+        if self.archived is not None and not deleted:
+            return [p for p in everything if p not in hidden and not self.archived(p, now)]
+        return [p for p in everything if p not in hidden] if hidden else everything
+
+    def _hidden(self, now: int, *, deleted: bool) -> set[int]:
+        """Places of what is not there yet, or not any more; those are few, unless what happens is seen late."""
+        coming = range(self._of_world) if self._moment.late else self._to_come
+        hidden = {p for p in coming if not self._born(p, now)} | {p for p in self._unborn if not self._born(p, now)}
+        return hidden | {p for p in self._gone if not self._shown(p, now, deleted=deleted)}
 
     def _shown(self, place: int, now: int, *, deleted: bool) -> bool:
         if place in self._gone:
@@ -142,7 +146,8 @@ class Table:
         """Places of the world's records that began with a stamp in the window and are there by now, in order."""
         first = self._first_stamp
         if self._by_stamp is None:
-            self._by_stamp = array("q", sorted(range(self._of_world), key=first))
+            seconds = [stamp // 1000 for stamp in self._stamps[: self._of_world]]
+            self._by_stamp = array("q", sorted(range(self._of_world), key=seconds.__getitem__))
         order = self._by_stamp
         start, stop = bisect_left(order, low, key=first), bisect_left(order, high, key=first)
         # A record is made before it is stamped: what has a stamp of the past is there.
@@ -203,6 +208,18 @@ class Table:
             return absent if renderer is None or item is None else renderer(item, now - moment.late)
 
         return read
+
+    def column(self, name: str, places: Sequence[int], now: int) -> list[Any]:
+        """One field of many records; quickest for those that nobody wrote to."""
+        renderer = None if name in self.computed else self.renderers.get(name)
+        if renderer is not None and self.written.keys().isdisjoint(places):
+            items, moment = self.items, now - self._moment.late
+            return [renderer(items[place], moment) for place in places]
+        if name == "Id":
+            text, numbers = self.ids.text, self._numbers
+            return [text(numbers[place]) for place in places]
+        read = self.reader(name)
+        return [read(place, now) for place in places]
 
     def stamp(self, place: int, now: int) -> int:
         """SystemModstamp."""

@@ -253,7 +253,7 @@ _COLUMNS = (
     FieldDef("NamespacePrefix", "string", length=15),
     FieldDef("ManageableState", "picklist", length=40),
     FieldDef("FullName", "string", length=255, filterable=False, sortable=False),
-    FieldDef("Metadata", "string", filterable=False, sortable=False),
+    FieldDef("Metadata", "complexvalue", filterable=False, sortable=False),
 )
 _ONE_ROW = ("FullName", "Metadata")
 """Columns that a query may ask for only when it finds one record."""

@@ -23,6 +23,7 @@ FieldType = Literal[
     "email",
     "phone",
     "url",
+    "complexvalue",
 ]
 
 TEXT_TYPES = frozenset({"string", "textarea", "longtextarea", "picklist", "combobox", "email", "phone", "url"})
