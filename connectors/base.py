@@ -256,12 +256,14 @@ class WriteSpec:
         read_batch: Most records in one `read` request.
         bulk_batch: Most record updates in one `send` that goes by a bulk job, which costs fewer calls and takes longer;
             None where there are no such jobs.
+        opening_calls: Most requests before the first batch: who we are, which fields there are, how tasks look.
     """
 
     update_batch: int
     create_batch: int
     read_batch: int
     bulk_batch: int | None = None
+    opening_calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)

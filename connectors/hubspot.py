@@ -120,7 +120,7 @@ class HubSpot:
     ) -> None:
         self.name = name
         self.streams = STREAMS
-        self.write = WriteSpec(update_batch=100, create_batch=100, read_batch=100)
+        self.write = WriteSpec(update_batch=100, create_batch=100, read_batch=100, opening_calls=3)
         self._api = Api(
             name,
             settings.token.get_secret_value(),

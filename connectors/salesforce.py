@@ -81,6 +81,9 @@ WAYS: Mapping[Way, tuple[frozenset[str], ...]] = {
 """Way to log in -> the settings that make it up."""
 LOGIN_KEYS = frozenset().union(*(keys for sets in WAYS.values() for keys in sets))
 LAST_SOAP_VERSION = 64.0
+OPENING_CALLS = 7
+"""Log-in, who the org is, three descriptions of objects, and at most two looks: at the definition of an optional field
+that is hidden, and at which statuses of tasks are open ones."""
 HOW_TO_LOG_IN = (
     "set consumer_key and consumer_secret (client credentials); or username, consumer_key and private_key (JWT); or"
     " session_id; or username and password, with security_token or with consumer_key and consumer_secret"
@@ -219,7 +222,7 @@ class Salesforce:
         wanted: Mapping[str, Sequence[str]],
     ) -> None:
         self.name = name
-        self.write = WriteSpec(BATCH, BATCH, READ_BATCH, BULK_BATCH)
+        self.write = WriteSpec(BATCH, BATCH, READ_BATCH, BULK_BATCH, OPENING_CALLS)
         left_out = {"cases": not settings.cases, "survey_responses": settings.surveys is None}
         self.streams = tuple(stream for stream in STREAMS if not left_out.get(stream.name))
         self._settings = settings

@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 
 from connectors.base import Change, Clock, Crm, ObjectName, Outcome, Value
 from connectors.errors import ConnectorError
-from sync.budget import Budget
+from sync.budget import Budget, sizes
 from sync.ledger import HOLD_OFF, Ledger, Op
 from sync.plan import Plan, RecordChange, TaskChange
 from sync.store import Store
@@ -72,7 +72,7 @@ class Applier:
         """
         for obj in ("account", "contact"):
             records = [record for record in plan.records if record.object == obj]
-            for batch in _batches(records, self._update_batch()):
+            for batch in self._in_batches(records):
                 if self._ended():
                     return
                 yield from self._update(batch, obj, plan.environment, run_id)
@@ -83,9 +83,12 @@ class Applier:
                 return
             yield from self._create(task_batch, run_id)
 
-    def _update_batch(self) -> int:
-        spec = self.crm.write
-        return spec.bulk_batch if self.budget and self.budget.bulk and spec.bulk_batch else spec.update_batch
+    def _in_batches(self, records: Sequence[RecordChange]) -> Iterator[Sequence[RecordChange]]:
+        bulk = self.budget is not None and self.budget.bulk
+        start = 0
+        for size in sizes(len(records), self.crm.write, bulk=bulk):
+            yield records[start : start + size]
+            start += size
 
     def _ended(self) -> bool:
         if self.budget is not None:

@@ -45,6 +45,7 @@ class MemoryCrm:
     created: Counter[str] = field(default_factory=Counter)
     limit: int | None = 100
     remaining: int | None = 90
+    unwilling: Exception | None = None
 
     def environment(self) -> Environment:
         return Environment("hubspot", "1", "Memory", "STANDARD")
@@ -102,5 +103,7 @@ class MemoryCrm:
         return {}
 
     def quota(self) -> Quota:
+        if self.unwilling is not None:
+            raise self.unwilling
         self.calls["quota"] += self.limit is None
         return Quota(self.limit, self.remaining, "day")

@@ -222,16 +222,17 @@ def test_contacts_follow_accounts(desk: Desk) -> None:
     assert [item.change.object for item in results if isinstance(item.change, RecordChange)] == ["account", "contact"]
 
 
-@pytest.mark.parametrize(("limit", "sends"), [(600, 3), (50, 1)])
+@pytest.mark.parametrize(("limit", "sends"), [(600, 10), (50, 1)])
 def test_a_plan_that_costs_too_much_goes_by_bulk_in_one_send(desk: Desk, limit: int, sends: int) -> None:
-    desk.crm.write = WriteSpec(update_batch=1, create_batch=1, read_batch=3, bulk_batch=3)
+    desk.crm.write = WriteSpec(update_batch=1, create_batch=1, read_batch=10, bulk_batch=10)
     desk.crm.limit = limit
-    whole = plan(update("1"), update("2"), update("3"))
+    desk.crm.records = {("account", str(n)): {"score": 10} for n in range(10)}
+    whole = plan(*(update(str(n)) for n in range(10)))
     budget = Budget(desk.crm, 0.10)
     budget.open(whole)
     run_id = desk.ledger.start_run("apply", desk.clock.now())
     applier = Applier(desk.crm, desk.store, desk.ledger, desk.clock, budget=budget)
-    assert [item.result for item in applier.apply(whole, run_id)] == ["confirmed"] * 3
+    assert [item.result for item in applier.apply(whole, run_id)] == ["confirmed"] * 10
     assert desk.crm.calls["write"] == sends
 
 

@@ -1,12 +1,13 @@
 """What writing may cost: enough calls for everybody else, bulk jobs where they save some, and a clean end."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from connectors.base import WriteSpec
-from connectors.errors import QuotaError
-from sync.budget import BULK_JOB_CALLS, Budget, expected_calls
+from connectors.errors import QuotaError, TransientError
+from sync.budget import BULK_JOB_CALLS, Budget, expected_calls, sizes
 from sync.plan import FieldChange, Plan, RecordChange, TaskChange
 from tests.sync.memory_crm import MemoryCrm
 
@@ -36,6 +37,8 @@ def plan(count: int) -> Plan:
         (SALESFORCE, 10_000, 0, False, 100),
         (SALESFORCE, 10_000, 0, True, 5 + BULK_JOB_CALLS),
         (SALESFORCE, 10_000, 150, True, 5 + BULK_JOB_CALLS + 2),
+        (SALESFORCE, 10_600, 1_400, True, 5 + BULK_JOB_CALLS + 6 + 14),
+        (SALESFORCE, 0, 1_401, True, 1 + BULK_JOB_CALLS),
         (HUBSPOT, 1_000, 0, True, 20),
     ],
 )
@@ -43,6 +46,29 @@ def test_every_batch_is_read_again_and_written(
     spec: WriteSpec, accounts: int, contacts: int, bulk: int, calls: int
 ) -> None:
     assert expected_calls(records(accounts, contacts), [], spec, bulk=bool(bulk)) == calls
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (0, []),
+        (200, [200]),
+        (201, [200, 1]),
+        (1_400, [200] * 7),
+        (1_401, [1_401]),
+        (11_000, [10_000, *[200] * 5]),
+        (13_000, [10_000, 3_000]),
+    ],
+)
+def test_a_bulk_job_is_taken_only_where_it_saves_calls(count: int, expected: list[int]) -> None:
+    assert list(sizes(count, SALESFORCE, bulk=True)) == expected
+    assert set(sizes(count, HUBSPOT, bulk=True)) <= {100, count % 100}
+
+
+def test_what_comes_before_the_first_batch_counts_too_unless_there_is_none() -> None:
+    opening = WriteSpec(200, 200, 2_000, 10_000, opening_calls=7)
+    assert expected_calls(records(200), [], opening) == 7 + 2
+    assert expected_calls([], [], opening) == 0
 
 
 def test_tasks_are_looked_for_before_they_are_made() -> None:
@@ -65,6 +91,32 @@ def test_updates_go_by_bulk_only_when_requests_of_their_own_cost_too_much(
 ) -> None:
     crm = MemoryCrm(write=SALESFORCE, limit=limit, remaining=remaining)
     assert Budget(crm, share).needs_bulk(records(10_000), []) == bool(bulk)
+
+
+def test_no_bulk_job_where_it_would_cost_more_than_it_saves() -> None:
+    crm = MemoryCrm(write=SALESFORCE, limit=100, remaining=1)
+    budget = Budget(crm, 0.01)
+    assert not budget.needs_bulk(records(1_000, 1_000), [])
+    budget.open(plan(1_000))
+    assert list(sizes(1_000, SALESFORCE, bulk=budget.bulk)) == [200] * 5
+
+
+def test_applying_costs_no_more_than_the_plan_said_whatever_is_left_now() -> None:
+    whole = plan(10_000)
+    crm = MemoryCrm(write=SALESFORCE, limit=1_000_000, remaining=900_000)
+    for said, bulk in ((expected_calls(whole.records, [], SALESFORCE, bulk=True), True), (100, False), (0, False)):
+        budget = Budget(crm, 0.1)
+        budget.open(replace(whole, expected_calls=said))
+        assert budget.bulk == bulk
+
+
+def test_a_quota_that_cannot_be_asked_for_stops_nothing() -> None:
+    crm = MemoryCrm(write=SALESFORCE, unwilling=TransientError("no answer", vendor="salesforce"))
+    budget = Budget(crm, 0.1)
+    assert not budget.needs_bulk(records(10_000), [])
+    budget.open(plan(10_000))
+    crm.calls["write"] = 10_000
+    budget.check()
 
 
 def test_a_crm_without_bulk_jobs_and_a_small_plan_ask_for_no_quota() -> None:
