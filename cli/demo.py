@@ -1,7 +1,5 @@
 """`demo`: a whole hourly job against the built-in sandbox, over real HTTP on loopback."""
 
-import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,7 +17,7 @@ from cli.errors import ERROR, OK
 from cli.output import Output, band, count
 from cli.plan_view import show_record, show_task, totals
 from cli.sync import show_pulls, watched, written_fields, written_tasks
-from cli.trial import CRMS, vendors, write_trial_config
+from cli.trial import CRMS, program, vendors, write_trial_config
 from connectors.registry import VENDORS
 from sandbox.core import Sandbox, SandboxClock
 from sync.run import Agent
@@ -33,8 +31,10 @@ NO_LIMITS: dict[str, dict[str, Any]] = {
     "hubspot": {"burst_limit": None, "search_limit": None},
     "zendesk": {"account_per_minute": 10**9, "export_per_minute": 10**9},
     "mixpanel": {"export_per_second": 10**9, "export_per_hour": 10**9, "query_per_hour": 10**9},
+    "salesforce": {"bulk_seconds_per_10k": 0},
 }
-"""The vendors of the demo do not count requests, since their clock stands still; the agent keeps its limits anyway."""
+"""What would wait for a clock, since the one of the demo's vendors stands still: they do not count requests, and their
+bulk jobs are done at once. The agent keeps its limits anyway."""
 
 
 class DemoClock:
@@ -75,6 +75,14 @@ class Steps:
     again_writes: int
     calls: dict[str, int]
 
+    @property
+    def clean(self) -> bool:
+        """Whether every step did what it promises."""
+        reports = (self.dry, self.wet, self.again)
+        if self.again.plan is None or not self.again.plan.empty:
+            return False
+        return not (self.dry_writes or self.again_writes or any(one.blocked or one.failed for one in reports))
+
 
 @click.command()
 @click.option("--accounts", type=click.IntRange(min=1), default=300, show_default=True, help="Companies in the world.")
@@ -91,11 +99,10 @@ def demo(accounts: int, seed: int, crm: str, keep: Path | None, *, as_json: bool
     started = time.monotonic()
     with _folder(keep) as folder:
         steps = _walk(out, folder, accounts, seed, crm)
-        _summary(out, steps, time.monotonic() - started, keep)
-    failed = steps.dry_writes or steps.again_writes or steps.wet.blocked or steps.wet.failed
+        _summary(out, steps, time.monotonic() - started, keep, crm)
     if as_json:
         out.json(_numbers(steps, accounts))
-    return ERROR if failed else OK
+    return OK if steps.clean else ERROR
 
 
 @contextmanager
@@ -137,11 +144,13 @@ def _steps(out: Output, agent: Agent, sandbox: Sandbox) -> Steps:
     dry = watched(agent, out, lambda: agent.run(dry_run=True))
     dry_writes = writes(sandbox) - before
     show_pulls(out, dry)
+    _trouble(out, dry)
     _preview(out, dry)
     out.line(f"Requests that wrote anything, by the sandbox's own journal: {dry_writes}.")
 
     out.heading("4. holdfast sync: the same walk, and now it writes")
     wet = watched(agent, out, lambda: agent.run(dry_run=False))
+    _trouble(out, wet)
     out.line(
         f"Wrote {count(written_fields(wet), 'field')} and {count(written_tasks(wet), 'task')}; "
         f"{count(len(wet.applied) - wet.endings['confirmed'], 'change')} not confirmed."
@@ -151,10 +160,18 @@ def _steps(out: Output, agent: Agent, sandbox: Sandbox) -> Steps:
     before = writes(sandbox)
     again = watched(agent, out, lambda: agent.run(dry_run=False))
     again_writes = writes(sandbox) - before
+    _trouble(out, again)
     if again.plan is not None:
         totals(out, again.plan)
     calls = {source.name: sum(source.calls.values()) for source, _ in agent.sources}
     return Steps(created, dry, dry_writes, wet, again, again_writes, calls)
+
+
+def _trouble(out: Output, report: RunReport) -> None:
+    """Why nothing was planned, or not all of it was written."""
+    for text in (report.blocked, report.halted):
+        if text:
+            out.fail(str(text))
 
 
 def writes(sandbox: Sandbox) -> int:
@@ -174,34 +191,27 @@ def _preview(out: Output, report: RunReport) -> None:
     totals(out, report.plan)
 
 
-def _summary(out: Output, steps: Steps, seconds: float, keep: Path | None) -> None:
-    out.heading(f"Done in {seconds:.0f} s")
+def _summary(out: Output, steps: Steps, seconds: float, keep: Path | None, crm: str) -> None:
+    out.heading(f"{'Done' if steps.clean else 'Not all went well: ended'} in {seconds:.0f} s")
     bands = steps.wet.bands
     out.table(("health", "accounts"), [(band(n), f"{bands[n]:,}") for n in ("red", "yellow", "green", "unknown")])
     calls = ", ".join(f"{number:,} to {name}" for name, number in steps.calls.items())
     out.line(f"API calls for everything above: {calls}.")
     out.heading("What to try next")
-    name = _program()
+    name = program()
+    same = "" if crm == CRMS[0] else f" --crm {crm}"
     steps_to_try = [
-        (f"{name} sandbox serve --write-config trial", "the same sandbox, for your own commands"),
+        (f"{name} sandbox serve{same} --write-config trial", "the same sandbox, for your own commands"),
         ("cp config.example.toml config.toml", "your own tools: README, 'Your own tools'"),
     ]
     if keep is None:
-        steps_to_try.insert(0, (f"{name} demo --keep trial", "keep config, state and plans to look into"))
+        steps_to_try.insert(0, (f"{name} demo{same} --keep trial", "keep config, state and plans to look into"))
     else:
         config = keep / "config.toml"
         steps_to_try.insert(0, (f"{name} status --config {config}", "what was done; explain and score work too"))
     width = max(len(command) for command, _ in steps_to_try)
     for command, what in steps_to_try:
         out.line(f"  {command:<{width}}    {what}")
-
-
-def _program() -> str:
-    """How this program is called from here: by its name where that finds it, else by its path."""
-    called = Path(sys.argv[0])
-    if called.name != "holdfast" or shutil.which("holdfast"):
-        return "holdfast"
-    return str(called)
 
 
 def _numbers(steps: Steps, accounts: int) -> dict[str, Any]:

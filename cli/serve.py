@@ -10,7 +10,7 @@ import click
 from cli.app import stop_on_signals
 from cli.errors import OK
 from cli.output import Output, count
-from cli.trial import CRMS, vendors, write_trial_config
+from cli.trial import CRMS, program, vendors, write_trial_config
 
 EXPORTS = 30
 """Zendesk exports a minute: the served account has the high-volume add-on, so that nobody waits for a first sync."""
@@ -69,8 +69,8 @@ def serve(  # noqa: PLR0913, PLR0917  # one argument an option
         out.line(f"  controls   {running.root}/_sandbox")
         if config:
             out.line("Try, in another shell:")
-            out.line(f"  holdfast setup --config {config}")
-            out.line(f"  holdfast sync --dry-run --config {config}")
+            out.line(f"  {program()} setup --config {config}")
+            out.line(f"  {program()} sync --dry-run --config {config}")
         out.line("Ctrl-C ends it.", style="dim")
         stop.wait()
     return OK

@@ -1,5 +1,7 @@
 """The sandbox with a choice of CRM, and a config for it: what `demo` uses and `sandbox serve --write-config` writes."""
 
+import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -99,3 +101,11 @@ def write_trial_config(folder: Path, base_urls: Mapping[str, str], *, exports_pe
     header = "# Made for the sandbox. The tokens beside it are made up and open nothing else.\n"
     config.write_text(header + text, encoding="utf-8")
     return config
+
+
+def program() -> str:
+    """How this program is called from here: by its name where that finds it, else by its path."""
+    called = Path(sys.argv[0])
+    if called.name != "holdfast" or shutil.which("holdfast"):
+        return "holdfast"
+    return str(called)

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from cli import trial
+from cli.trial import CRMS
 from tests.cli.conftest import Said
 
 ROOT = Path(__file__).parent.parent.parent
@@ -117,18 +119,27 @@ def test_help_needs_no_heavy_library() -> None:
     assert "Commands:" in holdfast("--help").stdout
 
 
-def test_the_demo_ends_with_the_promised_object() -> None:
-    said = holdfast("demo", "--accounts", "12", "--json")
-    assert said.returncode == 0, said.stderr
-    data = json.loads(said.stdout.splitlines()[-1])
-    assert data["accounts"] == 12
-    assert data["scored"] > 0
-    assert data["dry_run"]["writes"] == 0
-    assert data["applied"]["fields"] == data["dry_run"]["fields"] > 0
-    assert data["applied"]["tasks"] == data["dry_run"]["tasks"]
-    assert data["second_run"]["changes"] == 0
-    assert set(data["api_calls"]) == {"hubspot", "zendesk", "mixpanel"}
-    assert "Traceback" not in said.stderr
+def keys(data: Any) -> Any:
+    """The shape of a JSON object: its keys, and theirs."""
+    return {key: keys(value) for key, value in data.items()} if isinstance(data, dict) else None
+
+
+def test_the_demo_ends_with_the_promised_object_whatever_the_crm() -> None:
+    shapes = {}
+    for crm in CRMS:
+        said = holdfast("demo", "--accounts", "12", "--crm", crm, "--json")
+        assert said.returncode == 0, said.stderr
+        assert "Traceback" not in said.stderr
+        data = json.loads(said.stdout.splitlines()[-1])
+        assert data["accounts"] == 12
+        assert data["scored"] > 0
+        assert data["dry_run"]["writes"] == 0
+        assert data["applied"]["fields"] == data["dry_run"]["fields"] > 0
+        assert data["applied"]["tasks"] == data["dry_run"]["tasks"]
+        assert data["second_run"] == {"changes": 0, "writes": 0}
+        assert data.pop("api_calls").keys() == {crm, "zendesk", "mixpanel"}
+        shapes[crm] = (keys(data), {name: data[name] for name in ("scored", "contacts_scored", "bands", "applied")})
+    assert shapes["hubspot"] == shapes["salesforce"]
 
 
 def test_the_demo_in_words_keeps_what_it_is_told_to(run: Callable[..., Said], tmp_path: Path) -> None:
@@ -138,3 +149,22 @@ def test_the_demo_in_words_keeps_what_it_is_told_to(run: Callable[..., Said], tm
     assert "What to try next" in said.out
     assert (tmp_path / "kept" / "config.toml").exists()
     assert (tmp_path / "kept" / "state" / "state.db").exists()
+
+
+def test_the_demo_reads_large_kinds_by_bulk_jobs_though_no_time_passes(
+    run: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "SALESFORCE", trial.SALESFORCE.replace("surveys =", "bulk_above = 3\nsurveys ="))
+    said = run("demo", "--accounts", "5", "--crm", "salesforce")
+    assert said.code == 0, said.err
+    assert said.err == ""
+    assert "Nothing to change." in said.out
+    assert "sandbox serve --crm salesforce --write-config trial" in said.out
+
+
+def test_a_demo_that_goes_wrong_says_why(run: Callable[..., Said], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "SALESFORCE", trial.SALESFORCE.replace("Plan__c", "Plann__c"))
+    said = run("demo", "--accounts", "5", "--crm", "salesforce")
+    assert said.code == 1
+    assert "salesforce could not be read (accounts: salesforce: Account has no Plann__c" in said.err
+    assert "Not all went well" in said.out
