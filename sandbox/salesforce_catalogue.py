@@ -79,6 +79,10 @@ STAGES = (
     "Prospecting", "Qualification", "Needs Analysis", "Value Proposition", "Id. Decision Makers",
     "Perception Analysis", "Proposal/Price Quote", "Negotiation/Review", "Closed Won", "Closed Lost",
 )  # fmt: skip
+_DEAL_TYPES = (
+    "Existing Customer - Upgrade", "Existing Customer - Replacement", "Existing Customer - Downgrade", "New Customer",
+    "Existing Business", "New Business",
+)  # fmt: skip
 TASK_STATUSES = ("Not Started", "In Progress", "Completed", "Waiting on someone else", "Deferred")
 ROLES = ("Business User", "Decision Maker", "Economic Buyer", "Executive Sponsor", "Influencer", "Other")
 
@@ -137,7 +141,7 @@ def _opportunity() -> list[FieldDef]:
         make("Amount", "currency", precision=18, scale=2),
         make("Probability", "percent", precision=3, scale=0),
         make("CloseDate", "date", required=True),
-        make("Type", "picklist", values=("Existing Business", "New Business")),
+        make("Type", "picklist", values=_DEAL_TYPES),
         fixed("IsClosed", "boolean", defaulted=True, universal=True),
         fixed("IsWon", "boolean", defaulted=True, universal=True),
         make("ForecastCategoryName", "picklist"),
@@ -181,8 +185,8 @@ def _task() -> list[FieldDef]:
         _owner("User", "Group"),
         make("Type", "picklist"),
         make(
-            "TaskSubtype", "picklist", values=("Task", "Email", "Call"), default="Task", defaulted=True,
-            updateable=False,
+            "TaskSubtype", "picklist", values=("Task", "Email", "Call", "ListEmail", "Cadence"), default="Task",
+            defaulted=True, updateable=False,
         ),
         fixed("IsClosed", "boolean", defaulted=True, universal=True),
         fixed("IsHighPriority", "boolean", defaulted=True),
