@@ -11,6 +11,7 @@ from cli.app import common, current_clock, open_agent, wire
 from cli.errors import ERROR, OK, CommandError
 from cli.output import Output, ago, band, count
 from connectors.base import Clock
+from mapping.normalise import crm_key
 from scoring.inputs import ScoreRow
 from sync import overview
 from sync.ledger import Ledger
@@ -203,25 +204,38 @@ def find_account(rows: Sequence[ScoreRow], wanted: str, held: Mapping[str, str])
 
     Args:
         rows: Every scored account.
-        wanted: Id or name.
+        wanted: Id or name. Salesforce's reports show ids without the last three characters; both forms will do.
         held: Id -> name of every account in the CRM, to say so where one is not scored.
 
     Raises:
         CommandError: When there is none, or several share the name; lists the nearest.
     """
-    by_id = [row for row in rows if row.crm_id == wanted]
-    found = by_id or [row for row in rows if (row.name or "").casefold() == wanted.casefold()]
+    key, name = crm_key(wanted), wanted.strip().casefold()
+    by_id = [row for row in rows if crm_key(row.crm_id) == key]
+    found = by_id or [row for row in rows if (row.name or "").casefold() == name]
     if len(found) == 1:
         return found[0]
     if found:
         ids = ", ".join(row.crm_id for row in found[:10])
         raise CommandError(f"{len(found)} accounts are called {wanted!r}: name one by its id ({ids}).")
-    for crm_id, name in held.items():
-        if wanted.casefold() in {crm_id, name.casefold()}:
-            raise CommandError(f"{name} ({crm_id}) is in the CRM but not scored: no customer by the card's rule, yet.")
-    near = difflib.get_close_matches(wanted, [row.name for row in rows if row.name], n=3)
+    for crm_id, held_name in held.items():
+        if key == crm_key(crm_id) or name == held_name.casefold():
+            text = f"{held_name} ({crm_id}) is in the CRM but not scored: no customer by the card's rule, yet."
+            raise CommandError(text)
+    near = _nearest_names(name, [row.name for row in rows if row.name])
     hint = f" Did you mean {', '.join(near)}?" if near else ""
     raise CommandError(f"no scored account has the id or name {wanted!r}.{hint}")
+
+
+def _nearest_names(wanted: str, names: Sequence[str]) -> list[str]:
+    """Up to three names that may be meant: those that have it in them, else those spelled like it."""
+    having = sorted(
+        {name for name in names if wanted and wanted in name.casefold()}, key=lambda name: (len(name), name)
+    )
+    if having:
+        return having[:3]
+    folded = {name.casefold(): name for name in names}
+    return [folded[near] for near in difflib.get_close_matches(wanted, list(folded), n=3)]
 
 
 @click.command()

@@ -19,6 +19,9 @@ from rich.text import Text
 LONGEST = 400
 """Characters of one piece of text: what vendors send may be megabytes."""
 
+WIDEST = 40
+"""Most columns to which plain tables pad a cell: one customer's endless name must not push every other line apart."""
+
 _UNFIT = re.compile(
     "[\\x00-\\x1f\\x7f-\\x9f"  # control characters: colours, cursor moves, line ends
     "\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff"  # other line ends, direction, nothing to see
@@ -94,7 +97,7 @@ class Output:
 
     def _plain_table(self, columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
         lines = [list(columns), *([cell.plain for cell in row] for row in rows)]
-        widths = [max(cell_len(line[n]) for line in lines) for n in range(len(columns))]
+        widths = [min(WIDEST, max(cell_len(line[n]) for line in lines)) for n in range(len(columns))]
         for line in lines:
             padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True))
             self.console.print(Text("  ".join(padded).rstrip()))

@@ -20,14 +20,14 @@ import pytest
 import agent
 from cli.errors import exit_code
 from cli.trial import write_trial_config
-from sandbox.core import Sandbox, SandboxClock
+from sandbox.core import SALESFORCE_SECRET, Sandbox, SandboxClock
 from sandbox.model import World
 from sandbox.serve import serve
 from sandbox.world import make_world
 from scoring.card import Scorecard
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
-SECRETS = ("pat-sandbox-full", "zd-sandbox-token", "mp-sandbox-secret")
+SECRETS = ("pat-sandbox-full", SALESFORCE_SECRET, "zd-sandbox-token", "mp-sandbox-secret")
 """What no output may ever hold."""
 
 

@@ -117,3 +117,10 @@ def test_words_for_numbers_and_ages() -> None:
     assert ago(None, NOW) == "never"
     assert [ago(datetime(2026, 10, 31, 20, tzinfo=UTC), NOW), ago(NOW, NOW)] == ["4 h ago", "0 s ago"]
     assert plain([NOW.date()]) == ["2026-11-01"]
+
+
+def test_one_long_cell_does_not_push_the_others_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().table(("name", "why"), [("Acme", "short"), ("x" * 200, "long"), ("Lind", "short")])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].index("why") == lines[1].index("short") == lines[3].index("short") == 42
+    assert lines[2] == "x" * 200 + "  long"

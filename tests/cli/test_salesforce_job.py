@@ -121,6 +121,22 @@ def test_a_task_that_somebody_did_shows_in_explain(org: Site) -> None:
     assert len(tasks(org)) == len(made)
 
 
+def test_explain_takes_the_id_as_reports_show_it_and_guesses_at_names(org: Site) -> None:
+    row = org.run("score", "--json").data["rows"][0]
+    whole = org.run("explain", row["crm_id"], "--json").data
+    assert len(row["crm_id"]) == 18
+    assert org.run("explain", f" {row['crm_id'][:15]} ", "--json").data == whole
+    lead = next(
+        one for one in accounts(org) if one not in {r["crm_id"] for r in org.run("score", "--json").data["rows"]}
+    )
+    assert f"({lead}) is in the CRM but not scored" in org.run("explain", lead[:15]).err
+    part = row["name"].split()[0].lower()
+    assert row["name"] in org.run("explain", part).err.partition("Did you mean ")[2]
+    upper = org.run("explain", row["crm_id"][:15].swapcase())
+    assert upper.code == 1
+    assert "no scored account" in upper.err
+
+
 def test_a_session_that_ends_is_renewed_and_one_that_stays_bad_ends_the_run(org: Site) -> None:
     do(org, "expire_tokens")
     assert org.run("sync", "--dry-run").code == 0
