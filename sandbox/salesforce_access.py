@@ -315,4 +315,7 @@ def _signed(assertion: str, key: str) -> bool:
 
 def _element(text: str, name: str) -> str:
     found = re.search(rf"<(?:\w+:)?{name}>(.*?)</(?:\w+:)?{name}>", text, re.DOTALL)
-    return unescape(found.group(1)) if found else ""
+    if found is None:
+        return ""
+    plain = re.fullmatch(r"\s*<!\[CDATA\[(.*)\]\]>\s*", found.group(1), re.DOTALL)
+    return plain.group(1) if plain else unescape(found.group(1))

@@ -342,8 +342,8 @@ def results(org: Org, call: Call) -> Reply:
 
 
 def _most(org: Org, call: Call) -> int:
-    asked = call.query.get("maxRecords")
-    if asked is None:
+    asked = call.query.get("maxRecords", "")
+    if not asked:
         return org.options.bulk_page_rows
     if not asked.isdigit() or int(asked) == 0:
         raise refused("INVALID_REQUEST_PARAMETER", f"maxRecords must be a positive number, not '{asked}'")

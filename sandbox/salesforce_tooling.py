@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.salesforce_base import Base
+from sandbox.salesforce_describe import basic, describe, describe_global
 from sandbox.salesforce_errors import SfError, not_found, read_only_user
-from sandbox.salesforce_http import Call, Reply, Route
+from sandbox.salesforce_http import Call, Operation, Reply, Route
 from sandbox.salesforce_ids import canonical, record_id
 from sandbox.salesforce_metadata import parse, refused, show, split_name
 from sandbox.salesforce_org import Org
@@ -279,12 +280,16 @@ class _Setup(Org):
         self._folded, self._prefixes = {"customfield": "CustomField"}, {"00N": "CustomField"}
 
     def can(self, user: str, _kind: str, right: Right) -> bool:
-        """Set-up is read by those who may view it."""
-        return right == "Read" and any(self.may(user, one) for one in ("ViewSetup", "CustomizeApplication"))
+        """Set-up is read by those who may view it, and changed by those who may customize."""
+        return self.may(user, "CustomizeApplication") or (right == "Read" and self.may(user, "ViewSetup"))
 
     def readable(self, _user: str, _kind: str, name: str) -> bool:
         """Set-up knows no field-level security."""
         return self.objects["CustomField"].field(name) is not None
+
+    def editable(self, _user: str, _kind: str, name: str) -> bool:
+        """What a field is made of."""
+        return name in _ONE_ROW
 
 
 def _column(name: str) -> Callable[[Mapping[str, Any], int], Any]:
@@ -306,10 +311,20 @@ class _ToolingCall(Call):
         return f"/services/data/v{self.version}/tooling/{rest}"
 
 
+def _of_setup(operation: Operation) -> Operation:
+    """An operation on records as one on custom fields."""
+
+    def answer(org: Org, call: Call) -> Reply:
+        params = {"object": "CustomField"}
+        asked = _ToolingCall(call.user, call.version, call.method, params, call.query, call.headers, root=call.root)
+        return operation(_Setup(org, org.part(CustomFields)), asked)
+
+    return answer
+
+
 def query(org: Org, call: Call) -> Reply:
     """GET tooling/query?q=: custom fields by their columns; `FullName` and `Metadata` of one at a time."""
-    asked = _ToolingCall(call.user, call.version, call.method, call.params, call.query, call.headers, root=call.root)
-    status, text, headers = query_records(_Setup(org, org.part(CustomFields)), asked)
+    status, text, headers = _of_setup(query_records)(org, call)
     records = json.loads(text)["records"]
     if len(records) > 1 and any(name in records[0] for name in _ONE_ROW):
         message = (
@@ -321,6 +336,9 @@ def query(org: Org, call: Call) -> Reply:
 
 
 ROUTES: Sequence[Route] = (
+    Route("GET", "tooling/sobjects", _of_setup(describe_global)),
+    Route("GET", "tooling/sobjects/CustomField", _of_setup(basic)),
+    Route("GET", "tooling/sobjects/CustomField/describe", _of_setup(describe)),
     Route("POST", "tooling/sobjects/CustomField", create),
     Route("GET", "tooling/sobjects/CustomField/{id}", get),
     Route("PATCH", "tooling/sobjects/CustomField/{id}", update),

@@ -128,6 +128,11 @@ def test_a_page_has_at_least_one_row(sf: Any, most: str) -> None:
     assert sf.send("GET", f"jobs/query/{finished(sf)}/results", params={"maxRecords": most}).status_code == 400
 
 
+def test_parameters_without_a_value_are_as_if_not_given(sf: Any) -> None:
+    answer = sf.send("GET", f"jobs/query/{finished(sf)}/results?locator=&maxRecords=")
+    assert (answer.status_code, answer.headers["Sforce-Locator"]) == (200, "null")
+
+
 def test_any_text_survives_the_csv(sf: Any) -> None:
     record_id, _ = sf.account()
     text = 'a "quoted", text;\r\nwith\tlines and \u010capek \u7f8e'

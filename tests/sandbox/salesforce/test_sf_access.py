@@ -349,6 +349,14 @@ def test_the_usual_client_logs_in_by_soap_where_it_is_allowed(sf: Any, library: 
     assert refused.value.code == "INVALID_LOGIN"
 
 
+def test_soap_login_takes_words_as_they_are_in_cdata(sf: Any) -> None:
+    sf.mutate("options", soap_login=True)
+    name, word = sf.value(INTEGRATION_USER, "Username"), PASSWORD + SECURITY_TOKEN
+    body = f"<n:username> <![CDATA[{name}]]></n:username><n:password><![CDATA[{word}]]></n:password>"
+    answer = sf.send("POST", "/services/Soap/u/64.0", data=body)
+    assert (answer.status_code, f"<userId>{INTEGRATION_USER}</userId>" in answer.text) == (200, True)
+
+
 @pytest.mark.parametrize("version", ["65.0", "40.0", "x"])
 def test_soap_login_is_gone_in_later_and_retired_versions(sf: Any, version: str) -> None:
     sf.mutate("options", soap_login=True)

@@ -171,6 +171,21 @@ def test_whole_definitions_are_queried_one_at_a_time(sf: Sf) -> None:
 # ---- permission sets -------------------------------------------------------------------------------------------------
 
 
+def test_custom_fields_are_described_to_who_may_see_set_up(sf: Sf) -> None:
+    assert [one["name"] for one in sf.get("tooling/sobjects/")["sobjects"]] == ["CustomField"]
+    short = sf.get(PATH)["objectDescribe"]
+    assert (short["keyPrefix"], short["updateable"], short["urls"]["describe"]) == (
+        "00N", True, f"/services/data/v64.0/{PATH}/describe",
+    )  # fmt: skip
+    fields = {one["name"]: one for one in sf.get(f"{PATH}/describe/")["fields"]}
+    assert [name for name, one in fields.items() if one["updateable"]] == ["FullName", "Metadata"]
+    assert fields["Metadata"]["type"] == "complexvalue"
+    sf.mutate("forbid", rights=["CustomizeApplication"])
+    assert sf.get(PATH)["objectDescribe"]["updateable"] is False
+    sf.mutate("forbid", rights=["ViewSetup"])
+    assert code(sf.get(f"{PATH}/describe", 404)) == "NOT_FOUND"
+
+
 def test_grants_that_are_refused(sf: Sf) -> None:
     sf.post(PATH, SCORE, 201)
     sf.post(PATH, text("Account.Required__c", required=True), 201)
