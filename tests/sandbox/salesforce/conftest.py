@@ -2,13 +2,17 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import requests
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from requests.adapters import HTTPAdapter
 from simple_salesforce import Salesforce
 
 from sandbox.core import SALESFORCE_KEY, SALESFORCE_SECRET, Sandbox
@@ -18,6 +22,7 @@ from sandbox.salesforce import SalesforceVendor
 from sandbox.salesforce_base import INTEGRATION_USER
 from sandbox.salesforce_ids import account_id, contact_id
 from sandbox.salesforce_org import Org
+from sandbox.serve import serve
 from sandbox.world import make_world
 
 VERSION = "64.0"
@@ -120,12 +125,18 @@ class Client:
 
 
 class Library:
-    """The usual client, as it is: whatever host it calls over https is the sandbox."""
+    """The usual client, as it is: whatever host it calls over https is the sandbox.
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    Args:
+        sandbox: The sandbox.
+        adapter: What carries its requests there.
+    """
+
+    def __init__(self, sandbox: Sandbox, adapter: HTTPAdapter) -> None:
         self.sandbox = sandbox
         self.session = requests.Session()
-        self.session.mount("https://", _Anywhere(sandbox))
+        self.session.trust_env = False
+        self.session.mount("https://", adapter)
 
     def open(self, **arguments: Any) -> Salesforce:
         """The client, logged in; by client credentials unless told otherwise."""
@@ -133,14 +144,25 @@ class Library:
         return Salesforce(session=self.session, version=VERSION, **(arguments or given))
 
 
-class _Anywhere(SandboxAdapter):
-    """Puts the vendor's prefix before every path, as the client knows none."""
+class Mounted(SandboxAdapter):
+    """In this process. Puts the vendor's prefix before every path, as the client knows none."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        assert request.url is not None
-        scheme, _, rest = request.url.partition("://")
-        host, _, path = rest.partition("/")
-        request.url = f"{scheme}://{host}/salesforce/{path}"
+        url = urlsplit(request.url or "")
+        request.url = urlunsplit(url._replace(path=f"/salesforce{url.path}"))
+        return super().send(request, *args, **kwargs)
+
+
+class Served(HTTPAdapter):
+    """Over a socket: the vendor's base URL takes the place of any host."""
+
+    def __init__(self, base: str) -> None:
+        super().__init__()
+        self.base = base
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        url = urlsplit(request.url or "")
+        request.url = f"{self.base}{urlunsplit(url._replace(scheme='', netloc=''))}"
         return super().send(request, *args, **kwargs)
 
 
@@ -168,11 +190,28 @@ def sf(make_client: Callable[..., Client]) -> Client:
     return make_client()
 
 
-@pytest.fixture
-def library(sf: Client) -> Library:
-    """The usual client in the same org as `sf`."""
+@pytest.fixture(params=["mounted", "served"])
+def library(sf: Client, request: pytest.FixtureRequest) -> Iterator[Library]:
+    """The usual client in the same org as `sf`, in process and over a socket."""
     sf.mutate("options", instance_url=f"https://{INSTANCE}")
-    return Library(sf.sandbox)
+    if request.param == "mounted":
+        yield Library(sf.sandbox, Mounted(sf.sandbox))
+        return
+    with serve(sf.sandbox) as running:
+        library = Library(sf.sandbox, Served(running.base_urls["salesforce"]))
+        yield library
+        library.session.close()
+
+
+@pytest.fixture(scope="session")
+def key_pair() -> tuple[str, str]:
+    """Private and public key, PEM."""
+    key = rsa.generate_private_key(65537, 2048)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return private.decode(), public.decode()
 
 
 @pytest.fixture(scope="session")

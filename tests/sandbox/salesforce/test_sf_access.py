@@ -9,8 +9,6 @@ import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from simple_salesforce import Salesforce
-from simple_salesforce.exceptions import SalesforceAuthenticationFailed, SalesforceExpiredSession
 
 from sandbox.core import SALESFORCE_KEY, SALESFORCE_SECRET
 from sandbox.salesforce_access import JWT_GRANT, PASSWORD, REFRESH_TOKEN, SECURITY_TOKEN
@@ -19,17 +17,6 @@ from sandbox.salesforce_base import ADMINISTRATOR, INTEGRATION_USER, ORGANIZATIO
 LIMITS = "/services/data/v64.0/limits"
 TOKEN = "/services/oauth2/token"
 INVALID = [{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}]
-
-
-@pytest.fixture(scope="session")
-def key_pair() -> tuple[str, str]:
-    """Private and public key, PEM."""
-    key = rsa.generate_private_key(65537, 2048)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return private.decode(), public.decode()
 
 
 def works(sf: Any, token: str) -> int:
@@ -328,25 +315,7 @@ def test_long_addresses_and_headers_are_pages_of_the_edge(sf: Any) -> None:
     sf.get("limits", q="x" * 10_000)
 
 
-# ---- SOAP and the usual client ---------------------------------------------------------------------------------------
-
-
-def soap(library: Any, **extra: Any) -> Salesforce:
-    username = f"integration@{library.sandbox.world.owners[0].email.rpartition('@')[2]}.sandbox"
-    client: Salesforce = library.open(
-        **{"username": username, "password": PASSWORD, "security_token": SECURITY_TOKEN, "domain": "sandbox.my"} | extra
-    )
-    return client
-
-
-def test_the_usual_client_logs_in_by_soap_where_it_is_allowed(sf: Any, library: Any) -> None:
-    with pytest.raises(SalesforceAuthenticationFailed, match="INVALID_OPERATION"):
-        soap(library)
-    sf.mutate("options", soap_login=True)
-    assert soap(library).limits()["DailyApiRequests"]["Max"] == 115_000
-    with pytest.raises(SalesforceAuthenticationFailed) as refused:
-        soap(library, password="wrong & <odd>")
-    assert refused.value.code == "INVALID_LOGIN"
+# ---- SOAP ------------------------------------------------------------------------------------------------------------
 
 
 def test_soap_login_takes_words_as_they_are_in_cdata(sf: Any) -> None:
@@ -363,73 +332,3 @@ def test_soap_login_is_gone_in_later_and_retired_versions(sf: Any, version: str)
     answer = sf.send("POST", f"/services/Soap/u/{version}", data="<login/>", headers={"Content-Type": "text/xml"})
     assert answer.status_code == 500
     assert "<faultcode>UNSUPPORTED_API_VERSION</faultcode>" in answer.text
-
-
-def test_the_usual_client_logs_in_by_client_credentials(library: Any) -> None:
-    client = library.open()
-    assert client.sf_instance == "sandbox.my.salesforce.com"
-    assert client.limits()["DailyApiRequests"]["Remaining"] == 114_999
-    assert client.limits()["DailyApiRequests"]["Remaining"] == 114_998
-    assert client.restful("limits/recordCount", params={"sObjects": "Account"})["sObjects"][0]["name"] == "Account"
-    assert client.api_usage["api-usage"].used == 3
-    assert client.api_usage["api-usage"].total == 115_000
-
-
-def test_the_usual_client_logs_in_by_password(sf: Any, library: Any) -> None:
-    sf.mutate("options", password_flow=True)
-    client = library.open(
-        username=sf.value(INTEGRATION_USER, "Username"),
-        password=PASSWORD,
-        consumer_key=SALESFORCE_KEY,
-        consumer_secret=SALESFORCE_SECRET,
-    )
-    assert client.limits()
-
-
-def test_the_usual_client_logs_in_by_assertion(
-    sf: Any, library: Any, key_pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from datetime import datetime
-
-    from simple_salesforce import login
-
-    class Clock(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> Any:
-            return sf.sandbox.clock.now()
-
-    monkeypatch.setattr(login, "datetime", Clock)  # the client signs with the machine's time, the sandbox has its own
-    username = sf.mutate("add_jwt_key", pem=key_pair[1])
-    client = library.open(username=username, consumer_key=SALESFORCE_KEY, privatekey=key_pair[0], domain="login")
-    assert client.limits()
-    stranger = sf.value(ADMINISTRATOR, "Username")
-    with (
-        pytest.warns(UserWarning, match="authorize"),
-        pytest.raises(SalesforceAuthenticationFailed, match="approved this consumer"),
-    ):
-        library.open(username=stranger, consumer_key=SALESFORCE_KEY, privatekey=key_pair[0], domain="login")
-
-
-def test_the_usual_client_logs_in_again_when_its_session_ends(sf: Any, library: Any) -> None:
-    client = library.open()
-    sf.mutate("expire_tokens")
-    assert client.limits()
-    sf.mutate("options", bad_new_tokens=True)
-    sf.mutate("expire_tokens")
-    with pytest.raises(SalesforceExpiredSession):
-        client.limits()
-
-
-def test_the_usual_client_names_why_it_may_not_log_in(sf: Any, library: Any) -> None:
-    sf.mutate("options", run_as_user=False)
-    with pytest.raises(SalesforceAuthenticationFailed, match="no client credentials user enabled"):
-        library.open()
-
-
-def test_the_usual_client_describes(sf: Any, library: Any) -> None:
-    client = library.open()
-    names = {row["name"] for row in client.describe()["sobjects"]}
-    assert {"Account", "Contact", "Task", "User"} <= names
-    fields = {f["name"]: f for f in client.Account.describe()["fields"]}
-    assert fields["Name"]["length"] == 255
-    assert client.Account.metadata()["objectDescribe"]["keyPrefix"] == "001"

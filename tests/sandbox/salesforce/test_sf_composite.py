@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from sandbox.salesforce_ids import record_id
 
 Sf = Any
@@ -275,18 +273,3 @@ def test_reading_by_post_is_no_write(sf: Sf) -> None:
     assert sf.sandbox.journal.writes() == 0
     sf.patch(PATH, body({"id": account}))
     assert sf.sandbox.journal.writes() == 1
-
-
-# ---- with the usual client -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("method", ["PATCH", "POST"])
-def test_the_usual_client_sends_collections(sf: Sf, library: Any, method: str) -> None:
-    client = library.open()
-    account = ids_of(sf, 1)[0]
-    row = {"id": account, "Phone": "1"} if method == "PATCH" else {"Name": "Acme"}
-    results = client.restful("composite/sobjects", method=method, json=body(row, {"Phone": "1"}))
-    assert codes(results)[0] is None
-    assert codes(results)[1] in {"MISSING_ARGUMENT", "REQUIRED_FIELD_MISSING"}
-    rows = client.restful("composite/sobjects/Account", method="POST", json={"ids": [account], "fields": ["Phone"]})
-    assert rows[0]["Phone"] == ("1" if method == "PATCH" else None)

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from simple_salesforce import bulk2
-from simple_salesforce.exceptions import SalesforceOperationError
 
 from sandbox import salesforce_ingest, salesforce_ingest_work
 from sandbox.salesforce_base import INTEGRATION_USER
@@ -332,45 +330,3 @@ def test_a_job_that_fails_midway_leaves_rows_unprocessed(sf: Sf) -> None:
 )
 def test_jobs_that_are_refused(sf: Sf, body: Any, expected: str) -> None:
     assert code(sf.post(JOBS, body, 400)) == expected
-
-
-# ---- with the usual client -------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def client(sf: Sf, library: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The usual client, whose waiting moves the sandbox's clock."""
-    monkeypatch.setattr(bulk2, "sleep", sf.later)
-    return library.open()
-
-
-def test_the_usual_client_writes_in_bulk(sf: Sf, client: Any) -> None:
-    first, second = ids_of(sf, 2)
-    sf.mutate("lock", id=second, tries=1)
-    (result,) = client.bulk2.Account.update(records=[{"Id": first, "Phone": "1"}, {"Id": second, "Phone": "2"}])
-    assert (result["numberRecordsProcessed"], result["numberRecordsFailed"], result["numberRecordsTotal"]) == (2, 1, 2)
-    failed = list(csv.DictReader(io.StringIO(client.bulk2.Account.get_failed_records(result["job_id"]))))
-    assert [row["Id"] for row in failed] == [second]
-    assert failed[0]["sf__Error"].startswith("UNABLE_TO_LOCK_ROW:")
-    everything = client.bulk2.Account.get_all_ingest_records(result["job_id"])
-    assert [len(everything[key]) for key in ("successfulRecords", "failedRecords", "unprocessedRecords")] == [1, 1, 0]
-    assert sf.value(first, "Phone") == "1"
-
-
-def test_the_usual_client_inserts_upserts_and_deletes(sf: Sf, client: Any) -> None:
-    field = {"name": "Ext__c", "type": "string", "length": 20, "external_id": True}
-    sf.mutate("create_field", object="Account", visible=True, **field)
-    kind = client.bulk2.Account
-    (made,) = kind.insert(records=[{"Name": "One", "Ext__c": "A"}, {"Name": "Two", "Ext__c": "B"}])
-    (again,) = kind.upsert(records=[{"Name": "Uno", "Ext__c": "A"}], external_id_field="Ext__c")
-    assert (made["numberRecordsFailed"], again["numberRecordsFailed"]) == (0, 0)
-    found = sf.query("SELECT Id, Name FROM Account WHERE Ext__c IN ('A', 'B') ORDER BY Ext__c")
-    assert [row["Name"] for row in found] == ["Uno", "Two"]
-    (gone,) = kind.delete(records=[{"Id": row["Id"]} for row in found])
-    assert gone["numberRecordsFailed"] == 0
-    assert not any(sf.there(row["Id"]) for row in found)
-
-
-def test_the_usual_client_hears_of_a_failed_job(sf: Sf, client: Any) -> None:
-    with pytest.raises(SalesforceOperationError, match="Field name not found"):
-        client.bulk2.Account.update(records=[{"Id": ids_of(sf, 1)[0], "Nope__c": "1"}])

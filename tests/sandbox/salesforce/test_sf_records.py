@@ -1,15 +1,10 @@
 """Single records over the API: rights, checks, external ids, obstacles, and what changed lately."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from simple_salesforce.exceptions import (
-    SalesforceMalformedRequest,
-    SalesforceMoreThanOneRecord,
-    SalesforceResourceNotFound,
-)
 
 from sandbox import salesforce_records
 from sandbox.salesforce_base import ADMINISTRATOR, INTEGRATION_USER
@@ -443,39 +438,3 @@ def test_kinds_without_a_bin_and_rows_that_are_hidden(sf: Sf) -> None:
     assert 0 < len(sf.get("sobjects/Account/updated/", **window(sf, 10))["ids"]) < len(ids)
     sf.user(ADMINISTRATOR)
     assert set(sf.get("sobjects/Account/updated/", **window(sf, 10))["ids"]) == set(ids)
-
-
-# ---- with the usual client -------------------------------------------------------------------------------------------
-
-
-def test_the_usual_client_writes_records(sf: Sf, library: Any) -> None:
-    external(sf)
-    client = library.open()
-    made = client.Account.create({"Name": "Acme", "Ext_Id__c": "E-1"})
-    assert made["success"] is True
-    assert client.Account.update(made["id"], {"Phone": "1"}) == 204
-    assert client.Account.get(made["id"])["Phone"] == "1"
-    assert client.Account.get_by_custom_id("Ext_Id__c", "E-1")["Id"] == made["id"]
-    assert client.Account.upsert("Ext_Id__c/E-2", {"Name": "Second"}) == 201
-    assert client.Account.upsert("Ext_Id__c/E-2", {"Name": "Second"}) == 200
-    assert client.Account.delete(made["id"]) == 204
-    now = datetime(2026, 11, 22, 0, 30, tzinfo=UTC)
-    sf.later(120)
-    start, end = now - timedelta(hours=1), now
-    assert [row["id"] for row in client.Account.deleted(start, end)["deletedRecords"]] == [made["id"]]
-    assert len(client.Account.updated(start, end)["ids"]) == 1
-
-
-def test_the_usual_client_raises_its_errors(sf: Sf, library: Any) -> None:
-    external(sf, unique=False)
-    client = library.open()
-    for n in range(2):
-        client.Account.update(sf.account(n)[0], {"Ext_Id__c": "K"})
-    with pytest.raises(SalesforceMoreThanOneRecord):
-        client.Account.upsert("Ext_Id__c/K", {"Name": "x"})
-    with pytest.raises(SalesforceResourceNotFound) as missing:
-        client.Account.update(GONE_ACCOUNT, {"Name": "x"})
-    assert missing.value.content[0]["errorCode"] == "INVALID_CROSS_REFERENCE_KEY"
-    with pytest.raises(SalesforceMalformedRequest) as malformed:
-        client.Account.create({"Phone": "1"})
-    assert malformed.value.content[0]["fields"] == ["Name"]

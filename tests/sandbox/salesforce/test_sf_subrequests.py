@@ -132,9 +132,3 @@ def test_each_request_of_a_batch_counts(sf: Sf) -> None:
     assert [row["statusCode"] for row in halted["results"]] == [204, 200, 404, 412]
     assert halted["results"][3]["result"][0]["errorCode"] == "BATCH_PROCESSING_HALTED"
     assert sf.post("composite/batch", {"batchRequests": requests[:1]})["hasErrors"] is False
-
-
-def test_the_usual_client_composes(sf: Sf, library: Any) -> None:
-    body = {"compositeRequest": [step("a", "POST", "sobjects/Account", {"Name": "Acme"})]}
-    answer = library.open().restful("composite", method="POST", json=body)
-    assert answer["compositeResponse"][0]["httpStatusCode"] == 201

@@ -258,18 +258,3 @@ def test_object_rights_depend_on_each_other(sf: Sf) -> None:
     sf.patch(f"sobjects/ObjectPermissions/{grants}", {"PermissionsDelete": True}, 204)
     refused = sf.patch(f"sobjects/ObjectPermissions/{grants}", {"PermissionsEdit": False}, 400)
     assert code(refused) == "FIELD_INTEGRITY_EXCEPTION"
-
-
-# ---- with the usual client -------------------------------------------------------------------------------------------
-
-
-def test_the_usual_client_makes_a_field(sf: Sf, library: Any) -> None:
-    client = library.open()
-    made = client.toolingexecute("sobjects/CustomField", method="POST", data=SCORE)
-    assert made["success"] is True
-    shown = client.toolingexecute(f"sobjects/CustomField/{made['id']}")
-    assert shown["Metadata"]["label"] == "Score"
-    row = {"ParentId": set_id(sf), "SobjectType": "Account", "Field": "Account.Score__c"}
-    client.FieldPermissions.create({**row, "PermissionsRead": True, "PermissionsEdit": True})
-    names = {field["name"] for field in client.Account.describe()["fields"]}
-    assert "Score__c" in names
