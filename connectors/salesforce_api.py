@@ -254,7 +254,10 @@ class Api:
             ConnectorError: As `json`; the library's own exceptions never come up, since refusals do not reach it.
         """
         with _counted_as(purpose):
-            return function(*args, **kwargs)
+            try:
+                return function(*args, **kwargs)
+            except requests.JSONDecodeError:
+                raise ShapeError("an answer is not complete, sane JSON.", vendor=self.name) from None
 
     def about(self, obj: str, *, purpose: str, fresh: bool = False) -> Mapping[str, Any]:
         """Salesforce's description of an object, as this user sees it; remembered for an hour.

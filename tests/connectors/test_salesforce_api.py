@@ -302,6 +302,14 @@ def test_a_description_without_fields_is_noticed(clock: Any, web: responses.Requ
         given(clock).about("Account", purpose="x")
 
 
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+def test_a_description_that_is_no_json_is_noticed(org: Any, kind: str) -> None:
+    org.fault("status", "describe", status=200, body="upstream: ok", headers={"Content-Type": kind})
+    with pytest.raises(ShapeError, match="not complete, sane JSON"):
+        org.crm._api.about("Account", purpose="describe")
+    assert org.crm._api.about("Account", purpose="describe")["name"] == "Account"
+
+
 def test_the_library_runs_on_our_session(clock: Any, web: responses.RequestsMock) -> None:
     base = "http://127.0.0.1:8642/salesforce"
     where = f"{base}/services/data/v{API_VERSION}/"
