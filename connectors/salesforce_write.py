@@ -98,8 +98,9 @@ class Writer:
         except NotFoundError:
             self.api.describe(kind, purpose="describe", fresh=True)  # says so when it is the right that is missing
             raise
-        if not isinstance(rows, list):
-            raise ShapeError(f"reading {kind} by ids gave no list.", vendor=self.api.name)
+        # One entry an id, null for what is not there: what a shorter list leaves out is not gone.
+        if not isinstance(rows, list) or len(rows) != len(ids):
+            raise ShapeError(f"reading {kind} by ids did not give one entry for each of them.", vendor=self.api.name)
         there = (row for row in rows if isinstance(row, dict) and not row.get("IsDeleted"))
         return {str(row["Id"])[:15]: row for row in there if row.get("Id")}
 

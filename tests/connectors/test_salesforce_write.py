@@ -297,7 +297,16 @@ def test_a_read_that_is_no_list_is_not_believed(ready: Any) -> None:
 
 
 def test_other_records_in_an_answer_are_not_taken(ready: Any) -> None:
-    one = ids(ready)[0]
-    body = [{"Id": "0015e00000AAAAAAA5", "Name": "Winner"}, {"Name": "Nobody"}, None, {"Id": one, "IsDeleted": True}]
+    chosen = ids(ready)[:4]
+    deleted = {"Id": chosen[3], "IsDeleted": True}
+    body = [{"Id": "0015e00000AAAAAAA5", "Name": "Winner"}, {"Name": "Nobody"}, None, deleted]
     ready.fault("status", COLLECTIONS, status=200, body=body)
-    assert ready.crm.read("account", [one], ["Name"]) == {}
+    assert ready.crm.read("account", chosen, ["Name"]) == {}
+
+
+def test_what_an_answer_leaves_out_is_not_gone(ready: Any) -> None:
+    chosen = ids(ready)[:3]
+    ready.fault("empty_page", COLLECTIONS)
+    with pytest.raises(ShapeError, match="one entry for each"):
+        ready.crm.read("account", chosen, ["Name"])
+    assert len(ready.crm.read("account", chosen, ["Name"])) == 3
