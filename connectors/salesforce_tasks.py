@@ -4,8 +4,8 @@ Facts, from Salesforce's public object reference: `ActivityDate` is a day withou
 zones; `AccountId` follows from `WhatId` and cannot be written; what `Status` and `Priority` may say differs from org to
 org, and which status is an open one only the object TaskStatus tells; custom fields of tasks belong to Activity.
 
-Our key stands in a field of its own where the org has one, else on the last line of the description. Both are looked
-for, so that a task is found again whichever way it was made.
+Our key stands on the last line of the description, and in a field of its own where the org has one. A field can be
+hidden and a text be edited: one of the two is enough for a task to be found again.
 """
 
 import re
@@ -19,7 +19,7 @@ from connectors.errors import ConnectorError, CredentialsError, QuotaError
 from connectors.salesforce_api import Api, is_not_there
 from connectors.salesforce_kinds import TASK_KEY
 from connectors.salesforce_outcomes import ABSENT, Refusal
-from connectors.salesforce_soql import one_of, select
+from connectors.salesforce_soql import one_of, quoted, select
 from connectors.salesforce_values import active_values, short_id
 
 STANDARD_STATUS = "Not Started"
@@ -91,9 +91,7 @@ class Form:
         most = self._length("Description", MOST_DESCRIPTION)
         if self._has_room_for(change.key):
             row[str(self.key_field)] = change.key
-            if not self.fields or self._writable("Description"):
-                row["Description"] = cut(text, most)
-        else:
+        if not self.fields or self._writable("Description"):
             row["Description"] = marked(text, change.key, most)
         return {name: value for name, value in row.items() if value is not None}
 
@@ -178,7 +176,12 @@ class Tasks:
         fields = ["Id", str(key["name"])] if key is not None else ["Id"]
         if key is None or "description" in form.fields:
             fields.append("Description")
-        soql = select("Task", fields, [one_of("AccountId", ids), "IsDeleted = false"])
+        wanted = [one_of("AccountId", ids), "IsDeleted = false"]
+        ours = self.api.login.user_id
+        if key is not None and key.get("filterable") and ours is not None:
+            # A busy account has hundreds of logged calls and mails; without the field nothing else tells ours apart.
+            wanted.append(f"({key['name']} != null OR CreatedById = {quoted(ours)})")
+        soql = select("Task", fields, wanted)
         return self.api.query(soql, purpose="tasks", all_rows=True)
 
     def _status(self, field: Row | None) -> str | None:

@@ -58,10 +58,10 @@ def test_a_task_has_everything_people_need() -> None:
     }
 
 
-def test_the_key_stands_in_its_own_field_where_there_is_one() -> None:
+def test_the_key_stands_in_its_own_field_too_where_there_is_one() -> None:
     row = KEYED.row(task())
     assert row[TASK_KEY] == "the-key"
-    assert row["Description"] == "Ask how it goes."
+    assert row["Description"] == "Ask how it goes.\n\n[holdfast:the-key]"
 
 
 @pytest.mark.parametrize("change", [{"createable": False}, {"length": 6}])

@@ -83,12 +83,34 @@ def test_two_hundred_tasks_are_one_request_without_assignment_rules(
     assert either.crm.find_tasks(accounts) == {outcome.key: outcome.remote_id for outcome in outcomes}
 
 
-def test_the_key_is_a_field_and_the_description_stays_clean(keyed: Any) -> None:
+def test_a_task_is_found_by_its_key_field_or_by_its_description(keyed: Any) -> None:
     account = ids(keyed)[0]
-    keyed.crm.send([task(account, "the-key")])
-    (made,) = shown(keyed, TASK_KEY)
-    assert made[TASK_KEY] == "the-key"
-    assert made["Description"] == "Ask how it goes."
+    by_field, by_text = keyed.crm.send([task(account, "one"), task(account, "two")])
+    made = {row["Id"]: row for row in shown(keyed, TASK_KEY)}
+    assert made[by_field.remote_id][TASK_KEY] == "one"
+    assert made[by_text.remote_id]["Description"] == "Ask how it goes.\n\n[holdfast:two]"
+    keyed.do("edit", id=by_field.remote_id, values={"Description": "Done, no answer"})
+    keyed.do("edit", id=by_text.remote_id, values={TASK_KEY: None})
+    assert keyed.crm.find_tasks([account]) == {"one": by_field.remote_id, "two": by_text.remote_id}
+
+
+def test_other_people_s_tasks_are_not_even_read_where_there_is_a_key_field(either: Any) -> None:
+    account = ids(either)[0]
+    either.options(page_rows=3)
+    for number in range(9):
+        either.do("create", object="Task", values={"Subject": f"Call {number}", "WhatId": account})
+    (outcome,) = either.crm.send([task(account, "the-key")])
+    keyed = TASK_KEY in either.crm._api.describe("Task", purpose="test")
+    either.forget()
+    assert either.crm.find_tasks([account]) == {"the-key": outcome.remote_id}
+    assert len(either.requests()) == (1 if keyed else 4)
+
+
+def test_a_task_that_another_user_of_ours_made_is_found_by_its_field(keyed: Any) -> None:
+    account = ids(keyed)[0]
+    values = {"Subject": "Call them", "WhatId": account, TASK_KEY: "the-key"}
+    made = keyed.do("create", object="Task", values=values)
+    assert keyed.crm.find_tasks([account]) == {"the-key": made}
 
 
 def test_a_task_from_before_the_field_is_still_found(org: Any) -> None:
@@ -100,17 +122,17 @@ def test_a_task_from_before_the_field_is_still_found(org: Any) -> None:
     assert crm.find_tasks([account]) == {"the-key": outcome.remote_id, "later": later.remote_id}
 
 
-def test_a_key_field_hidden_since_it_was_described_moves_the_key_to_the_description(keyed: Any) -> None:
+def test_a_key_field_hidden_since_it_was_described_leaves_the_key_in_the_description(keyed: Any) -> None:
     account = ids(keyed)[0]
-    keyed.crm.send([task(account, "first")])
+    (first,) = keyed.crm.send([task(account, "first")])
     keyed.do("hide_field", object="Task", field=TASK_KEY)
-    assert keyed.crm.find_tasks([account]) == {}, "nobody can see that key"
+    assert keyed.crm.find_tasks([account]) == {"first": first.remote_id}, "nobody can see the field"
     keyed.do("show_field", object="Task", field=TASK_KEY)
     keyed.crm._api.describe("Task", purpose="test", fresh=True)
     keyed.do("hide_field", object="Task", field=TASK_KEY)
     (outcome,) = keyed.crm.send([task(account, "second")])
     assert outcome.result == "confirmed"
-    assert keyed.crm.find_tasks([account]) == {"second": outcome.remote_id}
+    assert keyed.crm.find_tasks([account]) == {"first": first.remote_id, "second": outcome.remote_id}
 
 
 def test_of_two_tasks_with_one_key_the_older_one_counts(either: Any) -> None:
@@ -253,7 +275,7 @@ def test_a_field_refused_for_a_whole_call_is_looked_at_again(keyed: Any) -> None
     keyed.fault("status", CREATE, method="POST", status=400, body=HIDDEN)
     outcomes = keyed.crm.send([task(one, "b"), task(two, "c")])
     assert results(outcomes) == ["confirmed", "confirmed"]
-    assert set(keyed.crm.find_tasks([one, two])) == {"b", "c"}
+    assert set(keyed.crm.find_tasks([one, two])) == {"a", "b", "c"}
 
 
 def test_a_used_up_day_raises_before_and_leaves_the_rest_after(either: Any) -> None:
