@@ -20,6 +20,7 @@ from cli.config import Config, InvalidConfigError, VendorConfig, load
 from cli.errors import explain
 from cli.output import Output
 from connectors.base import Clock, Crm, FieldSpec, Source, SystemClock
+from connectors.errors import ConfigError
 from connectors.registry import VENDORS
 from mapping.fields import FieldMap
 from scoring.card import Scorecard
@@ -110,18 +111,21 @@ def _connect(
     fields = _field_overrides(vendor)
     field_map = FieldMap.load(vendor.type, fields, file=str(config.path), prefix=f"{where}.fields")
     wanted = {stream: field_map.paths(stream) for stream in field_map.streams}
-    source = (
-        VENDORS[vendor.type]
-        .load()
-        .connect(
-            vendor.name,
-            vendor.settings,
-            clock=clock,
-            spool=config.state_dir / "spool",
-            own_fields=own,
-            wanted=wanted,
+    try:
+        source = (
+            VENDORS[vendor.type]
+            .load()
+            .connect(
+                vendor.name,
+                vendor.settings,
+                clock=clock,
+                spool=config.state_dir / "spool",
+                own_fields=own,
+                wanted=wanted,
+            )
         )
-    )
+    except ConfigError as error:
+        raise InvalidConfigError(f"{config.path}: {where}: {error.message}") from None
     return source, field_map
 
 

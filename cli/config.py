@@ -279,6 +279,8 @@ def _explain(model: type[BaseModel], problem: Mapping[str, Any], path: Path, whe
         return f"{path}: {key}: unknown key.{_nearest(name, known)} Allowed: {', '.join(known)}."
     if problem["type"] == "missing":
         return f"{path}: {key}: is missing.{_meaning(model, problem['loc'])}"
+    if problem["type"] == "string_pattern_mismatch":
+        problem = {**problem, "msg": "does not have the right form"}
     value = problem["input"]
     shown = "" if isinstance(value, SecretStr | dict) else f" = {str(value)[:80]!r}"
     return f"{path}: {key}{shown}: {problem['msg'].removeprefix('Value error, ')}.{_meaning(model, problem['loc'])}"

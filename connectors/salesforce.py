@@ -107,17 +107,21 @@ class Settings(BaseModel):
     session_id: SecretStr | None = Field(None, description="A session made elsewhere; it cannot be renewed.")
     admin_session_id: SecretStr | None = Field(None, description="An administrator's session, for setup only.")
     base_url: str | None = Field(None, description="Where the org is, when not at https://DOMAIN.salesforce.com.")
-    api_version: str = Field(API_VERSION, pattern=r"^[0-9]{2,3}\.0$", description="API version, 41.0 or later.")
+    api_version: str = Field(
+        API_VERSION, pattern=r"^[0-9]{2,3}\.0$", description="API version, a text such as '64.0'; 41.0 or later."
+    )
     permission_set: str = Field(
         "Holdfast",
         pattern=r"^[A-Za-z](_?[A-Za-z0-9])*$",
         description="API name of the permission set that setup grants our fields to; made when missing.",
     )
     currency: str | None = Field(
-        None, pattern=r"^[A-Z]{3}$", description="ISO code of the org's currency, where it has only one."
+        None, pattern=r"^[A-Z]{3}$", description="ISO code of the org's currency, such as 'EUR', where it has only one."
     )
     surveys: str | None = Field(
-        None, pattern=r"^[A-Za-z]\w*__c$", description="API name of the custom object that holds survey answers."
+        None,
+        pattern=r"^[A-Za-z]\w*__c$",
+        description="API name of the custom object that holds survey answers, such as 'NPS_Response__c'.",
     )
     cases: bool = Field(True, description="Whether to read cases; off where another source has the tickets.")
     bulk_above: int = Field(2000, ge=0, description="Records of a kind above which lists are read by a bulk job.")
@@ -138,6 +142,8 @@ class Settings(BaseModel):
             raise ValueError(f"'{domain}' serves every org; give the org's own My Domain, such as 'acme.my'")
         if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]+)*", domain) or domain.endswith(".force.com"):
             raise ValueError("give the org's My Domain without .salesforce.com, such as 'acme.my'")
+        if not domain.endswith(".my"):
+            raise ValueError(f"My Domains end in .my; it may be '{domain}.my'")
         return domain
 
     @model_validator(mode="after")
@@ -160,7 +166,9 @@ class Settings(BaseModel):
         for way, sets in WAYS.items():
             if given in sets:
                 return way
-        named = ", ".join(sorted(given)) or "nothing"
+        if not given:
+            raise ValueError(f"there is no way to log in: {HOW_TO_LOG_IN}")
+        named = ", ".join(sorted(given))
         raise ValueError(f"{named} {'are' if len(given) > 1 else 'is'} not one way to log in: {HOW_TO_LOG_IN}")
 
     @property

@@ -87,7 +87,8 @@ class Checkup:
             if about is None or not about.get("queryable", True):
                 severe: Severity = "warning" if stream in self.optional else "error"
                 message = f"We may not read {kind.object}, or the org does not have it ({stream})."
-                yield Finding(severe, "missing_permission", message, GRANT)
+                wrong = " If it is called otherwise, correct surveys in the config." if kind.answers else ""
+                yield Finding(severe, "missing_permission", message, f"{GRANT}{wrong}")
         needs = [("Account", "updateable", "edit"), ("Task", "createable", "create"), ("Task", "updateable", "edit")]
         if any(spec.object == "contact" for spec in self.own):
             needs.insert(1, ("Contact", "updateable", "edit"))
@@ -127,6 +128,9 @@ class Checkup:
                 severe: Severity = "warning" if stream in self.optional else "error"
                 message = f"{kind.object} has no {', '.join(missing)}, or field-level security hides it from us."
                 advice = f"Grant read in field-level security, or take it out of [crm.fields.{stream}]."
+                spelled = {name.lower(): name for name in known}
+                if near := [spelled[name.lower()] for name in missing if name.lower() in spelled]:
+                    advice += f" Capitals count: {', '.join(near)}."
                 yield Finding(severe, "missing_permission", message, advice)
 
     def currency(self, configured: str | None) -> Iterator[Finding]:

@@ -38,6 +38,7 @@ class Kind:
         deletes: Deleted rows can be told from living ones.
         merges: A deleted row may name the record that it was merged into.
         hourly: Changes are asked for on every pull; else everything once a day.
+        answers: It is the object that the config names for survey answers.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Kind:
     deletes: bool = True
     merges: bool = False
     hourly: bool = True
+    answers: bool = False
 
     def asked(self, wanted: Iterable[str], own: Iterable[str] = ()) -> tuple[str, ...]:
         """The fields to ask for: those wanted, or the usual ones, then ours, and those that the connector itself reads.
@@ -117,7 +119,7 @@ def survey_kind(obj: str) -> Kind:
     Args:
         obj: Its API name, such as "NPS_Response__c".
     """
-    return Kind("survey_responses", obj, ("CreatedDate",))
+    return Kind("survey_responses", obj, ("CreatedDate",), answers=True)
 
 
 class Place(BaseModel):

@@ -251,6 +251,10 @@ class Reader:
         """What to do when a query is refused for its fields: find out which, and leave out what may be left out."""
 
         def cope(error: MissingPermissionError) -> None:
+            if refused_with(error, "INVALID_TYPE"):
+                message = f"{kind.object} is not in this org, or the run-as user has no right to it."
+                advice = f"Grant Read on it{', or correct surveys in the config' if kind.answers else ''}."
+                raise MissingPermissionError(message, vendor=self.api.name, code="INVALID_TYPE", advice=advice)
             if not refused_with(error, "INVALID_FIELD"):
                 raise error
             described = self.api.describe(kind.object, purpose=kind.name, fresh=True)
@@ -266,7 +270,8 @@ class Reader:
         needed = [name for name in missing if name not in EXTRAS and name not in self._own.get(kind.object, ())]
         if needed:
             message = (
-                f"{kind.object} has no {', '.join(needed)}, or field-level security hides them from the run-as user."
+                f"{kind.object} has no {', '.join(needed)}, or field-level security hides"
+                f" {'it' if len(needed) == 1 else 'them'} from the run-as user."
             )
             advice = (
                 "Grant Read in the user's permission set, or take the lines out of the field map:"

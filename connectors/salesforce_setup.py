@@ -6,6 +6,7 @@ takes "Customize Application", granting them "Manage Profiles and Permission Set
 session may be given for this alone.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,7 @@ TYPES: Mapping[FieldType, frozenset[str]] = {
 }
 """Neutral type -> how Salesforce's description calls it."""
 DECIMALS = 2
+NEW_NAME = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*__c")
 TAKEN = ("DUPLICATE_DEVELOPER_NAME", "DUPLICATE_VALUE", "DUPLICATES_DETECTED")
 BY_HAND = "grant read and edit in field-level security"
 BY_ADMIN = (
@@ -78,7 +80,7 @@ class Setup:
             obj: self.api.describe(OBJECTS[obj], purpose=PURPOSE_OF_CALLS, fresh=True)
             for obj in dict.fromkeys(spec.object for spec in specs)
         }
-        return [compare(spec, known[spec.object].get(spec.name)) for spec in specs]
+        return [_compared(spec, known[spec.object]) for spec in specs]
 
     def _made(self, specs: Sequence[FieldSpec]) -> set[FieldSpec]:
         """Which of these exist though we do not see them; nobody knows when the asker may not look at definitions."""
@@ -206,6 +208,20 @@ def compare(spec: FieldSpec, found: Mapping[str, Any] | None) -> FieldDiff:
     return (
         FieldDiff(spec, "add_options", f"missing options: {', '.join(missing)}") if missing else FieldDiff(spec, "ok")
     )
+
+
+def _compared(spec: FieldSpec, known: Mapping[str, Mapping[str, Any]]) -> FieldDiff:
+    """`compare`, and whether a field that is not there may be called so."""
+    if spec.name not in known:
+        spelled = next((name for name in known if name.lower() == spec.name.lower()), None)
+        if spelled is not None:
+            return FieldDiff(spec, "conflict", f"it is spelled {spelled} in Salesforce, and capitals count")
+        if not NEW_NAME.fullmatch(spec.name):
+            detail = (
+                "it is not there, and a field that is to be made has a name of letters, digits and single _, then __c"
+            )
+            return FieldDiff(spec, "conflict", detail)
+    return compare(spec, known.get(spec.name))
 
 
 def _developer_name(spec: FieldSpec) -> str:

@@ -152,7 +152,7 @@ def owned_fields(
         own_name: See `default_fields`.
 
     Raises:
-        OwnedFieldError: For a logical name that does not exist.
+        OwnedFieldError: For a logical name that does not exist, and for two fields under one name.
     """
     fields = {field.logical: field for field in default_fields(segments, own_name)}
     if unknown := sorted(set(overrides) - set(fields)):
@@ -163,4 +163,12 @@ def owned_fields(
         replace(field, spec=replace(field.spec, name=overrides.get(field.logical, field.spec.name)))
         for field in fields.values()
     )
-    return tuple(field for field in renamed if field.spec.name)
+    kept = tuple(field for field in renamed if field.spec.name)
+    held: dict[tuple[str, str], str] = {}
+    for field in kept:
+        # Salesforce does not tell capitals apart in names, and nobody wants two fields that differ in nothing else.
+        place = (field.spec.object, field.spec.name.lower())
+        if place in held:
+            raise OwnedFieldError(f"{held[place]!r} and {field.logical!r} are both called {field.spec.name!r}")
+        held[place] = field.logical
+    return kept

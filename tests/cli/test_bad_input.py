@@ -38,6 +38,15 @@ def other_host() -> Iterator[tuple[str, list[bytes]]]:
         thread.join()
 
 
+SALESFORCE = """\
+[crm]
+type = "salesforce"
+domain = "acme.my"
+consumer_key = "k"
+consumer_secret = { file = "hubspot.token" }
+"""
+
+
 # -- the config ------------------------------------------------------------------------------------------------------
 
 
@@ -49,7 +58,17 @@ def other_host() -> Iterator[tuple[str, list[bytes]]]:
         ('[crm]\ntype = "hubspot"\ntoken = { env = "HOLDFAST_NO_SUCH" }\n', "HOLDFAST_NO_SUCH is not set"),
         ('[crm]\ntype = "hubspot"\ntoken = { file = "hubspot.token" }\nrelist_hours = "often"\n', "crm.relist_hours"),
         ('[crm]\ntype = "hubspot"\ntoken = { file = "hubspot.token" }\nbase_url = "ftp://x"\n', "https"),
-        ('[crm]\ntype = "hubspot"\ntoken = { file = "hubspot.token" }\nbase_url = "http://example.com"\n', "https"),
+        (
+            '[crm]\ntype = "hubspot"\ntoken = { file = "hubspot.token" }\nbase_url = "http://example.com"\n',
+            "crm: base_url must be https",
+        ),
+        (SALESFORCE + 'currency = "eur"\n', "crm.currency = 'eur': does not have the right form. (ISO code"),
+        (
+            SALESFORCE + "api_version = 64.0\n",
+            "crm.api_version = '64.0': Input should be a valid string. (API version, a",
+        ),
+        (SALESFORCE + 'session_id = { file = "hubspot.token" }\n', "session_id are not one way to log in"),
+        (SALESFORCE + "[sources.salesforce]\n" + SALESFORCE.partition("\n")[2].partition("\n")[2], "remove this table"),
     ],
 )
 def test_a_config_that_cannot_be_used(run: Callable[..., Said], tmp_path: Path, text: str, said: str) -> None:
@@ -79,6 +98,10 @@ def test_a_missing_config_says_what_to_do(site: Site) -> None:
         ('[crm.fields.companies]\nplan = { path = "properties.x", as = "nosuch" }\n', "nosuch"),
         ("[crm.fields]\ncompanies = 7\n", "companies"),
         ('[writeback.fields]\n"account.halth" = "x"\n', "unknown field 'account.halth'"),
+        (
+            '[writeback.fields]\n"account.health" = "Holdfast_Health_Score"\n',
+            "writeback.fields: 'account.health_score' and 'account.health' are both called 'Holdfast_Health_Score'",
+        ),
         ('[identity]\nown_domain = ["a.example"]\n', "Did you mean 'own_domains'"),
         ("[run]\nevery = 1\n", "run.every"),
         ("[state]\ndir = 5\n", "state.dir"),

@@ -98,10 +98,18 @@ def test_fields_that_the_field_map_wants_and_we_do_not_see(org: Any) -> None:
     assert found["missing_permission"][0].advice.endswith("or take it out of [crm.fields.accounts].")
 
 
+def test_capitals_that_differ_are_pointed_out(org: Any) -> None:
+    found = check(org, wanted={"accounts": ["Name", "WEBSITE", "Nonsense__c"]})
+    (only,) = found["missing_permission"]
+    assert only.advice.endswith("Capitals count: Website.")
+
+
 def test_an_object_without_survey_answers_is_an_error_when_it_was_asked_for(org: Any) -> None:
-    assert missing(check(org, surveys="Nothing__c")) == [
+    found = check(org, surveys="Nothing__c")
+    assert missing(found) == [
         ("error", "We may not read Nothing__c, or the org does not have it (survey_responses)."),
     ]
+    assert found["missing_permission"][0].advice.endswith("correct surveys in the config.")
     assert missing(check(org, surveys="NPS_Response__c", wanted={"survey_responses": ["Score__c"]})) == []
 
 

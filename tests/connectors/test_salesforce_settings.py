@@ -19,6 +19,14 @@ def test_a_domain_that_serves_every_org_is_refused_at_once(domain: str) -> None:
         Settings(**{**APP, "domain": domain})
 
 
+@pytest.mark.parametrize(
+    ("domain", "hint"), [("acme", "'acme.my'"), ("https://Acme--uat.sandbox.salesforce.com", "'acme--uat.sandbox.my'")]
+)
+def test_half_a_my_domain_is_refused_with_the_whole_one(domain: str, hint: str) -> None:
+    with pytest.raises(ValidationError, match=f"My Domains end in .my; it may be {hint}"):
+        Settings(**{**APP, "domain": domain})
+
+
 @pytest.mark.parametrize("domain", ["acme.lightning.force.com", "acme my", "-acme.my", "evil.example/acme", ""])
 def test_what_is_not_a_my_domain_is_refused(domain: str) -> None:
     with pytest.raises(ValidationError, match="My Domain"):
@@ -53,8 +61,13 @@ def test_each_way_to_log_in_has_its_own_keys(keys: str, way: str) -> None:
     assert Settings(domain="acme.my", **dict.fromkeys(keys.split(), "x")).way == way
 
 
+def test_no_way_to_log_in_is_told_as_that() -> None:
+    with pytest.raises(ValidationError, match="there is no way to log in: set consumer_key and"):
+        Settings(domain="acme.my")
+
+
 @pytest.mark.parametrize(
-    "keys", ["", "consumer_key", "session_id consumer_key consumer_secret", "username private_key", "password"]
+    "keys", ["consumer_key", "session_id consumer_key consumer_secret", "username private_key", "password"]
 )
 def test_anything_but_one_way_is_refused_and_the_keys_are_named(keys: str) -> None:
     with pytest.raises(ValidationError, match="not one way to log in: set consumer_key and") as caught:

@@ -131,6 +131,27 @@ def test_a_field_of_another_kind_is_left_alone(spec: FieldSpec, found: dict[str,
     assert (diff.action, diff.detail) == ("conflict", detail)
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize(
+    ("name", "detail"),
+    [
+        ("rATING", "it is spelled Rating in Salesforce, and capitals count"),
+        ("csm_health", "it is not there, and a field that is to be made has a name of letters, digits and single _"),
+        ("my health__c", "it is not there, and a field"),
+        ("csm__health__c", "it is not there, and a field"),
+    ],
+)
+def test_a_name_that_cannot_be_is_told_and_nothing_is_tried(org: Any, name: str, detail: str, *, dry_run: bool) -> None:
+    setup(org, [SCORE])
+    org.forget()
+    org.do("create_field", object="Account", name="Rating", type="string", length=255, visible=True)
+    found = setup(org, [replace(REASON, name=name), SCORE], dry_run=dry_run)
+    assert found[name][0] == "conflict"
+    assert found[name][1].startswith(detail)
+    assert found[SCORE.name] == ("ok", "")
+    assert not [one for one in org.requests() if one.startswith("POST")]
+
+
 def test_a_conflict_is_told_and_the_rest_is_made(org: Any) -> None:
     org.do("create_field", object="Account", name=REASON.name, type="string", length=80, visible=True)
     found = setup(org, [REASON, SCORE])
