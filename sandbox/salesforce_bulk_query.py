@@ -9,13 +9,27 @@ another version than the job's 409.
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.salesforce_errors import SfError, json_error, not_found
+from sandbox.salesforce_bulk import (
+    ALREADY_OVER,
+    BATCH,
+    DELIMITERS,
+    LINE_ENDS,
+    OVER,
+    WAITING,
+    Register,
+    asked,
+    batches,
+    csv_form,
+    csv_line,
+    one_of,
+    supported,
+)
+from sandbox.salesforce_errors import SfError
 from sandbox.salesforce_http import Call, Reply, Route
-from sandbox.salesforce_ids import full
 from sandbox.salesforce_limits import Spent
 from sandbox.salesforce_org import Org
 from sandbox.salesforce_query import datetime_text
@@ -25,20 +39,10 @@ from sandbox.salesforce_soql_run import run
 from sandbox.salesforce_soql_tree import FieldSet, Query, malformed, refused
 from sandbox.salesforce_types import NUMBER_TYPES, FieldDef
 
-DELIMITERS = {"BACKQUOTE": "`", "CARET": "^", "COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "TAB": "\t"}
-LINE_ENDS = {"LF": "\n", "CRLF": "\r\n"}
-QUOTE = '"'
-KEPT_DAYS = 7
-
 _OPERATIONS = ("query", "queryAll")
 _TAKEN = frozenset({"operation", "query", "contentType", "columnDelimiter", "lineEnding"})
-_BATCH = 10_000
-_WAITING = 0.25
-"""Share of a job's time that it spends in the queue."""
 _CHUNK = 500
 """Rows of CSV that are written at a time."""
-_DAY_MS = 86_400_000
-_OVER = ("JobComplete", "Failed", "Aborted")
 
 
 @dataclass(slots=True)
@@ -94,57 +98,34 @@ class Job:
             return "JobComplete"
         return "UploadComplete" if now < self.starts else "InProgress"
 
-    def expired(self, now: int) -> bool:
-        """Whether the job is too old to be remembered."""
-        over = self.done if self.aborted_at is None else self.aborted_at
-        return now >= over + KEPT_DAYS * _DAY_MS
+    def over_since(self) -> int | None:
+        """When the job ended or is to end."""
+        return self.done if self.aborted_at is None else self.aborted_at
 
 
-class Jobs:
-    """The org's query jobs, by id in order of making."""
+class Jobs(Register[Job]):
+    """The org's query jobs."""
 
-    def __init__(self, org: Org) -> None:
-        self._org = org
-        self._jobs: dict[str, Job] = {}
-        self._made = 0
+    prefix = "750Hq"
 
     def add(self, job: Job) -> Job:
         """Take a job in and have it done in its time."""
-        self._jobs = {one.id: one for one in self.all()}
-        self._made += 1
-        job.id = full(f"750Hq{self._made:010d}")
-        self._jobs[job.id] = job
-        self._org.later(job.done, lambda: self._finish(job))
-        return job
+        self.org.later(job.done, lambda: self._finish(job))
+        return super().add(job)
 
     def _finish(self, job: Job) -> None:
-        if job.id not in self._jobs or job.aborted_at is not None:
+        if job.aborted_at is not None:
             return
-        job.error = self._org.options.bulk_fail or None
+        job.error = self.org.options.bulk_fail or None
         if job.error is not None:
             return
         try:
-            found = run(self._org, job.user, job.query, everything=job.operation == "queryAll")
+            found = run(self.org, job.user, job.query, everything=job.operation == "queryAll")
         except SfError as refusal:
             job.error = f"InvalidBatch : Failed to process query: {refusal.code}: {refusal.message}"
             return
         job.names = [column.name for column in found.columns]
         job.columns = [_texts(column, found.places) for column in found.columns]
-
-    def find(self, job_id: str) -> Job:
-        """A job. Raises 404 when there is none, or none any more."""
-        job = self._jobs.get(full(job_id[:15]) if len(job_id) in {15, 18} else "")
-        if job is None or job.expired(self._org.now):
-            raise not_found()
-        return job
-
-    def all(self) -> list[Job]:
-        """Every job that is remembered."""
-        return [job for job in self._jobs.values() if not job.expired(self._org.now)]
-
-    def remove(self, job: Job) -> None:
-        """Forget a job and its result."""
-        del self._jobs[job.id]
 
 
 # ---- CSV -------------------------------------------------------------------------------------------------------------
@@ -176,19 +157,11 @@ def _texts(column: Column, places: Sequence[int]) -> list[str]:
 
 
 def _csv(names: list[str], columns: list[list[str]], delimiter: str, end: str) -> Iterator[bytes]:
-    """Header and rows, every value in quotes, in pieces; all values were taken before."""
-    between, width = f'"{delimiter}"', 2 * len(names)
-
-    def line(values: Sequence[str]) -> str:
-        text = f'"{between.join(values)}"'
-        if text.count('"') > width:
-            text = f'"{between.join([value.replace(QUOTE, QUOTE * 2) for value in values])}"'
-        return text + end
-
-    yield line(names).encode()
+    """Header and rows, in pieces; all values were taken before."""
+    yield csv_line(names, delimiter, end).encode()
     for start in range(0, len(columns[0]), _CHUNK):
         rows = zip(*[column[start : start + _CHUNK] for column in columns], strict=True)
-        yield "".join([line(row) for row in rows]).encode()
+        yield "".join([csv_line(row, delimiter, end) for row in rows]).encode()
 
 
 # ---- operations ------------------------------------------------------------------------------------------------------
@@ -196,16 +169,17 @@ def _csv(names: list[str], columns: list[list[str]], delimiter: str, end: str) -
 
 def create(org: Org, call: Call) -> Reply:
     """`POST jobs/query`: the query is looked at now, and worked out later."""
-    body = call.json()
-    operation, delimiter, line_end = _checked(body)
+    body = asked(call, _TAKEN)
+    operation = one_of(body, "operation", _OPERATIONS, "")
+    if not body.get("query"):
+        raise refused("API_ERROR", "No query was specified")
+    delimiter, line_end = csv_form(body)
     query = parse(str(body["query"]))
     scope = Scope(org, call.user, query)
-    if not scope.object.bulk:
-        raise refused("INVALIDENTITY", f"Entity '{scope.object.name}' is not supported by the Bulk API.")
+    supported(scope.object)
     _check_shape(query)
     run(org, call.user, _empty(query), everything=False)
-    batches = max(1, -(-len(scope.table) // _BATCH))
-    length = round(org.options.bulk_seconds_per_10k * 1000) * batches
+    length = round(org.options.bulk_seconds_per_10k * 1000) * batches(len(scope.table), BATCH)
     now = org.now
     job = Job(
         id="",
@@ -217,33 +191,11 @@ def create(org: Org, call: Call) -> Reply:
         delimiter=delimiter,
         line_end=line_end,
         created=now,
-        starts=now + round(length * _WAITING),
+        starts=now + round(length * WAITING),
         done=now + length,
     )
     org.part(Spent).used["DailyBulkV2QueryJobs"] += 1
     return 200, _shown(org.part(Jobs).add(job), now, brief=True), {}
-
-
-def _checked(body: Any) -> tuple[str, str, str]:
-    """Operation, delimiter and line end wanted. Raises 400 for what is missing or unknown."""
-    if not isinstance(body, dict):
-        raise json_error()
-    unknown = sorted(set(body) - _TAKEN)
-    if unknown:
-        raise json_error(f'Unrecognized field "{unknown[0]}"')
-    operation = _one_of(body, "operation", _OPERATIONS, "")
-    _one_of(body, "contentType", ("CSV",), "CSV")
-    if not body.get("query"):
-        raise refused("API_ERROR", "No query was specified")
-    delimiter = _one_of(body, "columnDelimiter", tuple(DELIMITERS), "COMMA")
-    return operation, delimiter, _one_of(body, "lineEnding", tuple(LINE_ENDS), "LF")
-
-
-def _one_of(body: Mapping[str, Any], name: str, allowed: Sequence[str], default: str) -> str:
-    value = str(body.get(name) or default)
-    if value not in allowed:
-        raise json_error(f'Invalid value "{value}" for {name}: expected one of {", ".join(allowed)}')
-    return value
 
 
 def _check_shape(query: Query) -> None:
@@ -296,17 +248,17 @@ def listing(org: Org, _call: Call) -> Reply:
 
 def info(org: Org, call: Call) -> Reply:
     """`GET jobs/query/ID`."""
-    return 200, _shown(org.part(Jobs).find(call.params["job"]), org.now), {}
+    return 200, _shown(org.part(Jobs).find(call), org.now), {}
 
 
 def abort(org: Org, call: Call) -> Reply:
     """`PATCH jobs/query/ID` with the state "Aborted", the only one that a client can set."""
-    job = org.part(Jobs).find(call.params["job"])
+    job = org.part(Jobs).find(call)
     body = call.json()
     if not isinstance(body, dict) or body.get("state") != "Aborted":
         raise refused("INVALIDJOBSTATE", "The only state that a query job can be set to is Aborted")
-    if job.state(org.now) in _OVER:
-        raise refused("INVALIDJOBSTATE", "Aborting already Completed Job not allowed")
+    if job.state(org.now) in OVER:
+        raise refused("INVALIDJOBSTATE", ALREADY_OVER)
     job.aborted_at = org.now
     return 200, _shown(job, org.now), {}
 
@@ -314,8 +266,8 @@ def abort(org: Org, call: Call) -> Reply:
 def remove(org: Org, call: Call) -> Reply:
     """`DELETE jobs/query/ID`: only of a job that is over."""
     jobs = org.part(Jobs)
-    job = jobs.find(call.params["job"])
-    if job.state(org.now) not in _OVER:
+    job = jobs.find(call)
+    if job.state(org.now) not in OVER:
         raise refused("API_ERROR", "Error encountered when deleting the job because the job is not terminated")
     jobs.remove(job)
     return 204, None, {}
@@ -323,7 +275,7 @@ def remove(org: Org, call: Call) -> Reply:
 
 def results(org: Org, call: Call) -> Reply:
     """`GET jobs/query/ID/results`: a page of CSV. 204 without a body while there is none."""
-    job = org.part(Jobs).find(call.params["job"])
+    job = org.part(Jobs).find(call)
     if job.version != call.version:
         message = f"Results of a job made in version {job.version} can not be read in version {call.version}"
         raise SfError(409, "API_ERROR", message)

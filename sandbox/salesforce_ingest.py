@@ -5,13 +5,23 @@ Failed or Aborted. States, texts and CSV forms follow Salesforce's Bulk API 2.0 
 a job without a CSV does is known from neither (here it fails).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sandbox.salesforce_bulk_query import DELIMITERS, LINE_ENDS, QUOTE
-from sandbox.salesforce_errors import SfError, invalid_type, json_error
+from sandbox.salesforce_bulk import (
+    ALREADY_OVER,
+    DELIMITERS,
+    LINE_ENDS,
+    OVER,
+    asked,
+    csv_form,
+    csv_line,
+    one_of,
+    supported,
+)
+from sandbox.salesforce_errors import SfError, invalid_type
 from sandbox.salesforce_http import Call, Reply, Route
-from sandbox.salesforce_ingest_work import OPERATIONS, OVER, Job, Jobs, Worker
+from sandbox.salesforce_ingest_work import OPERATIONS, Job, Jobs, Worker
 from sandbox.salesforce_org import Org
 from sandbox.salesforce_query import datetime_text
 from sandbox.salesforce_records import key_field
@@ -32,18 +42,13 @@ def refused(code: str, message: str, status: int = 400) -> SfError:
 
 def create(org: Org, call: Call) -> Reply:
     """`POST jobs/ingest`."""
-    body = call.json()
-    if not isinstance(body, dict):
-        raise json_error()
-    unknown = sorted(set(body) - _TAKEN)
-    if unknown:
-        raise json_error(f'Unrecognized field "{unknown[0]}"')
-    operation = _one_of(body, "operation", OPERATIONS, "")
-    _one_of(body, "contentType", ("CSV",), "CSV")
+    body = asked(call, _TAKEN)
+    operation = one_of(body, "operation", OPERATIONS, "")
     definition = _object(org, call, str(body.get("object") or ""))
     if operation == "hardDelete" and not org.may(call.user, "BulkApiHardDelete"):
         message = "hardDelete operation requires special user profile permission, please contact your administrator"
         raise refused("FEATURENOTENABLED", message)
+    delimiter, line_end = csv_form(body)
     job = Job(
         id="",
         # Bulk jobs run assignment rules only when they name one.
@@ -55,28 +60,19 @@ def create(org: Org, call: Call) -> Reply:
         object=definition,
         operation=operation,
         key=_key(org, call, definition, body.get("externalIdFieldName")) if operation == "upsert" else None,
-        delimiter=_one_of(body, "columnDelimiter", tuple(DELIMITERS), "COMMA"),
-        line_end=_one_of(body, "lineEnding", tuple(LINE_ENDS), "LF"),
+        delimiter=delimiter,
+        line_end=line_end,
         created=org.now,
         changed=org.now,
     )
     return 200, _shown(org.part(Jobs).add(job)), {}
 
 
-def _one_of(body: Mapping[str, Any], name: str, allowed: Sequence[str], default: str) -> str:
-    value = str(body.get(name) or default)
-    if value not in allowed:
-        raise json_error(f'Invalid value "{value}" for {name}: expected one of {", ".join(allowed)}')
-    return value
-
-
 def _object(org: Org, call: Call, name: str) -> ObjectDef:
     found = org.object(name)
     if found is None or not org.can(call.user, found.name, "Read"):
         raise invalid_type(name)
-    if not found.bulk:
-        raise refused("INVALIDENTITY", f"Entity '{found.name}' is not supported by the Bulk API.")
-    return found
+    return supported(found)
 
 
 def _key(org: Org, call: Call, definition: ObjectDef, name: object) -> FieldDef:
@@ -129,7 +125,7 @@ def _counted(org: Org, job: Job) -> dict[str, Any]:
 
 def upload(org: Org, call: Call) -> Reply:
     """`PUT jobs/ingest/ID/batches`: 201. A second one is taken too, and makes it impossible to close the job."""
-    job = org.part(Jobs).find(call.params["job"])
+    job = org.part(Jobs).find(call)
     if not call.header("Content-Type").lower().startswith("text/csv"):
         raise refused("UNSUPPORTED_MEDIA_TYPE", "Content-Type of the data must be text/csv", 415)
     if job.state != "Open":
@@ -142,14 +138,14 @@ def upload(org: Org, call: Call) -> Reply:
 
 def move(org: Org, call: Call) -> Reply:
     """`PATCH jobs/ingest/ID` with the state "UploadComplete" or "Aborted"."""
-    job = org.part(Jobs).find(call.params["job"])
+    job = org.part(Jobs).find(call)
     body = call.json()
     state = body.get("state") if isinstance(body, dict) else None
     if state == "UploadComplete":
         _close(org, job)
     elif state == "Aborted":
         if job.state in OVER:
-            raise refused("INVALIDJOBSTATE", "Aborting already Completed Job not allowed")
+            raise refused("INVALIDJOBSTATE", ALREADY_OVER)
         job.move("Aborted", org.now)
     else:
         raise refused("INVALIDJOBSTATE", f"A job can be set to UploadComplete or Aborted, not to {state}")
@@ -171,7 +167,7 @@ def _close(org: Org, job: Job) -> None:
 
 def info(org: Org, call: Call) -> Reply:
     """`GET jobs/ingest/ID`."""
-    return 200, _counted(org, org.part(Jobs).find(call.params["job"])), {}
+    return 200, _counted(org, org.part(Jobs).find(call)), {}
 
 
 def listing(org: Org, _call: Call) -> Reply:
@@ -183,7 +179,7 @@ def listing(org: Org, _call: Call) -> Reply:
 def remove(org: Org, call: Call) -> Reply:
     """`DELETE jobs/ingest/ID`: 204; not of a job that is open or at work."""
     jobs = org.part(Jobs)
-    job = jobs.find(call.params["job"])
+    job = jobs.find(call)
     if job.state in {"Open", "InProgress"}:
         raise refused("INVALIDJOBSTATE", f"A job that is {job.state} can not be deleted")
     job.move("Aborted" if job.state == "UploadComplete" else job.state, org.now)
@@ -217,12 +213,11 @@ def _results(lines: Lines) -> Callable[[Org, Call], Reply]:
     """`GET jobs/ingest/ID/...`: one kind of rows as CSV, with the columns that were sent."""
 
     def answer(org: Org, call: Call) -> Reply:
-        job = org.part(Jobs).find(call.params["job"])
+        job = org.part(Jobs).find(call)
         if job.state not in OVER:
             raise refused("INVALIDJOBSTATE", f"The job is {job.state}; its results are not there yet")
-        between, end = f'"{DELIMITERS[job.delimiter]}"', LINE_ENDS[job.line_end]
-        rows = ([value.replace(QUOTE, QUOTE * 2) for value in line] for line in lines(job))
-        text = "".join(f'"{between.join(row)}"{end}' for row in rows)
+        delimiter, end = DELIMITERS[job.delimiter], LINE_ENDS[job.line_end]
+        text = "".join(csv_line(line, delimiter, end) for line in lines(job))
         return 200, text.encode(), {"Content-Type": "text/csv"}
 
     return answer

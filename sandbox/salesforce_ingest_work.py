@@ -13,27 +13,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from sandbox.salesforce_bulk_query import DELIMITERS, KEPT_DAYS
+from sandbox.salesforce_bulk import BATCH, DELIMITERS, OVER, WAITING, Register, batches
 from sandbox.salesforce_composite import Repeated, Upserting
-from sandbox.salesforce_errors import SfError, not_found
+from sandbox.salesforce_errors import SfError
 from sandbox.salesforce_http import Call
-from sandbox.salesforce_ids import full
 from sandbox.salesforce_limits import Spent
 from sandbox.salesforce_org import Org
 from sandbox.salesforce_rows import CSV_NULL, read_csv
 from sandbox.salesforce_save import Plan, Writer
 from sandbox.salesforce_types import FieldDef, ObjectDef
 
-BATCH = 10_000
-"""Rows of one internal batch."""
 CHUNK = 200
 """Rows that are saved together; a key may not stand twice among them."""
 OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
-OVER = ("JobComplete", "Failed", "Aborted")
-
-_WAITING = 0.25
-"""Share of a batch's time that a job spends in the queue."""
-_DAY_MS = 86_400_000
 
 
 @dataclass(slots=True)
@@ -89,40 +81,15 @@ class Job:
         """Reach a state."""
         self.state, self.changed = state, now
 
-    def expired(self, now: int) -> bool:
-        """Whether the job is too old to be remembered."""
-        return self.state in OVER and now >= self.changed + KEPT_DAYS * _DAY_MS
+    def over_since(self) -> int | None:
+        """When the job ended."""
+        return self.changed if self.state in OVER else None
 
 
-class Jobs:
-    """The org's ingest jobs, by id in order of making."""
+class Jobs(Register[Job]):
+    """The org's ingest jobs."""
 
-    def __init__(self, org: Org) -> None:
-        self._org = org
-        self._jobs: dict[str, Job] = {}
-        self._made = 0
-
-    def add(self, job: Job) -> Job:
-        """Take a job in and number it."""
-        self._made += 1
-        job.id = full(f"750Hi{self._made:010d}")
-        self._jobs[job.id] = job
-        return job
-
-    def find(self, job_id: str) -> Job:
-        """A job. Raises 404 when there is none, or none any more."""
-        job = self._jobs.get(full(job_id[:15]) if len(job_id) in {15, 18} else "")
-        if job is None or job.expired(self._org.now):
-            raise not_found()
-        return job
-
-    def all(self) -> list[Job]:
-        """Every job that is remembered."""
-        return [job for job in self._jobs.values() if not job.expired(self._org.now)]
-
-    def remove(self, job: Job) -> None:
-        """Forget a job and its results."""
-        del self._jobs[job.id]
+    prefix = "750Hi"
 
 
 class InvalidJobError(ValueError):
@@ -146,13 +113,13 @@ class Worker:
         """The job was closed: have it start and its batches worked off in their time."""
         job, now = self.job, self.org.now
         self._read()
-        batches = max(1, -(-len(job.rows) // BATCH))
+        count = batches(len(job.rows), BATCH)
         each = round(self.org.options.bulk_seconds_per_10k * 1000)
-        wait = round(each * _WAITING)
-        self.org.part(Spent).used["DailyBulkApiBatches"] += batches
+        wait = round(each * WAITING)
+        self.org.part(Spent).used["DailyBulkApiBatches"] += count
         self.org.later(now + wait, self._start)
-        for number in range(batches):
-            last = number == batches - 1
+        for number in range(count):
+            last = number == count - 1
             self.org.later(now + wait + each * (number + 1), partial(self._batch, number, last=last))
 
     def _read(self) -> None:

@@ -1,4 +1,4 @@
-"""A vendor that only echoes, to test the sandbox around it."""
+"""Worlds for the CRMs, and a vendor that only echoes, to test the sandbox around it."""
 
 import gzip
 import json
@@ -11,8 +11,9 @@ import requests
 from werkzeug.wrappers import Request, Response
 
 from sandbox.core import Sandbox, SandboxClock, Vendor
-from sandbox.model import Company, NpsAnswer, Owner, Person, ProductEvent, SalesDeal, SupportTicket
+from sandbox.model import Company, NpsAnswer, Owner, Person, ProductEvent, SalesDeal, SupportTicket, World
 from sandbox.mount import SandboxAdapter
+from sandbox.world import make_world
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -82,6 +83,17 @@ class EchoVendor(Vendor):
             ),
             content_type="application/json",
         )
+
+
+@pytest.fixture(scope="session")
+def small_world() -> World:
+    return make_world(accounts=40)
+
+
+@pytest.fixture(scope="session")
+def wide_world() -> World:
+    """Large enough to have what is rare."""
+    return make_world(accounts=300)
 
 
 @pytest.fixture

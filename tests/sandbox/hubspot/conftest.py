@@ -14,7 +14,6 @@ from sandbox.core import HUBSPOT_TOKEN, Sandbox, hubspot_company_id, hubspot_con
 from sandbox.hubspot import HubSpotVendor
 from sandbox.model import Company, Person, World
 from sandbox.mount import SandboxAdapter
-from sandbox.world import make_world
 
 NO_LIMITS: dict[str, Any] = {"burst_limit": None, "search_limit": None, "daily_limit": None}
 
@@ -93,17 +92,6 @@ class Client:
     def contact(self, n: int = 0) -> tuple[str, Person]:
         people = [p for p in self.world.people if p.in_crm and p.email and p.created_at <= self.world.now]
         return str(hubspot_contact_id(people[n].id)), people[n]
-
-
-@pytest.fixture(scope="session")
-def small_world() -> World:
-    return make_world(accounts=40)
-
-
-@pytest.fixture(scope="session")
-def wide_world() -> World:
-    """Large enough to have what is rare."""
-    return make_world(accounts=300)
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ from sandbox.salesforce_base import INTEGRATION_USER
 from sandbox.salesforce_ids import account_id, contact_id
 from sandbox.salesforce_org import Org
 from sandbox.serve import serve
-from sandbox.world import make_world
 
 VERSION = "64.0"
 CREDENTIALS = {"client_id": SALESFORCE_KEY, "client_secret": SALESFORCE_SECRET}
@@ -164,17 +163,6 @@ class Served(HTTPAdapter):
         url = urlsplit(request.url or "")
         request.url = f"{self.base}{urlunsplit(url._replace(scheme='', netloc=''))}"
         return super().send(request, *args, **kwargs)
-
-
-@pytest.fixture(scope="session")
-def small_world() -> World:
-    return make_world(accounts=40)
-
-
-@pytest.fixture(scope="session")
-def wide_world() -> World:
-    """Large enough to have what is rare."""
-    return make_world(accounts=300)
 
 
 @pytest.fixture
