@@ -194,7 +194,7 @@ def create(org: Org, call: Call) -> Reply:
         starts=now + round(length * WAITING),
         done=now + length,
     )
-    org.part(Spent).used["DailyBulkV2QueryJobs"] += 1
+    org.part(Spent).add("DailyBulkV2QueryJobs")
     return 200, _shown(org.part(Jobs).add(job), now, brief=True), {}
 
 

@@ -22,7 +22,6 @@ _SOAP_TYPES = {
     "date": "xsd:date",
     "datetime": "xsd:dateTime",
 }
-_GROUPABLE = frozenset({"id", "string", "boolean", "int", "date", "reference", "picklist", "email", "phone", "url"})
 
 
 def describe_global(org: Org, call: Call) -> Reply:
@@ -126,7 +125,7 @@ def _field(org: Org, user: str, kind: ObjectDef, one: FieldDef) -> dict[str, Any
         "externalId": one.external_id,
         "extraTypeInfo": "plaintextarea" if one.type in {"textarea", "longtextarea"} else None,
         "filterable": one.filterable,
-        "groupable": one.type in _GROUPABLE and one.filterable,
+        "groupable": one.groupable,
         "htmlFormatted": False,
         "idLookup": one.id_lookup,
         "inlineHelpText": None,

@@ -116,7 +116,7 @@ class Worker:
         count = batches(len(job.rows), BATCH)
         each = round(self.org.options.bulk_seconds_per_10k * 1000)
         wait = round(each * WAITING)
-        self.org.part(Spent).used["DailyBulkApiBatches"] += count
+        self.org.part(Spent).add("DailyBulkApiBatches", count)
         self.org.later(now + wait, self._start)
         for number in range(count):
             last = number == count - 1

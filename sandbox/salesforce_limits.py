@@ -1,10 +1,9 @@
 """What the API tells about itself: versions, resources, limits, counts of records."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sandbox.salesforce_access import Access
+from sandbox.salesforce_access import Access, Calls
 from sandbox.salesforce_base import ORGANIZATION
 from sandbox.salesforce_http import Call, Reply, Route
 from sandbox.salesforce_options import Options
@@ -27,14 +26,20 @@ class Spent:
     """What was used of the day's limits other than calls; bulk jobs note themselves here.
 
     Args:
-        _org: Whose.
-
-    Attributes:
-        used: Name of a limit ("DailyBulkV2QueryJobs", "DailyBulkApiBatches", ...) -> how much.
+        org: Whose.
     """
 
-    def __init__(self, _org: Org) -> None:
-        self.used: Counter[str] = Counter()
+    def __init__(self, org: Org) -> None:
+        self._org = org
+        self._used = {name: Calls() for name in _ALLOWED}
+
+    def add(self, name: str, count: int = 1) -> None:
+        """Count something against a limit ("DailyBulkV2QueryJobs", "DailyBulkApiBatches")."""
+        self._used[name].add(self._org.now, count)
+
+    def left(self, name: str) -> int:
+        """What the last 24 hours have left of it."""
+        return max(0, _ALLOWED[name] - self._used[name].used(self._org.now))
 
 
 def versions(options: Options) -> list[dict[str, str]]:
@@ -56,11 +61,11 @@ def resources(_org: Org, call: Call) -> Reply:
 
 def limits(org: Org, _call: Call) -> Reply:
     """The org's limits and what is left of them."""
-    used = org.part(Spent).used
+    spent = org.part(Spent)
     left = max(0, org.options.api_limit - org.part(Access).calls.used(org.now))
     body: dict[str, Any] = {"DailyApiRequests": {"Max": org.options.api_limit, "Remaining": left}}
     for name, allowed in _ALLOWED.items():
-        body[name] = {"Max": allowed, "Remaining": max(0, allowed - used[name])}
+        body[name] = {"Max": allowed, "Remaining": spent.left(name)}
     return 200, body, {}
 
 

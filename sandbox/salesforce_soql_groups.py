@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sandbox.salesforce_soql_fields import Getter, Scope
-from sandbox.salesforce_soql_tree import Aggregate, Order, Path, malformed, refused
+from sandbox.salesforce_soql_fields import Column, Getter, Scope
+from sandbox.salesforce_soql_tree import Aggregate, Order, Path, malformed, pointed, refused
 from sandbox.salesforce_types import FieldDef
 
 MOST_GROUPS = 2000
@@ -23,11 +23,18 @@ class Groups:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         query = scope.query
-        self.by = None if query.group is None else scope.column(query.group)
+        self.by = None if query.group is None else self._group(query.group)
         self.makers: list[tuple[str, FieldDef | None, Callable[[Sequence[int]], Any]]] = []
         for item in query.selected:
             self._take(item)
         self.order = self._order()
+
+    def _group(self, path: Path) -> Column:
+        column = self.scope.column(path)
+        if not column.field.groupable:
+            message = f"field '{column.field.name}' can not be grouped in a query call"
+            raise refused("INVALID_FIELD", pointed(self.scope.query.text, path.at, message))
+        return column
 
     def _take(self, item: object) -> None:
         if isinstance(item, Aggregate):

@@ -28,6 +28,7 @@ FieldType = Literal[
 
 TEXT_TYPES = frozenset({"string", "textarea", "longtextarea", "picklist", "combobox", "email", "phone", "url"})
 NUMBER_TYPES = frozenset({"double", "currency", "percent", "int"})
+_GROUPABLE = frozenset({"id", "string", "boolean", "int", "date", "reference", "picklist", "email", "phone", "url"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,11 @@ class FieldDef:
     relationship: str | None = None
     calculated: bool = False
     custom: bool = False
+
+    @property
+    def groupable(self) -> bool:
+        """Whether GROUP BY may name it."""
+        return self.filterable and self.type in _GROUPABLE
 
     def changed(self, **changes: Any) -> "FieldDef":
         """A copy with other attributes."""

@@ -40,7 +40,8 @@ class Client:
         self.user(user)
 
     def user(self, user: str) -> None:
-        """Go on as somebody else."""
+        """Go on as somebody else, from now on."""
+        self.vendor.tick(self.sandbox.clock.now())
         self.session.headers["Authorization"] = f"Bearer {self.vendor.access.mint(user)}"
 
     @property
