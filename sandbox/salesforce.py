@@ -50,6 +50,9 @@ from sandbox.salesforce_options import Options
 from sandbox.salesforce_org import Org
 from sandbox.salesforce_people import People
 
+MAX_URI = 16_384
+"""Bytes of the URI (414), and of URI and headers together (431)."""
+
 _VERSIONED = re.compile(r"/services/data/v([^/]+)(?:/(.*))?")
 _SOAP = re.compile(r"/services/Soap/u/([^/]+)(?:/.*)?")
 _IDENTITY = re.compile(r"/id/([^/]+)/([^/]+)/?")
@@ -191,13 +194,13 @@ class SalesforceVendor(Vendor):
             raise bad_oauth_token() from None
         return Identity(self.org, user)
 
-    def _measure(self, request: Request) -> None:
+    @staticmethod
+    def _measure(request: Request) -> None:
         """Raises 414 for a long URI, 431 for URI and headers together."""
-        limit = self.org.options.uri_limit
         uri = len(request.environ.get("QUERY_STRING", "")) + len(request.path.encode()) + 1
-        if uri > limit:
+        if uri > MAX_URI:
             raise uri_too_long()
-        if uri + sum(len(name) + len(value) + 4 for name, value in request.headers.items()) > limit:
+        if uri + sum(len(name) + len(value) + 4 for name, value in request.headers.items()) > MAX_URI:
             raise headers_too_large()
 
     def _operate(self, request: Request, version: str, rest: str, root: str) -> Reply:

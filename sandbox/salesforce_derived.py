@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from sandbox.salesforce_org import Org
 
 _DAY_MS = 86_400_000
+_ARCHIVE_DAYS = 365
+"""After so long closed tasks are archived."""
 _CHILDREN = (("Contact", "AccountId"), ("Opportunity", "AccountId"), ("Contract", "AccountId"))
 """What is deleted together with its account."""
 
@@ -78,7 +80,7 @@ def _task_account(org: "Org", place: int, now: int) -> str | None:
 
 def _archived(org: "Org", place: int, now: int) -> bool:
     tasks = org.tables["Task"]
-    old = now - org.options.archive_days * _DAY_MS
+    old = now - _ARCHIVE_DAYS * _DAY_MS
     return bool(tasks.computed["IsClosed"](place, now)) and tasks.stamp(place, now) < old
 
 

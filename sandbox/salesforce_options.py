@@ -36,7 +36,6 @@ class Options:
         soap_login: Whether SOAP login() is allowed; off in orgs made since Winter '26, and never from version 65.0 on.
         first_version: Oldest API version that still answers.
         last_version: Newest.
-        uri_limit: Bytes of the URI (414), and of URI and headers together (431).
         late_seconds: By how much what people do becomes visible after its own stamp.
         equal_stamps: So many records of each kind carry one stamp, as after a bulk load.
         cursor_hours: Life of a query cursor.
@@ -60,7 +59,6 @@ class Options:
         bulk_fail: Error message with which every bulk job fails; empty for none.
         zendesk_cases: Share of the help desk's tickets that are copied into the org as cases.
         contracts: Whether yearly customers have a `Contract`.
-        archive_days: Days after which closed tasks are archived.
         record_count_factor: What `limits/recordCount` multiplies its counts by; in real life they lag behind.
         instance_url: What token answers call the instance; empty for the address that the client used.
     """
@@ -78,7 +76,6 @@ class Options:
     soap_login: bool = False
     first_version: int = 41
     last_version: int = 68
-    uri_limit: int = 16_384
     late_seconds: float = 0.0
     equal_stamps: int = 0
     cursor_hours: float = 48.0
@@ -101,7 +98,6 @@ class Options:
     bulk_fail: str = ""
     zendesk_cases: float = 0.0
     contracts: bool = True
-    archive_days: int = 365
     record_count_factor: float = 1.0
     instance_url: str = ""
 

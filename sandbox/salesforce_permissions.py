@@ -159,11 +159,6 @@ class Permissions:
 
     # ---- changing ----------------------------------------------------------------------------------------------------
 
-    def set_named(self, name: str) -> str | None:
-        """The id of the permission set with that API name."""
-        rows = self.sets.referring("Name", [name], self._moment.now)
-        return self.sets.id_at(rows[0]) if rows else None
-
     def home_set(self, user: str) -> str:
         """The permission set through which actions of `mutate` grant to a user: the last one assigned."""
         rows = self.assignments.referring("AssigneeId", [user], self._moment.now)

@@ -148,10 +148,5 @@ class ObjectDef:
         """The reference field whose parent is called so ("Account" -> AccountId), in any capitals."""
         return self._parents.get(relationship.lower())
 
-    @property
-    def writable(self) -> bool:
-        """Whether the API writes such records at all."""
-        return self.createable or self.updateable
-
     def __iter__(self) -> Iterator[FieldDef]:
         return iter(self.fields.values())

@@ -90,3 +90,11 @@ def test_the_hubspot_page_names_every_field() -> None:
 
     text = (ROOT / "docs" / "vendors" / "hubspot.md").read_text(encoding="utf-8")
     assert not [field.spec.name for field in default_fields([]) if f"`{field.spec.name}`" not in text]
+
+
+def test_the_house_map_names_every_module_of_the_simulated_salesforce() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    part = text.partition("## The simulated Salesforce")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(\w*\.py)`", part))
+    files = (ROOT / "sandbox").glob("salesforce*.py")
+    assert named == {path.name.removeprefix("salesforce") for path in files}
