@@ -13,7 +13,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from connectors.base import Batch, Row
@@ -174,11 +174,21 @@ class Reader:
                 if whole and total is not None and count < total * ENOUGH:
                     message = f"a bulk job gave {count} of {total} {kind.name}; it was not believed."
                     raise ShapeError(message, vendor=self.api.name)
-                yield self._end(kind, place, batch, started, seen, whole=whole)
+                done = self._end(kind, place, batch, started, seen, whole=whole)
+                yield from [done] if fresh or not kind.hourly else self._brought_up(kind, done)
             elif after is None or not first:
                 yield batch  # the list is either given whole or made again
             else:
                 yield self._at(batch, place.model_copy(update={"locator": after, "seen": seen}))
+
+    def _brought_up(self, kind: Kind, done: Batch) -> Iterator[Batch]:
+        """The end of a list by an earlier pull's job, and what changed since: a pull ends with what is true by now."""
+        place = Place.parse(done.cursor)
+        held = done
+        for batch in self._changes(kind, place, place.high or self._now()):
+            yield replace(held, cursor=None, full=False)
+            held = batch
+        yield replace(held, full=done.full)
 
     def _expected(self, kind: Kind, place: Place) -> int:
         return place.count if place.count is not None else self._count(kind) or 0

@@ -224,14 +224,40 @@ def test_a_pull_that_died_with_its_job_made_goes_on_with_it(open_org: Any, small
     assert "POST jobs/query" not in asked(org)
     assert len(rows(seen)) == 40
     org.pass_time(hours=1)
-    org.do("edit", id=ids(org, "Contact")[0], values={"Title": "Meanwhile"})
+    org.do("edit", id=everyone[0], values={"Title": "Meanwhile"})
     rest = pull(org.connect(bulk_above=50), "contacts", last(seen))
     assert "POST jobs/query" not in asked(org)
     assert sorted(rows(seen) | rows(rest)) == sorted(everyone)
-    assert not rows(seen).keys() & rows(rest).keys()
+    assert rows(seen).keys() & rows(rest).keys() == {everyone[0]}
+    assert rows(rest)[everyone[0]]["Title"] == "Meanwhile", "as true now as if the job had not been left behind"
     assert not any(batch.full for batch in rest), "this pull alone has not seen everything"
+
+
+def test_a_list_by_the_job_of_a_pull_that_died_ends_with_what_changed_since(open_org: Any, small_world: Any) -> None:
+    org = open_org(small_world, page_rows=2)
+    crm = org.connect(bulk_above=50)
+    cursor = last(pull(crm, "contacts"))
+    everyone = ids(org, "Contact")
+    org.do("purge", id=everyone[9])
+    org.pass_time(hours=24)
+    pages = crm.pull(BY_NAME["contacts"], cursor)
+    cursor = next(pages).cursor
+    next(pages)
+    pages.close()
+    org.pass_time(hours=5)
+    org.do("mass_edit", object="Contact", ids=everyone[:3], values={"Title": "Since"})
+    org.do("delete", id=everyone[3])
     org.pass_time(hours=1)
-    assert ids(org, "Contact")[0] in rows(pull(org.crm, "contacts", last(rest)))
+    org.forget()
+    rest = pull(org.connect(bulk_above=50), "contacts", cursor)
+    assert "POST jobs/query" not in asked(org)
+    assert {rows(rest)[one]["Title"] for one in everyone[:3]} == {"Since"}
+    assert deleted(rest) == {everyone[3]}
+    assert [batch.full for batch in rest] == [False] * (len(rest) - 1) + [True]
+    assert all(batch.cursor is None for batch in rest[:-1]), "given whole or made again"
+    assert everyone[9] not in rows(rest)
+    org.pass_time(hours=1)
+    assert rows(pull(crm, "contacts", last(rest))) == {}
 
 
 def test_a_daily_list_by_a_job_that_broke_is_read_again_from_its_start_and_counts_as_whole(
