@@ -28,7 +28,8 @@ class Table:
         written: Place -> what happened to it.
         computed: Field name -> getter of a field that follows from others; read-only, formulas included.
         listeners: Hear of every change.
-        archived: Tells which living records only a query for all rows gives (old tasks); None for none.
+        archived: Tells which living records only a query for all rows gives (old tasks; the world has none); None for
+            none.
         version: Grows with every change.
     """
 
@@ -128,8 +129,6 @@ class Table:
         still = self._unmoved(low, high, now)
         if special:
             still = [place for place in still if place not in special]
-        if self.archived is not None and not deleted:
-            still = [place for place in still if self._shown(place, now, deleted=deleted)]
         seen = (p for p in special if self._born(p, now) and self._shown(p, now, deleted=deleted))
         moved = sorted((stamp, p) for p in seen if low <= (stamp := self.stamp(p, now)) < high)
         if not moved:

@@ -205,3 +205,25 @@ def test_time_goes_through_what_is_due(sf: Any) -> None:
     sf.get("limits")
     assert seen == [("first", start + 1000), ("second", start + 2000)]
     assert org.now == to_ms(sf.sandbox.clock.now())
+
+
+@pytest.mark.parametrize("late", [0, 3600])
+def test_many_values_at_once_are_those_of_one_at_a_time(make_client: Callable[..., Any], late: int) -> None:
+    sf = make_client(late_seconds=late)
+    sf.later(1)  # something is about to happen, or to be seen
+    gone, edited = sf.account(0)[0], sf.account(1)[0]
+    sf.mutate("delete", id=gone)
+    sf.mutate("edit", id=edited, values={"Plan__c": None, "Phone": "1"})
+    sf.mutate("create", object="Account", values={"Name": "New"})
+    sf.later(2 * late + 1)
+    sf.vendor.tick(sf.sandbox.clock.now())
+    for table in sf.org.tables.values():
+        everything = range(len(table))
+        for deleted in (False, True):
+            there = list(table.places(sf.org.now, deleted=deleted))
+            seen = [p for p in everything if table.place(table.id_at(p)) is not None]
+            assert there == [p for p in seen if deleted or not table.deleted(p)], table.object.name
+        for name in table.object.fields:
+            for places in (there, there[2:9]):
+                wanted = [table.value(p, name, sf.org.now) for p in places]
+                assert table.column(name, places, sf.org.now) == wanted, f"{table.object.name}.{name}"
