@@ -49,13 +49,15 @@ def loads(text: str) -> dict[str, Value]:
 
 
 def same(left: Value, right: Value) -> bool:
-    """Whether the CRM would show the same: 38 and 38.0 are, None and an empty text are."""
+    """Whether the CRM would show the same: 38 and 38.0 are, None and an empty text are, spaces at the ends are none."""
     return _plain(left) == _plain(right)
 
 
 def _plain(value: Value) -> Value:
     if value in ("", ()):
         return None
+    if isinstance(value, str):
+        return value.strip() or None
     if isinstance(value, tuple):
         return tuple(sorted(value))
     if isinstance(value, datetime):

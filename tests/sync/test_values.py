@@ -36,6 +36,9 @@ def test_a_value_is_the_same_as_itself(value: Value) -> None:
     [
         (38, 38.0, True),
         (None, "", True),
+        (None, "  ", True),
+        ("cut at a space ", "cut at a space", True),
+        ("two  spaces", "two spaces", False),
         (None, (), True),
         (("a", "b"), ("b", "a"), True),
         (("a",), ("a", "b"), False),
