@@ -144,6 +144,14 @@ class Ledger:
         rows = self._rows("SELECT key FROM op WHERE object = 'task' AND state NOT IN ('retry', 'dropped')", ())
         return frozenset(key for (key,) in rows)
 
+    def unconfirmed(self, since: datetime) -> dict[tuple[str, str], list[Mapping[str, Value]]]:
+        """What we sent since then and never heard of again, by (object, record id): it may have arrived late."""
+        found: dict[tuple[str, str], list[Mapping[str, Value]]] = {}
+        where = f"state IN ('in_doubt', 'retry', 'dropped') AND object <> 'task' AND sent_at >= {epoch(since)}"
+        for op in self._ops(where):
+            found.setdefault((op.object, op.record_id or ""), []).append(op.values)
+        return found
+
     def tasks_on(self, account_ids: Iterable[str]) -> dict[str, tuple[str, datetime]]:
         """Tasks made on these accounts, the oldest first: key -> subject, and when it was sent."""
         wanted = set(account_ids)

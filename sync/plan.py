@@ -5,6 +5,7 @@ Reasons in a plan are for people; applying never looks at them.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,9 @@ from sync.values import from_json, same, to_json
 FORMAT = "holdfast-plan-1"
 
 HumanEdits = Literal["keep", "overwrite"]
+
+MANY = 5
+"""Fields of one name changed since we wrote them from which on their number is worth a word."""
 
 
 class PlanError(Exception):
@@ -314,3 +318,27 @@ def build_records(
             records.append((rank, change))
     records.sort(key=lambda item: item[0])
     return [change for _, change in records], kept
+
+
+def sweeps(
+    records: Sequence[RecordChange],
+    kept: Sequence[HumanEdit],
+    written: Mapping[tuple[str, str], Mapping[str, Value]],
+) -> Iterator[str]:
+    """A word about each field that was changed or emptied so often since we wrote it that it was hardly people."""
+    changed = Counter((edit.object, edit.field) for edit in kept)
+    emptied = Counter(
+        (record.object, change.field)
+        for record in records
+        for change in record.fields
+        if same(change.before, None)
+        and not same(written.get((record.object, record.record_id), {}).get(change.field), None)
+    )
+    for counts, what in ((changed, "changed, and are left as they are"), (emptied, "emptied, and are written again")):
+        for (obj, name), count in counts.items():
+            total = sum(name in values for (kind, _), values in written.items() if kind == obj)
+            if count >= MANY and 2 * count > total:
+                yield (
+                    f"{name}: {count:,} of the {total:,} values that we wrote have since been {what}. So many at once "
+                    "are rather a flow or another integration than people."
+                )

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Event
 from typing import Literal
 
@@ -34,10 +34,12 @@ from sync.plan import (
     build_records,
     derive_key,
     edited_by_human,
+    sweeps,
 )
 from sync.pull import PullProgress, pull_all
 from sync.run_report import RunReport, status_of, summary
 from sync.store import Page, Store, StoreError
+from sync.values import same
 
 Phase = Literal["recover", "pull", "resolve", "score", "plan", "apply"]
 
@@ -60,6 +62,10 @@ class Policy:
     tasks: bool = True
     fallback_owner: str | None = None
     budget_share: float = 0.10
+
+
+LATE = timedelta(days=1)
+"""How long what we sent without hearing of it again counts as ours when it turns up: a bulk job goes on without us."""
 
 
 class MissingFieldsError(Exception):
@@ -206,6 +212,7 @@ class Agent:
         records, kept = build_records(rows, known, wanted, as_of, self.policy.human_edits)
         tasks = self._tasks(rows, accounts, environment, as_of) if self.policy.tasks else []
         bulk = self._budget().needs_bulk(records, tasks)
+        notes = ((BULK_NOTE,) if bulk else ()) + tuple(sweeps(records, kept, written))
         return Plan(
             as_of,
             environment,
@@ -214,7 +221,7 @@ class Agent:
             tuple(tasks),
             tuple(kept),
             expected_calls(records, tasks, self.crm.write, bulk=bulk),
-            (BULK_NOTE,) if bulk else (),
+            notes,
         )
 
     def _budget(self) -> Budget:
@@ -227,6 +234,7 @@ class Agent:
         for (obj, record_id), record in known.items():
             if any(edited_by_human(record.current.get(name), record.written, name) for name in names[obj]):
                 suspects.setdefault(obj, []).append(record_id)
+        late = self.ledger.unconfirmed(self.clock.now() - LATE) if suspects else {}
         for obj in NEEDED_KINDS:
             ids, size = suspects.get(obj, []), self.crm.write.read_batch
             for start in range(0, len(ids), size):
@@ -234,7 +242,13 @@ class Agent:
                 for record_id, values in found.items():
                     self.store.set_crm_values(obj, record_id, values, self.clock.now())
                     old = known[obj, record_id]
-                    known[obj, record_id] = Known(old.name, values, old.written, old.account_id)
+                    ours = {
+                        name: value
+                        for sent in late.get((obj, record_id), ())
+                        for name, value in sent.items()
+                        if same(value, values.get(name))
+                    }
+                    known[obj, record_id] = Known(old.name, values, {**old.written, **ours}, old.account_id)
 
     def _tasks(
         self,
