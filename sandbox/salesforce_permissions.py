@@ -23,7 +23,7 @@ from sandbox.salesforce_base import (
 )
 from sandbox.salesforce_catalogue import OBJECT_RIGHTS, SYSTEM_RIGHTS
 from sandbox.salesforce_store import Table
-from sandbox.salesforce_types import FieldDef, ObjectDef
+from sandbox.salesforce_types import ObjectDef
 
 Right = Literal["Read", "Create", "Edit", "Delete", "ViewAllRecords", "ModifyAllRecords"]
 
@@ -128,34 +128,24 @@ class Permissions:
 
     def readable(self, user: str, kind: str, name: str) -> bool:
         """Whether a user sees a field of a kind of record that they may read. Unknown fields are not seen."""
-        found = self._field(kind, name)
-        if found is None:
-            return False
-        definition, one = found
-        if one.universal or definition.setup:
-            return True
-        key, grants = f"{kind}.{one.name}".lower(), self.grants(user)
-        if key in grants.reads or key in grants.edits:
-            return True
-        return not one.custom and self._withheld.get(user, {}).get(key) != "hidden"
+        return self._allowed(user, kind, name, edit=False)
 
     def editable(self, user: str, kind: str, name: str) -> bool:
         """Whether field-level security lets a user set a field; the field's own `updateable` is another matter."""
-        found = self._field(kind, name)
-        if found is None:
-            return False
-        definition, one = found
-        if one.universal or definition.setup:
-            return True
-        key = f"{kind}.{one.name}".lower()
-        if key in self.grants(user).edits:
-            return True
-        return not one.custom and key not in self._withheld.get(user, {})
+        return self._allowed(user, kind, name, edit=True)
 
-    def _field(self, kind: str, name: str) -> tuple[ObjectDef, FieldDef] | None:
+    def _allowed(self, user: str, kind: str, name: str, *, edit: bool) -> bool:
         definition = self.objects.get(kind)
         one = None if definition is None else definition.field(name)
-        return None if definition is None or one is None else (definition, one)
+        if definition is None or one is None:
+            return False
+        if one.universal or definition.setup:
+            return True
+        key, grants = f"{kind}.{one.name}".lower(), self.grants(user)
+        if key in grants.edits or (key in grants.reads and not edit):
+            return True
+        withheld = self._withheld.get(user, {}).get(key)
+        return not one.custom and (withheld is None or (withheld != "hidden" and not edit))
 
     # ---- changing ----------------------------------------------------------------------------------------------------
 
