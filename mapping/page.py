@@ -39,6 +39,7 @@ class Stream:
         self.fixed = {n: f.default for n, f in spec.fields.items() if not f.readers and f.default is not None}
         self.groups, self.chained = _arrange(spec.fields)
         self.id_groups, self.id_chained = _arrange(spec.external_ids)
+        self.name_groups, self.name_chained = _arrange({n: f for n, f in spec.fields.items() if n == "source_id"})
         self.finish = FINISH.get(spec.record)
         steps = [[key for key, _ in paths.parse(path)] for path in spec.paths()]
         self.read = frozenset(s[0] for s in steps)
@@ -129,7 +130,7 @@ class Page:
         if not stream.known.issuperset(row) or (base and not stream.base_known.issuperset(base)):
             stream.count_unknown(row, base or {}, self.mapped)
         for condition in stream.spec.skip:
-            if condition.holds(row):
+            if condition.holds(row) and self._has_name(row):
                 self.mapped.skipped[condition.path] += 1
                 return
         problems: Problems = {}
@@ -145,6 +146,12 @@ class Page:
                 self._warn(problems)
         else:
             self._reject(row, values.get("source_id"), self._missing(values, problems))
+
+    def _has_name(self, row: dict[str, Any]) -> bool:
+        """Whether a row has an id. One without is no record of the vendor's, whatever else it lacks or says."""
+        found: Values = {}
+        _fill(row, self.stream.name_groups, self.stream.name_chained, found, {})
+        return "source_id" in found
 
     def _read(self, row: dict[str, Any], problems: Problems) -> Values:
         """Convert every field of a row by itself."""

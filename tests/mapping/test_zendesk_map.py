@@ -112,3 +112,12 @@ def test_survey_responses_without_a_rating_are_no_answers() -> None:
     commented = zendesk_survey_response() | {"answers": []}
     mapped = ZENDESK.apply("zd", "survey_responses", [unrated, commented], NOW)
     assert (mapped.records, mapped.rejects, mapped.skipped.total()) == ([], [], 2)
+
+
+@pytest.mark.parametrize("row", [{"unreadable": "text"}, {}, {"id": None, "answers": []}, {"id": {}, "answers": []}])
+def test_a_row_without_an_id_is_no_unanswered_survey_but_unreadable(row: dict[str, Any]) -> None:
+    mapped = ZENDESK.apply("zd", "survey_responses", [row], NOW)
+    assert (mapped.records, mapped.skipped.total()) == ([], 0)
+    (reject,) = mapped.rejects
+    assert reject.source_id is None
+    assert "source_id" in reject.reason
