@@ -16,6 +16,9 @@ from sync.store import Store, StoreError
 GOOD_SHARE = 80
 """Percent of linked records under which identities deserve a look."""
 
+NO_ANSWER = {"credentials", "unreachable"}
+"""Findings after which asking the same vendor for more would only take time and bring the same again."""
+
 MARKS = {"ok": ("✓", "green"), "info": ("·", "dim"), "warning": ("!", "yellow"), "error": ("✗", "red")}
 
 
@@ -32,7 +35,8 @@ def check(config: Path, out: Output) -> int:
     findings: dict[str, list[Finding]] = {}
     for source, _ in wiring.sources:
         findings[source.name] = _ask(source)
-    findings[wiring.crm.name] += _fields(wiring)
+    if not any(item.code in NO_ANSWER for item in findings[wiring.crm.name]):
+        findings[wiring.crm.name] += _fields(wiring)
     findings["scorecard"] = [
         Finding("warning", "scorecard", text, "See docs/scoring.md.") for text in wiring.card.warnings()
     ] or [Finding("ok", "scorecard", f"{wiring.card.name}: every band has a playbook, every signal an intervention.")]
@@ -74,7 +78,8 @@ def _fields(wiring: Wiring) -> list[Finding]:
     except ConnectorError as error:
         return [Finding("error", "fields", f"Our fields could not be checked: {error.message}", error.advice)]
     needed = [diff for diff in diffs if not diff.spec.optional]
-    missing = [diff for diff in needed if diff.action in {"create", "add_options"}]
+    missing = [diff for diff in needed if diff.action == "add_options" or (diff.action == "create" and not diff.detail)]
+    shut = [diff for diff in needed if diff.action == "create" and diff.detail]
     conflicts = [diff for diff in needed if diff.action == "conflict"]
     findings = [
         Finding("error", "field_conflict", f"Field {diff.spec.name}: {diff.detail}", "Rename ours in writeback.fields.")
@@ -82,7 +87,13 @@ def _fields(wiring: Wiring) -> list[Finding]:
     ]
     if missing:
         names = ", ".join(diff.spec.name for diff in missing)
-        findings.append(Finding("warning", "missing_fields", f"Fields to create: {names}.", "Run: holdfast setup"))
+        findings.append(
+            Finding("warning", "missing_fields", f"Fields to create or extend: {names}.", "Run: holdfast setup")
+        )
+    if shut:
+        names = ", ".join(f"{diff.spec.name} ({diff.detail})" for diff in shut)
+        advice = "Run: holdfast setup, or grant read and edit on them in field-level security."
+        findings.append(Finding("warning", "missing_fields", f"Fields that we cannot fill: {names}.", advice))
     if not findings:
         findings.append(Finding("ok", "fields", f"All {len(needed)} fields of ours are there."))
     for diff in diffs:

@@ -193,7 +193,7 @@ def show_pulls(out: Output, report: RunReport) -> None:
             out.line(f"{source}: {parts or 'nothing new'}")
         for pull in pulls:
             _show_findings(out, pull)
-        _show_failures(out, source, [pull for pull in pulls if pull.ending == "failed"])
+        _show_failures(out, source, [pull for pull in pulls if pull.ending == "failed"], blocked=report.blocked)
     if report.recovered:
         settled = ", ".join(f"{number} {name}" for name, number in sorted(report.recovered.items()))
         out.line(f"Settled from an earlier run: {settled}.")
@@ -206,21 +206,22 @@ def _show_findings(out: Output, pull: PullReport) -> None:
     """What an admin should know of a stream that was read."""
     name = f"{pull.source} {pull.stream}"
     for note in pull.notes:
-        out.line(f"  {pull.stream}: {note}", style="dim")
+        out.line(f"  {pull.stream}: {note.removeprefix(f'{pull.source}: ')}", style="dim")
     if pull.counts.rejected:
         out.warn(f"{name}: {count(pull.counts.rejected, 'row')} quarantined; see holdfast status")
     for what, number in pull.warnings.most_common(WARNINGS):
         out.warn(f"{name}: {count(number, 'value')} not used: {what}")
 
 
-def _show_failures(out: Output, source: str, failed: Sequence[PullReport]) -> None:
+def _show_failures(out: Output, source: str, failed: Sequence[PullReport], *, blocked: str) -> None:
     """One line an error, however many streams met it."""
+    rest = "" if f"{source} could not be read" in blocked else "; the run goes on without it"
     for error in dict.fromkeys(pull.error for pull in failed):
         pulls = [pull for pull in failed if pull.error == error]
         streams = ", ".join(pull.stream for pull in pulls)
         complete = [pull.complete for pull in pulls if pull.complete]
         age = f"last complete {min(complete):%Y-%m-%d %H:%M} UTC" if len(complete) == len(pulls) else "never complete"
-        out.fail(f"{source} {streams}: {error.removeprefix(f'{source}: ')} ({age}; the run goes on without it)")
+        out.fail(f"{source} {streams}: {error.removeprefix(f'{source}: ')} ({age}{rest})")
 
 
 def show_applied(out: Output, report: RunReport) -> None:

@@ -140,6 +140,7 @@ def test_a_crm_that_is_down_means_nothing_is_planned(site: Site) -> None:
     assert said.code == 1
     assert said.data["plan"] is None
     assert "nothing was planned" in said.err
+    assert "goes on without it" not in said.err
 
 
 def test_status_explain_and_score(site: Site) -> None:

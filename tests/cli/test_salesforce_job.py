@@ -121,6 +121,24 @@ def test_a_task_that_somebody_did_shows_in_explain(org: Site) -> None:
     assert len(tasks(org)) == len(made)
 
 
+def test_check_tells_what_we_may_not_fill_from_what_is_not_there(org: Site) -> None:
+    do(org, "revoke", object="Contact", rights=["Edit"])
+    do(org, "drop_field", object="Account", field="Holdfast_Health__c")
+    said = org.run("check")
+    assert said.code == 3
+    assert "We may not edit Contact records." in said.out
+    assert "Fields to create or extend: Holdfast_Health__c." in said.out
+    assert "Fields that we cannot fill: Holdfast_Engagement__c (it is read-only for us; setup grants it), " in said.out
+
+
+def test_check_says_once_that_nobody_answers(org: Site) -> None:
+    do(org, "options", api_disabled="user")
+    said = org.run("check", "--json")
+    assert said.code == 3
+    (only,) = said.data[CRM]
+    assert only["advice"] == "Give the run-as user the permission 'API Enabled'."
+
+
 def test_explain_takes_the_id_as_reports_show_it_and_guesses_at_names(org: Site) -> None:
     row = org.run("score", "--json").data["rows"][0]
     whole = org.run("explain", row["crm_id"], "--json").data
