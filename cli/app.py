@@ -4,6 +4,7 @@ import functools
 import hashlib
 import json
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ from sync.store import Store
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_CONFIG = Path("config.toml")
+
+ONE_PRESS = 1.0
+"""Seconds in which signals count as one: `timeout` and some shells send theirs to the process and then to its group."""
 
 
 def common(function: F) -> F:
@@ -191,11 +195,17 @@ def stop_after(seconds: float, stop: Event) -> Iterator[None]:
 @contextmanager
 def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Call `stop` at SIGTERM or Ctrl-C, so that the work ends at the next batch boundary; a second one ends at once."""
+    first: list[float] = []
 
     def handler(number: int, frame: FrameType | None) -> None:
-        del frame
-        stop()
-        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
+        if not first:
+            first.append(time.monotonic())
+            stop()
+        elif time.monotonic() - first[0] >= ONE_PRESS:
+            signal.signal(number, signal.SIG_DFL)
+            if number == signal.SIGINT:
+                signal.default_int_handler(number, frame)
+            signal.raise_signal(number)
 
     before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

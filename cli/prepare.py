@@ -16,6 +16,8 @@ from sync.store import Store, StoreError
 GOOD_SHARE = 80
 """Percent of linked records under which identities deserve a look."""
 
+OTHER_NAME = "Change the field in the CRM, or give ours another name in writeback.fields."
+
 NO_ANSWER = {"credentials", "unreachable"}
 """Findings after which asking the same vendor for more would only take time and bring the same again."""
 
@@ -78,12 +80,11 @@ def _fields(wiring: Wiring) -> list[Finding]:
     except ConnectorError as error:
         return [Finding("error", "fields", f"Our fields could not be checked: {error.message}", error.advice)]
     needed = [diff for diff in diffs if not diff.spec.optional]
-    missing = [diff for diff in needed if diff.action == "add_options" or (diff.action == "create" and not diff.detail)]
-    shut = [diff for diff in needed if diff.action == "create" and diff.detail]
+    missing = [diff for diff in needed if diff.action in {"create", "add_options"} and not _shut(diff)]
+    shut = [diff for diff in needed if _shut(diff)]
     conflicts = [diff for diff in needed if diff.action == "conflict"]
     findings = [
-        Finding("error", "field_conflict", f"Field {diff.spec.name}: {diff.detail}", "Rename ours in writeback.fields.")
-        for diff in conflicts
+        Finding("error", "field_conflict", f"Field {diff.spec.name}: {diff.detail}", OTHER_NAME) for diff in conflicts
     ]
     if missing:
         names = ", ".join(diff.spec.name for diff in missing)
@@ -98,7 +99,9 @@ def _fields(wiring: Wiring) -> list[Finding]:
         findings.append(Finding("ok", "fields", f"All {len(needed)} fields of ours are there."))
     for diff in diffs:
         if diff.spec.optional and diff.action != "ok":
-            text = f"Field {diff.spec.name} would be of use but is not there{': ' if diff.detail else '.'}{diff.detail}"
+            text = (
+                f"Field {diff.spec.name} would be of use{f': {diff.detail}' if diff.detail else ' but is not there'}."
+            )
             findings.append(Finding("info", "optional_field", text, "holdfast setup creates it where it may."))
     return findings
 
@@ -175,14 +178,27 @@ def _files(out: Output, wiring: Wiring, folder: Path) -> int:
     return OK
 
 
+def _shut(diff: FieldDiff) -> str:
+    """A field that is there but not for us needs only a right."""
+    return "grant" if diff.action == "create" and diff.detail else ""
+
+
+def _detail(diff: FieldDiff, *, dry_run: bool) -> str:
+    """What is left to say: of a field that has just been granted, nothing."""
+    return "" if _shut(diff) and not dry_run else diff.detail
+
+
 def _show(out: Output, diffs: list[FieldDiff], *, dry_run: bool) -> None:
     did = {
         "create": "would be created" if dry_run else "created",
+        "grant": "would be granted" if dry_run else "granted",
         "ok": "is there",
         "add_options": "would get options" if dry_run else "got options",
         "conflict": "differs",
     }
-    rows = [(diff.spec.name, diff.spec.object, diff.spec.type, did[diff.action], diff.detail) for diff in diffs]
+    rows = [
+        (d.spec.name, d.spec.object, d.spec.type, did[_shut(d) or d.action], _detail(d, dry_run=dry_run)) for d in diffs
+    ]
     out.table(("field", "on", "type", "", ""), rows)
     changed = sum(diff.action in {"create", "add_options"} for diff in diffs)
     verb = "to create or extend" if dry_run else "created or extended"

@@ -74,7 +74,8 @@ class MissingFieldsError(Exception):
     def __init__(self, diffs: Sequence[FieldDiff]) -> None:
         self.diffs = diffs
         names = ", ".join(diff.spec.name for diff in diffs[:5]) + (", …" if len(diffs) > 5 else "")
-        super().__init__(f"{len(diffs)} fields are missing or differ in the CRM ({names}): run `holdfast setup`.")
+        them = "1 field is" if len(diffs) == 1 else f"{len(diffs)} fields are"
+        super().__init__(f"{them} missing, hidden or different in the CRM ({names}): run `holdfast setup`.")
 
 
 @dataclass(slots=True)

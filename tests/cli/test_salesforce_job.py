@@ -121,6 +121,11 @@ def test_a_task_that_somebody_did_shows_in_explain(org: Site) -> None:
     assert len(tasks(org)) == len(made)
 
 
+def line_of(said: Said, field: str) -> str:
+    """The line that begins with a field's name."""
+    return next(line for line in said.out.splitlines() if line.startswith(f"{field} ")).rstrip()
+
+
 def test_check_tells_what_we_may_not_fill_from_what_is_not_there(org: Site) -> None:
     do(org, "revoke", object="Contact", rights=["Edit"])
     do(org, "drop_field", object="Account", field="Holdfast_Health__c")
@@ -129,6 +134,14 @@ def test_check_tells_what_we_may_not_fill_from_what_is_not_there(org: Site) -> N
     assert "We may not edit Contact records." in said.out
     assert "Fields to create or extend: Holdfast_Health__c." in said.out
     assert "Fields that we cannot fill: Holdfast_Engagement__c (it is read-only for us; setup grants it), " in said.out
+    assert "missing, hidden or different in the CRM (Holdfast_Health__c, " in org.run("sync").err
+    do(org, "grant", object="Contact", rights=["Edit"])
+    do(org, "hide_field", object="Account", field="Holdfast_Health_Band__c")
+    hidden = "it is there and hidden from us; setup grants it"
+    assert line_of(org.run("setup", "--dry-run"), "Holdfast_Health_Band__c").endswith(f"would be granted  {hidden}")
+    setup = org.run("setup")
+    assert line_of(setup, "Holdfast_Health_Band__c").endswith("granted")
+    assert line_of(setup, "Holdfast_Health__c").endswith("created")
 
 
 def test_check_says_once_that_nobody_answers(org: Site) -> None:
