@@ -171,10 +171,15 @@ class Ledger:
         return dict(self._rows("SELECT state, count(*) FROM op GROUP BY state", ()))
 
     def problems(self, limit: int = 20) -> list[tuple[str, str, str, str]]:
-        """(object, record, state, error) of the newest operations that did not end well."""
+        """(object, record or a task's subject, state, error) of the newest operations that did not end well.
+
+        What a later operation on the same record put right is no problem any more.
+        """
         return self._rows(
-            """SELECT object, coalesce(record_id, ''), state, error FROM op
-               WHERE state IN ('rejected', 'gone', 'in_doubt', 'retry') ORDER BY op_id DESC LIMIT ?""",
+            """SELECT object, coalesce(record_id, json_extract(fields, '$.subject'), ''), state, error FROM op
+               WHERE state IN ('rejected', 'gone', 'in_doubt', 'retry')
+                 AND op_id IN (SELECT max(op_id) FROM op GROUP BY object, coalesce(record_id, key))
+               ORDER BY op_id DESC LIMIT ?""",
             (limit,),
         )
 

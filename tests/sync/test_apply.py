@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Value, WriteSpec
+from connectors.base import Outcome, Value, WriteSpec
 from connectors.errors import QuotaError
 from sync.apply import Applied, Applier
 from sync.budget import Budget
@@ -214,6 +214,21 @@ def test_runs_and_problems_are_remembered(desk: Desk) -> None:
     (run,) = desk.ledger.runs()
     assert (run.mode, run.status, run.counts) == ("apply", "partial", {"planned_fields": 1})
     assert desk.ledger.problems() == [("account", "1", "rejected", "not a valid value")]
+
+
+def test_a_problem_is_told_once_and_only_until_it_is_solved(desk: Desk) -> None:
+    desk.crm.refuse = {"1"}
+    desk.apply(plan(update("1")))
+    desk.apply(plan(update("1")))
+    assert len(desk.ledger.problems()) == 1
+    desk.crm.refuse = set()
+    desk.apply(plan(update("1")))
+    assert desk.ledger.counts() == {"rejected": 2, "confirmed": 1}
+    assert desk.ledger.problems() == []
+    lost = task("t1").as_change()
+    desk.ledger.sending(1, [lost], NOW)
+    desk.ledger.settle([lost], [Outcome("t1", "gone", message="entity is deleted")], NOW)
+    assert desk.ledger.problems() == [("task", task("t1").subject, "gone", "entity is deleted")]
 
 
 def test_contacts_follow_accounts(desk: Desk) -> None:
