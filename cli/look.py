@@ -1,7 +1,7 @@
 """`status`, `explain` and `score`: reading what the agent knows. None of them writes to the CRM."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -52,18 +52,21 @@ def status(config: Path, out: Output) -> int:
 
     Example: holdfast status
     """
+    from cli.config import load
+
     store, clock = open_for_reading(config)
+    settings = load(config)
     try:
-        _status(store, clock, out)
+        _status(store, clock, out, {vendor.name for vendor in (settings.crm, *settings.sources)})
     finally:
         store.close()
     return OK
 
 
-def _status(store: Store, clock: Clock, out: Output) -> None:
+def _status(store: Store, clock: Clock, out: Output, sources: Collection[str]) -> None:
     now, ledger = clock.now(), Ledger(store)
     runs, streams = ledger.runs(), store.status()
-    people = overview.waiting(store)
+    people = [item for item in overview.waiting(store) if item.source in sources]
     out.heading("Runs")
     out.table(
         ("run", "mode", "started", "status", ""),
@@ -73,7 +76,10 @@ def _status(store: Store, clock: Clock, out: Output) -> None:
     rows = []
     for s in streams:
         state = (s.off and "off") or (s.error and "failed") or "ok"
-        rows.append((f"{s.source} {s.stream}", ago(s.complete, now), f"{s.total:,}", state, s.off or s.error))
+        why = s.off or s.error
+        if s.source not in sources:
+            state, why = "unused", "not in the config any more"
+        rows.append((f"{s.source} {s.stream}", ago(s.complete, now), f"{s.total:,}", state, why))
     out.table(("stream", "complete", "records", "", ""), rows)
     bands = overview.band_counts(store)
     if bands:

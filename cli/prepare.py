@@ -117,9 +117,15 @@ def _state(wiring: Wiring) -> list[Finding]:
         return [Finding("error", "state", str(error))]
     try:
         findings = [Finding("ok", "state", f"{store.file} opens.")]
-        findings += [_match(rate) for rate in match_rates(store, crm=wiring.crm.name)]
+        names = {source.name for source, _ in wiring.sources}
+        findings += [_match(rate) for rate in match_rates(store, crm=wiring.crm.name) if rate.source in names]
         for source, kind, rule, number in match_rules(store):
-            findings.append(Finding("info", "identity_rule", f"{source}: {count(number, f'{kind} link')} by {rule}."))
+            if source in names:
+                text = f"{source}: {count(number, f'{kind} link')} by {rule}."
+                findings.append(Finding("info", "identity_rule", text))
+        for name in sorted({stream.source for stream in store.status()} - names):
+            text = f"{name}: not in the config any more; what was read of it is kept and not used."
+            findings.append(Finding("info", "unused_source", text))
         return findings
     finally:
         store.close()

@@ -1,5 +1,7 @@
 """The same company with one CRM and with the other: the same scores, and the same job from the command line."""
 
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,13 @@ import pytest
 from cli.app import open_agent
 from cli.look import scored_rows
 from cli.trial import CRMS, vendors, write_trial_config
-from sandbox.core import Sandbox
+from sandbox.core import Sandbox, SandboxClock
+from sandbox.model import World
 from sandbox.serve import serve
 from sandbox.world import SeededWorld, make_world
 from scoring.inputs import ScoreRow
 from sync.run_report import RunReport
-from tests.cli.conftest import NOW
+from tests.cli.conftest import NOW, Pulled, Said, serving
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,28 @@ def look(company: SeededWorld, crm: str, folder: Path, **options: Any) -> Seen:
 @pytest.fixture(scope="module")
 def seen(company: SeededWorld, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
     return {crm: look(company, crm, tmp_path_factory.mktemp(crm)) for crm in CRMS}
+
+
+def test_the_same_state_with_the_other_crm_starts_afresh_and_says_so(
+    tmp_path: Path, world: World, card_text: str, pulled: Pulled, run: Callable[..., Said]
+) -> None:
+    shutil.copytree(pulled.state, tmp_path / "state")
+    with serving(tmp_path, Sandbox(world, SandboxClock(pulled.at), vendors("salesforce")), card_text, run) as site:
+        assert site.run("setup").code == 0
+        first = site.run("sync", "--json")
+        assert first.code == 0, first.err
+        assert all(
+            change.get("record_id", change.get("account_id"))[:3] in {"001", "003"} for change in first.data["changes"]
+        )
+        assert "Nothing to change." in site.run("sync").out
+        checked = site.run("check")
+        assert "hubspot: not in the config any more; what was read of it is kept and not used." in checked.out
+        assert "! hubspot" not in checked.out
+        status = site.run("status")
+        lines = [line for line in status.out.splitlines() if line.startswith("hubspot ")]
+        assert len(lines) > 4
+        assert all(line.endswith("unused  not in the config any more") for line in lines)
+        assert all(row["crm_id"].startswith("001") for row in site.run("score", "--json").data["rows"])
 
 
 def told(rows: list[ScoreRow]) -> list[dict[str, Any]]:
