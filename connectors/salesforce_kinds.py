@@ -130,6 +130,7 @@ class Place(BaseModel):
         listed: When everything was last listed.
         count: Living records that list gave.
         without: Extras that Salesforce did not know then.
+        asked: What was asked for: a mark that differs whenever the fields, or the object, are others.
         started: Salesforce's clock when what is under way began: the first list, a bulk job, or a walk over changes.
         seen: Living records it has given so far.
         low: The walk began here ...
@@ -145,6 +146,7 @@ class Place(BaseModel):
     listed: AwareDatetime | None = None
     count: int | None = None
     without: tuple[str, ...] = ()
+    asked: str = ""
     started: AwareDatetime | None = None
     seen: int = 0
     low: AwareDatetime | None = None
@@ -173,7 +175,11 @@ class Place(BaseModel):
 
     def settled(self) -> "Place":
         """The same place with nothing under way."""
-        return Place(high=self.high, listed=self.listed, count=self.count, without=self.without)
+        return Place(high=self.high, listed=self.listed, count=self.count, without=self.without, asked=self.asked)
+
+    def asking(self, mark: str) -> "Place":
+        """The same place if this is still what is asked for; else everything is to be listed, as after a day."""
+        return self if self.asked == mark else Place(high=self.high, count=self.count, asked=mark)
 
     def reached(self, high: datetime) -> "Place":
         """Where a stream is once a walk over its changes has come to its end."""

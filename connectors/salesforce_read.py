@@ -11,6 +11,7 @@
 - A list of more than `bulk_above` records comes by a bulk job, whose id the cursor holds.
 """
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -81,7 +82,7 @@ class Reader:
 
     def pull(self, kind: Kind, cursor: str | None) -> Iterator[Batch]:
         """Records of a kind: everything on the first pull and once a day, else what changed."""
-        place = Place.parse(cursor)
+        place = Place.parse(cursor).asking(self._mark(kind))
         if place.high is None or place.job is not None or self._due(place.listed):
             yield from self._everything(kind, place)
         elif kind.hourly:
@@ -336,7 +337,12 @@ class Reader:
     def _noted(self, kind: Kind, place: Place) -> Place:
         """The place, with the extras that are left out; our own fields are tried again by every new process."""
         without = self._without.get(kind.name, set()) - self._own.get(kind.object, frozenset()) - {TASK_KEY}
-        return place.model_copy(update={"without": tuple(sorted(without))})
+        return place.model_copy(update={"without": tuple(sorted(without)), "asked": self._mark(kind)})
+
+    def _mark(self, kind: Kind) -> str:
+        """Short for what is asked for. Rows that were read before a field map changed lack what it wants now."""
+        asked = f"{kind.object} {' '.join(self._asked[kind.name])} {kind.where} {self._currency}"
+        return hashlib.sha256(asked.encode()).hexdigest()[:12]
 
     def _now(self) -> datetime:
         return self.api.server_now()

@@ -111,7 +111,7 @@ class Walk:
             count += len(rows)
             done, total = body.get("done") is True, body.get("totalSize")
             total = total if isinstance(total, int) else None
-            if done and total is not None and count < total * ENOUGH:
+            if done and total is not None and self._is_short(count, total, rows):
                 self._key = begun  # which rows did not come, nobody knows
                 raise _ShortError(count, total)
             if rows and rows == before:
@@ -119,6 +119,10 @@ class Walk:
             before = rows
             self._pass(rows, settled)
             yield Page(rows, self._key, total, last=done and self._until is None)
+
+    def _is_short(self, count: int, total: int, rows: Sequence[Row]) -> bool:
+        """Whether a list lacks too much. Of a few rows that were purged meanwhile none need come; of a page, some."""
+        return count < total * ENOUGH or (count < total and (self._held or not rows))
 
     def _rows(self, body: Any, fields: Sequence[str]) -> list[Row]:
         """The rows of a page. What is no record becomes one without an id, to be set aside like any such row."""

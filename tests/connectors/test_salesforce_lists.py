@@ -85,13 +85,13 @@ def surveyed(org: Any, **settings: Any) -> Salesforce:
 
 
 def test_once_a_day_what_moved_no_stamp_or_left_no_trace_is_found(org: Any) -> None:
-    cursor = last(pull(org.crm, "accounts"))
+    crm = org.connect(wanted={"accounts": ["Name", "Plan__c"]})
+    cursor = last(pull(crm, "accounts"))
     everyone = ids(org, "Account")
     org.pass_time(hours=1)
     org.do("purge", id=everyone[0])
     table = org.vendor.org.tables["Account"]
     table.write(table.place(everyone[1]), {"Plan__c": "Formula"}, org.vendor.org.now, by=everyone[0], stamp=False)
-    crm = org.connect(wanted={"accounts": ["Name", "Plan__c"]})
     hourly = pull(crm, "accounts", cursor)
     assert (rows(hourly), deleted(hourly), hourly[-1].full) == ({}, set(), False)
     org.do("delete", id=everyone[2])
@@ -231,33 +231,6 @@ def test_a_pull_that_died_with_its_job_made_goes_on_with_it(open_org: Any, small
     assert rows(seen).keys() & rows(rest).keys() == {everyone[0]}
     assert rows(rest)[everyone[0]]["Title"] == "Meanwhile", "as true now as if the job had not been left behind"
     assert not any(batch.full for batch in rest), "this pull alone has not seen everything"
-
-
-def test_a_list_by_the_job_of_a_pull_that_died_ends_with_what_changed_since(open_org: Any, small_world: Any) -> None:
-    org = open_org(small_world, page_rows=2)
-    crm = org.connect(bulk_above=50)
-    cursor = last(pull(crm, "contacts"))
-    everyone = ids(org, "Contact")
-    org.do("purge", id=everyone[9])
-    org.pass_time(hours=24)
-    pages = crm.pull(BY_NAME["contacts"], cursor)
-    cursor = next(pages).cursor
-    next(pages)
-    pages.close()
-    org.pass_time(hours=5)
-    org.do("mass_edit", object="Contact", ids=everyone[:3], values={"Title": "Since"})
-    org.do("delete", id=everyone[3])
-    org.pass_time(hours=1)
-    org.forget()
-    rest = pull(org.connect(bulk_above=50), "contacts", cursor)
-    assert "POST jobs/query" not in asked(org)
-    assert {rows(rest)[one]["Title"] for one in everyone[:3]} == {"Since"}
-    assert deleted(rest) == {everyone[3]}
-    assert [batch.full for batch in rest] == [False] * (len(rest) - 1) + [True]
-    assert all(batch.cursor is None for batch in rest[:-1]), "given whole or made again"
-    assert everyone[9] not in rows(rest)
-    org.pass_time(hours=1)
-    assert rows(pull(crm, "contacts", last(rest))) == {}
 
 
 def test_a_daily_list_by_a_job_that_broke_is_read_again_from_its_start_and_counts_as_whole(
