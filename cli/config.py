@@ -8,7 +8,7 @@ import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.functional_validators import BeforeValidator
@@ -273,9 +273,9 @@ def _validate(model: type[M], data: Any, path: Path, where: str) -> M:
 
 def _explain(model: type[BaseModel], problem: Mapping[str, Any], path: Path, where: str) -> str:
     key = ".".join([where, *(str(part) for part in problem["loc"])]).strip(".")
-    known = list(model.model_fields)
     if problem["type"] == "extra_forbidden":
         name = str(problem["loc"][-1])
+        known = list(_table(model, problem["loc"][:-1]).model_fields)
         return f"{path}: {key}: unknown key.{_nearest(name, known)} Allowed: {', '.join(known)}."
     if problem["type"] == "missing":
         return f"{path}: {key}: is missing.{_meaning(model, problem['loc'])}"
@@ -284,6 +284,15 @@ def _explain(model: type[BaseModel], problem: Mapping[str, Any], path: Path, whe
     value = problem["input"]
     shown = "" if isinstance(value, SecretStr | dict) else f" = {str(value)[:80]!r}"
     return f"{path}: {key}{shown}: {problem['msg'].removeprefix('Value error, ')}.{_meaning(model, problem['loc'])}"
+
+
+def _table(model: type[BaseModel], loc: Sequence[Any]) -> type[BaseModel]:
+    """The model of the table at a place: that of a list's items for a number, of a field for its name."""
+    for part in loc:
+        info = model.model_fields.get(str(part))
+        kinds = [] if info is None else [info.annotation, *get_args(info.annotation)]
+        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
+    return model
 
 
 def _meaning(model: type[BaseModel], loc: Sequence[Any]) -> str:

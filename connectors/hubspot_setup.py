@@ -226,7 +226,7 @@ class Checkup:
         """How much of the day's budget is left."""
         if quota.limit is None or quota.remaining is None:
             return
-        message = f"{quota.remaining} of {quota.limit} calls are left today."
+        message = f"{quota.remaining:,} of {quota.limit:,} calls are left today."
         if quota.remaining < quota.limit * LOW_QUOTA:
             yield Finding("warning", "quota", message, "All apps of the account share them.")
         else:

@@ -7,6 +7,7 @@ and retires in Summer '27. The library builds addresses of the form https://DOMA
 sends goes through `Http` to the configured address instead, so that nothing leaves that origin.
 """
 
+import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -203,7 +204,7 @@ class Login:
         except ConnectorError:
             raise
         except SalesforceAuthenticationFailed as error:
-            raise self._refused(str(error.code), str(error.message)) from None
+            raise self._refused(str(error.code), error.auth_message) from None
         except Exception as error:  # noqa: BLE001 - what the library raises over a strange body or key has no family
             raise self._odd(error) from None
         if not isinstance(token, str) or not token:
@@ -259,7 +260,8 @@ class Login:
         if code.startswith("5"):
             return TransientError(f"the log-in answered {code}.", vendor=self.http.vendor, status=500)
         code = code.rpartition(":")[2]
-        text = REDACTOR.text(" ".join(told.split())[:300].rstrip("."))
+        # The library cuts the text out of XML as it stands there; a secret in it would look different.
+        text = REDACTOR.text(" ".join(html.unescape(told).split()))[:300].rstrip(".")
         advice = SOAP_ADVICE.get(code, "Check username, password and security_token.")
         return CredentialsError(f"log-in refused: {text}.", vendor=self.http.vendor, code=code, advice=advice)
 

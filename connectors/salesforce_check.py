@@ -89,6 +89,8 @@ class Checkup:
                 message = f"We may not read {kind.object}, or the org does not have it ({stream})."
                 wrong = " If it is called otherwise, correct surveys in the config." if kind.answers else ""
                 yield Finding(severe, "missing_permission", message, f"{GRANT}{wrong}")
+        if not self.own:
+            return  # a source beside another CRM: nothing is written
         needs = [("Account", "updateable", "edit"), ("Task", "createable", "create"), ("Task", "updateable", "edit")]
         if any(spec.object == "contact" for spec in self.own):
             needs.insert(1, ("Contact", "updateable", "edit"))
@@ -164,9 +166,7 @@ class Checkup:
             return
         usage = self.api.usage
         share = usage.share or 0.0
-        message = (
-            f"{quota.remaining} of {quota.limit} calls in 24 hours are left; all integrations of the org share them."
-        )
+        message = f"{quota.remaining:,} of {quota.limit:,} calls in 24 hours are left; all integrations share them."
         message += "".join(f" {app} has used {used} of its own {limit}." for app, (used, limit) in usage.apps.items())
         if share >= usage.stop_at:
             advice = f"Runs stop at {usage.stop_at:.0%} (stop_at), which is reached."

@@ -103,6 +103,10 @@ def test_a_missing_config_says_what_to_do(site: Site) -> None:
             "writeback.fields: 'account.health_score' and 'account.health' are both called 'Holdfast_Health_Score'",
         ),
         ('[identity]\nown_domain = ["a.example"]\n', "Did you mean 'own_domains'"),
+        (
+            '[identity]\npins = [{ source = "zendesk", kind = "account", source_id = "1", crm = "2" }]\n',
+            "identity.pins.0.crm: unknown key. Did you mean 'crm_id'?",
+        ),
         ("[run]\nevery = 1\n", "run.every"),
         ("[state]\ndir = 5\n", "state.dir"),
     ],

@@ -84,6 +84,12 @@ def test_missing_rights_are_named_one_by_one(org: Any) -> None:
     assert all("Case" not in told for _, told in missing(check(org, cases=False)))
 
 
+def test_a_source_beside_another_crm_needs_no_right_to_write(org: Any) -> None:
+    for name in ("Account", "Contact", "Task"):
+        org.do("revoke", object=name, rights=["Create", "Edit", "Delete", "ModifyAllRecords"])
+    assert missing(check(org, own_fields=[])) == []
+
+
 def test_fields_that_the_field_map_wants_and_we_do_not_see(org: Any) -> None:
     org.do("hide_field", object="Account", field="Website")
     wanted = {

@@ -174,6 +174,7 @@ def test_a_soap_fault_is_a_refusal_and_is_not_tried_again(
         api.json("GET", "limits", purpose="check")
     assert caught.value.code == code
     assert "p&ss-word" not in str(caught.value)
+    assert "log-in refused: Invalid; me@acme ***." in str(caught.value)
     assert api.calls == {"login": 1}
 
 
