@@ -85,10 +85,11 @@ class Checkup:
         for stream, kind in self.kinds.items():
             about = self._described(kind.object)
             if about is None or not about.get("queryable", True):
-                severe: Severity = "warning" if stream in self.optional else "error"
+                severe: Severity = "error"
+                if stream in self.optional:
+                    severe = "info" if kind.absent else "warning"
                 message = f"We may not read {kind.object}, or the org does not have it ({stream})."
-                wrong = " If it is called otherwise, correct surveys in the config." if kind.answers else ""
-                yield Finding(severe, "missing_permission", message, f"{GRANT}{wrong}")
+                yield Finding(severe, "missing_permission", message, kind.absent or GRANT)
         if not self.own:
             return  # a source beside another CRM: nothing is written
         needs = [("Account", "updateable", "edit"), ("Task", "createable", "create"), ("Task", "updateable", "edit")]

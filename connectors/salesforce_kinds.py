@@ -38,7 +38,7 @@ class Kind:
         deletes: Deleted rows can be told from living ones.
         merges: A deleted row may name the record that it was merged into.
         hourly: Changes are asked for on every pull; else everything once a day.
-        answers: It is the object that the config names for survey answers.
+        absent: What to do when the object is not there, where that is more than granting a right.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Kind:
     deletes: bool = True
     merges: bool = False
     hourly: bool = True
-    answers: bool = False
+    absent: str = ""
 
     def asked(self, wanted: Iterable[str], own: Iterable[str] = ()) -> tuple[str, ...]:
         """The fields to ask for: those wanted, or the usual ones, then ours, and those that the connector itself reads.
@@ -78,7 +78,12 @@ KINDS: Mapping[str, Kind] = {
             merges=True,
         ),
         Kind("contacts", "Contact", ("Email", "AccountId", "OwnerId", "Title", "CreatedDate"), merges=True),
-        Kind("account_contacts", "AccountContactRelation", ("AccountId", "ContactId", "IsDirect", "IsActive")),
+        Kind(
+            "account_contacts",
+            "AccountContactRelation",
+            ("AccountId", "ContactId", "IsDirect", "IsActive"),
+            absent="It is there only where Contacts to Multiple Accounts is on; without it a person has one account.",
+        ),
         Kind(
             "opportunities",
             "Opportunity",
@@ -119,7 +124,7 @@ def survey_kind(obj: str) -> Kind:
     Args:
         obj: Its API name, such as "NPS_Response__c".
     """
-    return Kind("survey_responses", obj, ("CreatedDate",), answers=True)
+    return Kind("survey_responses", obj, ("CreatedDate",), absent="Grant Read on it, or correct surveys in the config.")
 
 
 class Place(BaseModel):

@@ -264,7 +264,7 @@ class Reader:
         def cope(error: MissingPermissionError) -> None:
             if refused_with(error, "INVALID_TYPE"):
                 message = f"{kind.object} is not in this org, or the run-as user has no right to it."
-                advice = f"Grant Read on it{', or correct surveys in the config' if kind.answers else ''}."
+                advice = kind.absent or "Grant Read on it."
                 raise MissingPermissionError(message, vendor=self.api.name, code="INVALID_TYPE", advice=advice)
             if not refused_with(error, "INVALID_FIELD"):
                 raise error

@@ -84,6 +84,12 @@ def test_missing_rights_are_named_one_by_one(org: Any) -> None:
     assert all("Case" not in told for _, told in missing(check(org, cases=False)))
 
 
+def test_relations_that_the_org_does_not_use_are_no_warning(open_org: Any, small_world: Any) -> None:
+    (only,) = check(open_org(small_world, contacts_to_multiple_accounts=False))["missing_permission"]
+    assert only.severity == "info"
+    assert only.advice.startswith("It is there only where Contacts to Multiple Accounts is on")
+
+
 def test_a_source_beside_another_crm_needs_no_right_to_write(org: Any) -> None:
     for name in ("Account", "Contact", "Task"):
         org.do("revoke", object=name, rights=["Create", "Edit", "Delete", "ModifyAllRecords"])
