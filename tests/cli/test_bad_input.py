@@ -9,6 +9,7 @@ import pytest
 
 from cli.trial import write_trial_config
 from sandbox.faults import Fault
+from sync.pull import THREADS
 from tests.cli.conftest import Said, Site
 
 
@@ -38,15 +39,6 @@ def other_host() -> Iterator[tuple[str, list[bytes]]]:
         thread.join()
 
 
-SALESFORCE = """\
-[crm]
-type = "salesforce"
-domain = "acme.my"
-consumer_key = "k"
-consumer_secret = { file = "hubspot.token" }
-"""
-
-
 # -- the config ------------------------------------------------------------------------------------------------------
 
 
@@ -62,13 +54,6 @@ consumer_secret = { file = "hubspot.token" }
             '[crm]\ntype = "hubspot"\ntoken = { file = "hubspot.token" }\nbase_url = "http://example.com"\n',
             "crm: base_url must be https",
         ),
-        (SALESFORCE + 'currency = "eur"\n', "crm.currency = 'eur': does not have the right form. (ISO code"),
-        (
-            SALESFORCE + "api_version = 64.0\n",
-            "crm.api_version = '64.0': Input should be a valid string. (API version, a",
-        ),
-        (SALESFORCE + 'session_id = { file = "hubspot.token" }\n', "session_id are not one way to log in"),
-        (SALESFORCE + "[sources.salesforce]\n" + SALESFORCE.partition("\n")[2].partition("\n")[2], "remove this table"),
     ],
 )
 def test_a_config_that_cannot_be_used(run: Callable[..., Said], tmp_path: Path, text: str, said: str) -> None:
@@ -229,7 +214,8 @@ def test_a_redirect_to_another_host_is_not_followed(
     assert said.code == 2, said.text
     assert {item["source"] for item in said.data["failed"]} == {vendor}
     assert "Redirects are not followed" in said.err
-    assert len([line for line in said.err.splitlines() if line.startswith("error: ") and "302" in line]) <= 3
+    said_so = [line for line in said.err.splitlines() if line.startswith("error: ") and "302" in line]
+    assert len(said_so) <= THREADS + 1, "streams that were under way, and what follows"
     assert arrived == []
 
 

@@ -122,3 +122,29 @@ def test_durations(text: str, seconds: int) -> None:
 def test_wrong_durations(text: str) -> None:
     with pytest.raises(ValueError, match="not a duration"):
         parse_duration(text)
+
+
+SALESFORCE = """\
+type = "salesforce"
+domain = "acme.my"
+consumer_key = "k"
+consumer_secret = { env = "HUBSPOT_TOKEN" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('currency = "eur"\n', "crm.currency = 'eur': does not have the right form. (ISO code"),
+        ("api_version = 64.0\n", "crm.api_version = '64.0': Input should be a valid string. (API version, a text"),
+        ('session_id = { env = "HUBSPOT_TOKEN" }\n', "session_id are not one way to log in"),
+        (f"[sources.salesforce]\n{SALESFORCE}", "sources.salesforce: the CRM is already read as a source; remove"),
+    ],
+)
+def test_salesforce_settings_that_cannot_be(tmp_path: Path, text: str, said: str) -> None:
+    config = write(tmp_path, f"[crm]\n{SALESFORCE}{text}")
+    with pytest.raises(InvalidConfigError) as caught:
+        load(config, ENV)
+    assert said in str(caught.value)
+    assert str(caught.value).startswith(f"{config}: ")
+    assert "canary" not in str(caught.value)

@@ -125,6 +125,18 @@ def test_an_object_without_survey_answers_is_an_error_when_it_was_asked_for(org:
     assert missing(check(org, surveys="NPS_Response__c", wanted={"survey_responses": ["Score__c"]})) == []
 
 
+@pytest.mark.parametrize("bulk_above", [2000, 0])
+def test_an_object_that_is_not_there_is_named_with_the_setting_that_names_it(org: Any, bulk_above: int) -> None:
+    crm = org.connect(surveys="Nothing__c", bulk_above=bulk_above)
+    stream = next(one for one in crm.streams if one.name == "survey_responses")
+    with pytest.raises(MissingPermissionError) as caught:
+        list(crm.pull(stream, None))
+    assert str(caught.value) == (
+        "salesforce: Nothing__c is not in this org, or the run-as user has no right to it."
+        " Grant Read on it, or correct surveys in the config."
+    )
+
+
 def test_sharing_that_may_hide_rows_is_told(org: Any) -> None:
     org.do("view_all", object="Account", on=False)
     org.do("view_all", object="Case", on=False)

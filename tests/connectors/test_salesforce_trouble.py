@@ -67,17 +67,6 @@ def test_every_hidden_field_that_the_map_needs_is_named_at_once(org: Any, bulk_a
         pull(crm, "accounts")
 
 
-@pytest.mark.parametrize("bulk_above", [2000, 0])
-def test_an_object_that_is_not_there_is_named_with_the_setting_that_names_it(org: Any, bulk_above: int) -> None:
-    crm = org.connect(surveys="Nothing__c", bulk_above=bulk_above)
-    with pytest.raises(MissingPermissionError) as caught:
-        pull(crm, "survey_responses")
-    assert str(caught.value) == (
-        "salesforce: Nothing__c is not in this org, or the run-as user has no right to it."
-        " Grant Read on it, or correct surveys in the config."
-    )
-
-
 def test_a_field_hidden_overnight_stops_the_stream_instead_of_reading_as_empty(org: Any) -> None:
     cursor = last(pull(org.crm, "contacts"))
     org.do("hide_field", object="Contact", field="Title")
