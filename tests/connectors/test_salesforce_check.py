@@ -8,7 +8,7 @@ import pytest
 import responses
 
 from connectors.base import FieldSpec, Finding
-from connectors.errors import CredentialsError, ShapeError
+from connectors.errors import CredentialsError, MissingPermissionError, ShapeError
 from connectors.salesforce import Settings, connect
 from connectors.salesforce_api import API_VERSION
 from sandbox.core import SALESFORCE_KEY, SALESFORCE_SECRET
