@@ -55,8 +55,9 @@ class Life:
 
     Attributes:
         org: The simulated org.
-        merged: Loser -> winner, as people merged them.
-        revived: The world has changed in ways that may show up until this much later.
+        merged: Loser -> winner, as the org shows them.
+        late: Seconds by which what is done becomes visible after its own stamp.
+        settings: What the agent's config says.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -123,8 +124,10 @@ class Life:
         if record_id is not None:
             self.do("edit", id=record_id, values={"AccountId": home, ACCOUNT_KEY: home[:15] if home else None})
 
-    def create(self, obj: str, account: int, person: int) -> str | None:
+    def create(self, obj: str, account: int, person: int) -> None:
         home, who = self.pick("Account", account), self.pick("Contact", person)
+        if obj == "Task" and home is None:
+            return  # whose a contact's task is changes with the contact, and no stamp tells
         given: Mapping[str, Row] = {
             "Account": {"Name": "Made"},
             "Contact": {"LastName": "Made", "AccountId": home, ACCOUNT_KEY: home[:15] if home else None},
@@ -140,8 +143,7 @@ class Life:
                 "Contact__c": who,
             },
         }
-        made: str | None = self.do("create", object=obj, values=given[obj])
-        return made
+        self.do("create", object=obj, values=given[obj])
 
     def delete(self, obj: str, number: int) -> None:
         record_id = self.pick(obj, number)
