@@ -15,6 +15,7 @@ from connectors.errors import (
     ShapeError,
     TransientError,
 )
+from connectors.salesforce import STREAMS, Settings, connect
 from connectors.salesforce_api import Api
 from connectors.salesforce_auth import Keys
 from connectors.salesforce_bulk import BLOCK, LAST, PATIENCE, Bulk, Columns, UnsuitableError, csv_rows
@@ -150,6 +151,41 @@ def test_a_page_of_any_length_takes_the_memory_of_a_few_blocks(bulk: Bulk, monke
     tracemalloc.stop()
     assert count == 8_000
     assert peak < 1e6, "8,000 rows at once take 4.5 MB"
+
+
+def test_a_list_of_many_pages_is_never_held_whole(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.salesforce_bulk.BLOCK", 200)
+    crm = connect("salesforce", Settings(domain="acme.my", session_id="00D!x"), clock=clock, wanted={"contacts": ["A"]})
+    names = ("Id", "SystemModstamp", "IsDeleted", "MasterRecordId", "A")
+    pages, most = 10, 1_000
+
+    class Page:
+        def __init__(self, number: int) -> None:
+            self.first = number * most
+            self.headers = {"Sforce-Locator": str(number + 1) if number + 1 < pages else LAST}
+
+        def iter_content(self, size: int) -> Iterator[bytes]:
+            yield (",".join(names) + "\n").encode()
+            for number in range(self.first, self.first + most):
+                yield f"003Hf{number:010d}AAA,2026-01-01T00:00:00.000Z,false,,{'x' * 200}\n".encode()
+
+        def close(self) -> None: ...
+
+    def answer(method: str, rest: str, **more: Any) -> Any:
+        return {"id": "750A", "state": "JobComplete", "numberRecordsProcessed": pages * most, "fields": []}
+
+    api: Any = crm._api
+    monkeypatch.setattr(api, "raw", lambda method, rest, **more: Page(int(more["params"].get("locator", 0))))
+    monkeypatch.setattr(api, "json", answer)
+    monkeypatch.setattr(api, "learn", lambda objects: None)
+    monkeypatch.setattr(api, "describe", lambda obj, **more: {name: {"type": "string"} for name in names})
+    monkeypatch.setattr(api, "record_counts", lambda objects: {"Contact": pages * most})
+    tracemalloc.start()
+    sizes = [len(batch.rows) for batch in crm.pull(next(one for one in STREAMS if one.name == "contacts"), None)]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (sum(sizes), max(sizes)) == (pages * most, 200)
+    assert peak < 2e6, "10,000 rows at once take 7 MB"
 
 
 @pytest.mark.parametrize(
