@@ -27,7 +27,8 @@ from mapping.fields import FieldMap
 from scoring.card import Scorecard
 from sync.database import private_folder
 from sync.owned import OwnedField, OwnedFieldError, owned_fields
-from sync.run import Agent, Policy
+from sync.policy import Policy
+from sync.run import Agent
 from sync.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])

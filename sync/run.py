@@ -4,10 +4,10 @@ A dry run is the same walk with a different last step.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from threading import Event
 from typing import Literal
 
@@ -18,54 +18,26 @@ from mapping.identity import Settings as IdentitySettings
 from mapping.identity import collector_paused, resolve
 from scoring.card import Scorecard
 from scoring.inputs import ScoreRow
-from scoring.playbooks import DesiredTask, desired_tasks, next_states
 from sync import frames
 from sync.apply import Applied, Applier
-from sync.budget import Budget, expected_calls
+from sync.budget import Budget
 from sync.ledger import Ledger
 from sync.owned import OwnedField
 from sync.plan import (
-    HumanEdits,
-    Known,
     Plan,
     PlanError,
     RecordChange,
-    TaskChange,
-    build_records,
-    derive_key,
-    edited_by_human,
-    sweeps,
 )
+from sync.planner import Planner
+from sync.policy import Policy
 from sync.pull import PullProgress, pull_all
 from sync.run_report import RunReport, status_of, summary
 from sync.store import Page, Store, StoreError
-from sync.values import same
 
 Phase = Literal["recover", "pull", "resolve", "score", "plan", "apply"]
 
 NEEDED_KINDS = ("account", "contact")
 """CRM records without which "what the CRM says now" is unknown, so that nothing may be written."""
-
-BULK_NOTE = "Updates go by bulk jobs: in requests of their own they would take more calls than a run may spend."
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the admin allows to be written.
-
-    Attributes:
-        budget_share: Part of the CRM's daily calls that the writing of one run may take.
-    """
-
-    human_edits: HumanEdits = "keep"
-    contacts: bool = True
-    tasks: bool = True
-    fallback_owner: str | None = None
-    budget_share: float = 0.10
-
-
-LATE = timedelta(days=1)
-"""How long what we sent without hearing of it again counts as ours when it turns up: a bulk job goes on without us."""
 
 
 class MissingFieldsError(Exception):
@@ -202,76 +174,13 @@ class Agent:
         """Desired minus current. Remembers which band each account is in, so that an episode starts once."""
         self.on_phase("plan")
         environment = self.store.environment(self.crm.name) or self.check_environment()
-        written = self.ledger.written()
-        accounts = {record.crm_id: record for record in frames.accounts_for_plan(self.store, crm=self.crm.name)}
-        known = {("account", crm_id): _known(record, "account", written) for crm_id, record in accounts.items()}
-        if self.policy.contacts:
-            for record in frames.contacts_for_plan(self.store, crm=self.crm.name):
-                known["contact", record.crm_id] = _known(record, "contact", written)
-        wanted = [f for f in self.fields if self.policy.contacts or f.spec.object != "contact"]
-        self._confirm_edits(known, wanted)
-        records, kept = build_records(rows, known, wanted, as_of, self.policy.human_edits)
-        tasks = self._tasks(rows, accounts, environment, as_of) if self.policy.tasks else []
-        bulk = self._budget().needs_bulk(records, tasks)
-        notes = ((BULK_NOTE,) if bulk else ()) + tuple(sweeps(records, kept, written))
-        return Plan(
-            as_of,
-            environment,
-            self.config_hash,
-            tuple(records),
-            tuple(tasks),
-            tuple(kept),
-            expected_calls(records, tasks, self.crm.write, bulk=bulk),
-            notes,
+        planner = Planner(
+            self.crm, self.store, self.ledger, self.card, self.fields, self.policy, self.clock, self.config_hash
         )
+        return planner.make(rows, as_of, environment)
 
     def _budget(self) -> Budget:
         return Budget(self.crm, self.policy.budget_share)
-
-    def _confirm_edits(self, known: dict[tuple[str, str], Known], fields: Sequence[OwnedField]) -> None:
-        """Ask the CRM itself about values that look edited: what a search index says may be a minute old."""
-        names = {obj: [f.spec.name for f in fields if f.spec.object == obj] for obj in NEEDED_KINDS}
-        suspects: dict[str, list[str]] = {}
-        for (obj, record_id), record in known.items():
-            if any(edited_by_human(record.current.get(name), record.written, name) for name in names[obj]):
-                suspects.setdefault(obj, []).append(record_id)
-        late = self.ledger.unconfirmed(self.clock.now() - LATE) if suspects else {}
-        for obj in NEEDED_KINDS:
-            ids, size = suspects.get(obj, []), self.crm.write.read_batch
-            for start in range(0, len(ids), size):
-                found = self.crm.read(obj, ids[start : start + size], names[obj])  # type: ignore[arg-type]  # obj is one of two literals
-                for record_id, values in found.items():
-                    self.store.set_crm_values(obj, record_id, values, self.clock.now())
-                    old = known[obj, record_id]
-                    ours = {
-                        name: value
-                        for sent in late.get((obj, record_id), ())
-                        for name, value in sent.items()
-                        if same(value, values.get(name))
-                    }
-                    known[obj, record_id] = Known(old.name, values, {**old.written, **ours}, old.account_id)
-
-    def _tasks(
-        self,
-        rows: Sequence[ScoreRow],
-        accounts: Mapping[str, frames.CrmRecord],
-        environment: str,
-        as_of: datetime,
-    ) -> list[TaskChange]:
-        previous = self.ledger.band_states()
-        active = {record.owner_id for record in accounts.values() if record.owner_active and record.owner_id}
-        wanted = desired_tasks(
-            self.card, rows, previous, as_of, fallback_owner=self.policy.fallback_owner, active_owners=active
-        )
-        self.ledger.save_band_states(next_states(self.card, rows, previous, as_of))
-        done = self.ledger.known_tasks()
-        fallback = self.policy.fallback_owner
-        changes = (
-            _task_change(task, accounts[task.crm_id], environment, fallback)
-            for task in wanted
-            if task.crm_id in accounts
-        )
-        return [change for change in changes if change.key not in done]
 
     def write(self, plan: Plan, run_id: int, report: RunReport) -> None:
         """Apply a plan that was made for this CRM, one batch after the other.
@@ -347,27 +256,3 @@ class Agent:
 
     def _applier(self, budget: Budget | None = None) -> Applier:
         return Applier(self.crm, self.store, self.ledger, self.clock, stop=self.stop.is_set, budget=budget)
-
-
-def _known(record: frames.CrmRecord, obj: str, written: Mapping[tuple[str, str], Mapping[str, object]]) -> Known:
-    wrote = written.get((obj, record.crm_id), {})
-    return Known(record.name, record.values, wrote, record.account_id or "")  # type: ignore[arg-type]  # the ledger holds values
-
-
-def _task_change(
-    task: DesiredTask, account: frames.CrmRecord, environment: str, fallback_owner: str | None
-) -> TaskChange:
-    return TaskChange(
-        key=derive_key(environment, "task", task.key),
-        account_id=task.crm_id,
-        account_name=account.name,
-        playbook=task.playbook,
-        subject=task.subject,
-        body=task.body,
-        due=task.due,
-        priority=task.priority,
-        owner_id=task.owner_id,
-        owner_name=account.owner_name if task.owner_id == account.owner_id else (task.owner_id or "nobody"),
-        why=task.why,
-        fallback_owner_id=fallback_owner,
-    )

@@ -27,7 +27,8 @@ from scoring.card import Scorecard
 from scoring.inputs import Band, ScoreRow
 from sync.ledger import Ledger
 from sync.owned import OwnedField, owned_fields
-from sync.run import Agent, MissingFieldsError, Policy
+from sync.policy import Policy
+from sync.run import Agent, MissingFieldsError
 from sync.run_report import RunReport
 from sync.store import Store
 from sync.values import same

@@ -12,17 +12,9 @@ from hypothesis import strategies as st
 from connectors.base import Value
 from connectors.registry import VENDORS
 from scoring.inputs import Band, Level, ScoreRow
+from sync.diff import Known, build_records
 from sync.owned import OwnedFieldError, default_fields, owned_fields
-from sync.plan import (
-    HumanEdit,
-    Known,
-    Plan,
-    PlanError,
-    RecordChange,
-    TaskChange,
-    build_records,
-    derive_key,
-)
+from sync.plan import HumanEdit, Plan, PlanError, RecordChange, TaskChange, derive_key
 
 NOW = datetime(2026, 11, 1, 6, tzinfo=UTC)
 LATER = datetime(2026, 11, 1, 7, tzinfo=UTC)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sync.plan import Plan
-from sync.run import BULK_NOTE
+from sync.planner import BULK_NOTE
 from tests.sync.salesforce_desk import Desk
 
 
