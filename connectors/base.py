@@ -4,12 +4,14 @@ A *source* is read stream by stream, page by page. A *CRM* is a source that can 
 HTTP and shapes; what a value means is decided in `mapping/`, what to write is decided in `sync/`.
 """
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
+
+from connectors.clock import Clock as Clock  # noqa: PLC0414 - part of the vocabulary, as the next one
+from connectors.clock import SystemClock as SystemClock  # noqa: PLC0414
 
 Row = dict[str, Any]
 """One record as the vendor sent it (with vendor side tables folded in, see each connector's docstring)."""
@@ -21,39 +23,6 @@ ObjectName = Literal["account", "contact", "task"]
 """The three kinds of CRM record the agent writes; a connector maps them to the vendor's own names."""
 
 FieldType = Literal["number", "text", "long_text", "select", "multi_select", "datetime", "date", "boolean"]
-
-
-@runtime_checkable
-class Clock(Protocol):
-    """The one source of time. Everything that asks for "now" or waits goes through it."""
-
-    def now(self) -> datetime:
-        """The current instant, aware, UTC."""
-        ...
-
-    def monotonic(self) -> float:
-        """Seconds that only ever grow; for durations and deadlines."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Wait that long."""
-        ...
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    def now(self) -> datetime:
-        """The current instant, aware, UTC."""
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Seconds that only ever grow."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait that long."""
-        time.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,11 +237,13 @@ class WriteSpec:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One record to update, or one task to create.
+    """One record to update, one task to create, or one task to remove.
 
     Attributes:
         object: Kind of record.
-        record_id: The CRM's id; None for a task to be created.
+        record_id: The CRM's id; None for a task to be created. A task with an id and without values is removed: put
+            where people can bring it back from (Salesforce's recycle bin, HubSpot's archive); one that was away
+            already is "gone".
         values: Field name -> new value. For a task, the neutral names "subject", "body", "due" (aware datetime),
             "owner_id", "fallback_owner_id" (who gets it when the CRM refuses the owner), "priority" ("low", "medium",
             "high"), "account_id", "contact_id".
@@ -309,11 +280,61 @@ class Outcome:
     message: str = ""
 
 
+TaskStrategy = Literal["unique_key", "receipt", "marker"]
+"""How a CRM keeps one task from being made twice.
+
+"unique_key": the task carries our key in a field that the CRM keeps unique, and is made by an upsert on it.
+"receipt": each task comes with a record whose unique key is the task's, and the CRM makes both or neither.
+"marker": the CRM keeps nothing unique. Our key is only found again by reading the account's tasks, so they are read
+before each task is made, and what may still be under way is waited for before it is read.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """One task as the CRM has it now.
+
+    Attributes:
+        task_id: The CRM's id.
+        key: Our key on it; "" when it is not ours.
+        account_id: The account it belongs to; None when it has lost it.
+        subject: As people see it.
+        body: Its text without our key.
+        owner_id: Who has it; None when nobody does.
+        closed: Done, in whichever way the CRM says so.
+        due: Due day or instant, aware UTC.
+        created_at: When it was made; None when the CRM does not say.
+        modified_at: When anybody, the CRM itself included, last changed it; None when the CRM does not say.
+        touched: Somebody else than the agent changed it or something hangs on it, as far as the CRM tells; where it
+            does not tell, a task that was changed at all counts as touched.
+    """
+
+    task_id: str
+    key: str
+    account_id: str | None
+    subject: str
+    body: str
+    owner_id: str | None
+    closed: bool
+    due: datetime | None
+    created_at: datetime | None
+    modified_at: datetime | None
+    touched: bool
+
+
 @runtime_checkable
 class Crm(Source, Protocol):
     """A source that can also be written to."""
 
     write: WriteSpec
+
+    @property
+    def task_strategy(self) -> TaskStrategy:
+        """How tasks are kept from being made twice, as the last look at the CRM's definitions showed; asks nothing.
+
+        "marker", which promises least, until `send` or `check` has looked.
+        """
+        ...
 
     def own_values(self, stream: Stream, row: Row) -> Mapping[str, Value]:
         """Our own fields as they came along with a pulled row: what the CRM says now, at no extra call."""
@@ -327,7 +348,7 @@ class Crm(Source, Protocol):
         ...
 
     def send(self, changes: Sequence[Change]) -> list[Outcome]:
-        """Send one request's worth of changes of one kind (all updates of one object, or all task creations).
+        """Send one request's worth of changes of one kind (updates of one object, new tasks, or tasks to be removed).
 
         Gives exactly one outcome per change, in order. Never retries what is not safe to repeat and never raises for
         a record's sake; a batch refused as a whole is bisected until each culprit is found. Raises `CredentialsError`
@@ -336,7 +357,18 @@ class Crm(Source, Protocol):
         ...
 
     def find_tasks(self, account_ids: Sequence[str]) -> Mapping[str, str]:
-        """Our tasks on these accounts: idempotency key -> task id, by a consistent read."""
+        """Our tasks on these accounts: idempotency key -> task id, by a consistent read. Of several the oldest."""
+        ...
+
+    def duplicate_tasks(self, account_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Keys that two or more tasks on these accounts carry -> their ids, oldest first.
+
+        What `find_tasks` saw when it last read these very accounts is not read again.
+        """
+        ...
+
+    def read_tasks(self, ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """Tasks by id, consistently; missing and removed ones are left out."""
         ...
 
     def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
@@ -352,5 +384,9 @@ class Crm(Source, Protocol):
         ...
 
     def quota(self) -> Quota:
-        """The CRM's daily budget as last seen; costs at most one call."""
+        """The CRM's daily budget as last seen, less what the settings leave to others; costs at most one call."""
+        ...
+
+    def quotas(self) -> tuple[Quota, ...]:
+        """Every budget that the CRM tells of, the shortest period first, `quota()` last. Calls as `quota`."""
         ...

@@ -41,6 +41,7 @@ from connectors.base import (
     Value,
     WriteSpec,
 )
+from connectors.defaults import CrmDefaults
 from connectors.errors import MissingPermissionError, NotFoundError, ShapeError
 from connectors.hubspot_api import Api
 from connectors.hubspot_fold import Fold
@@ -105,7 +106,7 @@ def connect(
     return HubSpot(name, settings, clock=clock, adapter=adapter, own_fields=own_fields, wanted=wanted or {})
 
 
-class HubSpot:
+class HubSpot(CrmDefaults):
     """One HubSpot account; see the module's docstring and `connectors.base.Crm`."""
 
     def __init__(

@@ -42,6 +42,7 @@ from connectors.base import (
     Value,
     WriteSpec,
 )
+from connectors.defaults import CrmDefaults
 from connectors.errors import ShapeError
 from connectors.salesforce_api import API_VERSION, Api
 from connectors.salesforce_auth import Keys, Way
@@ -213,7 +214,7 @@ def connect(
     return Salesforce(name, settings, clock=clock, adapter=adapter, own_fields=own_fields, wanted=wanted or {})
 
 
-class Salesforce:
+class Salesforce(CrmDefaults):
     """One Salesforce org; see the module's docstring and `connectors.base.Crm`.
 
     Reading is `connectors.salesforce_read.Reader`'s, writing `connectors.salesforce_write.Writer`'s.

@@ -19,6 +19,7 @@ from connectors.base import (
     Value,
     WriteSpec,
 )
+from connectors.defaults import CrmDefaults
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Trouble:
 
 
 @dataclass
-class MemoryCrm:
+class MemoryCrm(CrmDefaults):
     """Records and tasks as dictionaries."""
 
     name: str = "hubspot"
