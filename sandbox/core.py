@@ -30,7 +30,9 @@ from werkzeug.wrappers import Request, Response
 
 from sandbox.faults import ConnectionFault, Fault, Faults
 from sandbox.journal import Entry, Journal
+from sandbox.late import LateArrivals
 from sandbox.model import World
+from sandbox.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -192,6 +194,7 @@ class Sandbox:
         self.clock = clock or SandboxClock(world.now)
         self.journal = Journal(journal_size)
         self.faults = Faults()
+        self.under_way = LateArrivals()
         self.credentials = CREDENTIALS
         given = {name: dict(kwargs) for name, kwargs in (options or {}).items()}
         given.setdefault("zendesk", {}).setdefault("crm", next((v for v in vendors if v in CRMS), CRMS[0]))
@@ -221,6 +224,7 @@ class Sandbox:
 
     def vendor_truth(self, vendor: Vendor) -> dict[str, dict[str, int]]:
         """One vendor's truth, brought up to now."""
+        self.settle()
         with vendor.lock:
             vendor.tick(self.clock.now())
             return vendor.truth()
@@ -228,9 +232,23 @@ class Sandbox:
     def mutate(self, vendor: str, action: str, **args: Any) -> Any:
         """Do what a person would do in the vendor's own pages."""
         chosen = self.vendors[vendor]
+        self.settle()
         with chosen.lock:
             chosen.tick(self.clock.now())
             return chosen.mutate(action, args)
+
+    def settle(self) -> int:
+        """Let the vendors act on late requests that are due by now; gives how many. Every request does so by itself."""
+        return self.under_way.arrive(self.clock.now())
+
+    def snapshot(self) -> Snapshot:
+        """Everything that can change (clock, journal, faults, vendors), to be put back with `Snapshot.restore`.
+
+        Taken between requests, and with every body read: what is being answered is not part of it.
+        """
+        return Snapshot(
+            [self.clock, self.journal, self.faults, self.under_way, *self.vendors.values()], keep=[self.world]
+        )
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request. Raises `ConnectionFault` for the server or adapter to act out.
@@ -249,6 +267,7 @@ class Sandbox:
         if vendor is None:
             missing = Response(f"no vendor at /{prefix}; served: {', '.join(self.vendors)}\n", status=404)
             return self._send(missing, request, None, start_response)
+        self.settle()
         entry = self.journal.open(
             at=self.clock.now(),
             vendor=prefix,
@@ -264,16 +283,31 @@ class Sandbox:
         entry.fault = fault.kind if fault else None
         if fault is None:
             return self._send(self._answer(vendor, request), request, entry, start_response)
-        response = fault.act(lambda: self._answer(vendor, request))
+        if fault.kind == "late":
+            due = self.clock.now() + timedelta(seconds=fault.effect_after_seconds)
+            self.under_way.add(due, vendor, request, entry)
+            return self._send(fault.unanswered(), request, entry, start_response)
+        response = fault.act(lambda: self._answer(vendor, request, fault))
         if fault.kind == "slow":
             wait: Callable[[float], None] = request.environ.get("sandbox.wait", self.clock.sleep)
             wait(fault.seconds)
         return self._send(response, request, entry, start_response, fault)
 
-    def _answer(self, vendor: Vendor, request: Request) -> Response:
+    def _answer(self, vendor: Vendor, request: Request, fault: Fault | None = None) -> Response:
+        now = self.clock.now()
+        then = now if fault is None else fault.instant(now)
         with vendor.lock:
-            vendor.tick(self.clock.now())
-            return vendor.handle(request)
+            if then == now:
+                vendor.tick(now)
+                return vendor.handle(request)
+            # A vendor may also ask the clock itself; for this one answer it is stopped at the earlier instant.
+            clock, vendor.clock = vendor.clock, SandboxClock(then)
+            try:
+                vendor.tick(then)
+                return vendor.handle(request)
+            finally:
+                vendor.clock = clock
+                vendor.tick(now)
 
     def _send(
         self,

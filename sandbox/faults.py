@@ -13,8 +13,13 @@
 | `empty_page` | the answer's rows are gone, everything else stays | yes |
 | `duplicate_rows` | the answer's first `rows` rows come twice (all when not given) | yes |
 | `drift` | every row has the dotted keys of `set` replaced: unknown keys, nulls, other types | yes |
+| `late` | no answer until the client gives up, or `status` when given | yes, `effect_after_seconds` after it arrived |
+| `empty`, `zero_counts`, `first_page` | a source in trouble that says 200, see `sandbox.outages` | yes |
+| `stale` | the answer as of an earlier instant: `as_of`, or `seconds` ago | yes |
 
-`effect` overrules the last column, for instance for a 502 that a gateway sends after the write went through.
+`effect` overrules the last column, for instance for a 502 that a gateway sends after the write went through. A late
+request is acted on at its own instant by the sandbox's clock, before whatever is asked next; let it wait longer than
+the client does. A stale copy shows the world as it was then; what was written since the sandbox started is not undone.
 """
 
 import json
@@ -23,9 +28,12 @@ import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, get_args
+from datetime import datetime, timedelta
+from typing import Any, Literal, cast, get_args
 
 from werkzeug.wrappers import Request, Response
+
+from sandbox.outages import Outage, outage
 
 Kind = Literal[
     "status",
@@ -40,9 +48,16 @@ Kind = Literal[
     "empty_page",
     "duplicate_rows",
     "drift",
+    "late",
+    "empty",
+    "zero_counts",
+    "first_page",
+    "stale",
 ]
 
-_EFFECT = {"cut", "timeout_after", "slow", "empty_page", "duplicate_rows", "drift"}
+OUTAGES = frozenset({"empty", "zero_counts", "first_page", "stale"})
+"""Kinds that last until they are taken out of force, unless a rule says otherwise."""
+_EFFECT = {"cut", "timeout_after", "slow", "empty_page", "duplicate_rows", "drift", *OUTAGES}
 _DROPPED = {"reset", "timeout_before", "timeout_after"}
 
 _HTML = """<!DOCTYPE html>
@@ -76,16 +91,19 @@ class Fault:
         every: Strike at each match whose number is a multiple.
         probability: Strike by chance, drawn from `seed`.
         seed: For `probability`.
-        times: Strike at most so often. Left out: once, or without end when nth is a collection, or every or
-            probability is given.
+        times: Strike at most so often. Left out: once, or without end when nth is a collection, when every or
+            probability is given, and for outages.
         status: HTTP status of `status`, `html`, `not_json` and `redirect`.
         headers: Added to the answer, such as Retry-After.
         body: Text, or a JSON value.
         location: Where `redirect` points.
-        seconds: How late `slow` is.
-        rows: How many rows `duplicate_rows` repeats.
+        seconds: How late `slow` is; how old the copy is that `stale` answers from.
+        rows: How many rows `duplicate_rows` repeats; how many `first_page` leaves of a page.
         set: Dotted key -> value for `drift`.
         effect: Whether the vendor handles the request before the fault; None means the kind's own habit.
+        effect_after_seconds: How long after its arrival the vendor acts on a `late` request.
+        as_of: Instant (ISO, with a zone) that `stale` answers as of; None for `seconds` ago.
+        keys: For `zero_counts`: a regular expression of the keys whose numbers become zero; empty for all counts.
     """
 
     kind: Kind
@@ -105,6 +123,9 @@ class Fault:
     rows: int | None = None
     set: Mapping[str, Any] = field(default_factory=lambda: {"sandbox_unknown_key": {"nested": [1, None]}})
     effect: bool | None = None
+    effect_after_seconds: float = 60.0
+    as_of: str | None = None
+    keys: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -115,10 +136,13 @@ class Fault:
             isinstance(self.nth, Collection) and not all(type(n) is int for n in self.nth)
         ):
             raise ValueError(f"nth is a number or a list of numbers, got {self.nth!r}")
-        try:
-            re.compile(self.path)
-        except re.error as error:
-            raise ValueError(f"path {self.path!r} is no regular expression: {error}") from error
+        for name in ("path", "keys"):
+            try:
+                re.compile(getattr(self, name))
+            except re.error as error:
+                raise ValueError(f"{name} {getattr(self, name)!r} is no regular expression: {error}") from error
+        if self.as_of is not None and datetime.fromisoformat(self.as_of).tzinfo is None:
+            raise ValueError(f"as_of needs a time zone, got {self.as_of!r}")
 
     @classmethod
     def from_json(cls, value: Any) -> "Fault":
@@ -143,6 +167,7 @@ class Fault:
         if self.times is not None:
             return self.times
         endless = self.every is not None or self.probability is not None
+        endless = endless or (self.kind in OUTAGES and self.nth is None)
         return float("inf") if endless or isinstance(self.nth, Collection) else 1
 
     def meets(self, vendor: str, request: Request) -> bool:
@@ -163,6 +188,18 @@ class Fault:
             return number == self.nth
         return self.nth is None or number in self.nth
 
+    def instant(self, now: datetime) -> datetime:
+        """The instant that the vendor answers as of: earlier than `now` for a stale copy."""
+        if self.kind != "stale":
+            return now
+        return now - timedelta(seconds=self.seconds) if self.as_of is None else datetime.fromisoformat(self.as_of)
+
+    def unanswered(self) -> Response:
+        """What a client gets of a request that arrives late. Raises `ConnectionFault` unless there is a status."""
+        if self.status is None:
+            raise ConnectionFault("timeout")
+        return self._made_up()
+
     def act(self, answer: Callable[[], Response]) -> Response:
         """Make the answer go wrong. Raises `ConnectionFault` when there is none to send."""
         effect = self.kind in _EFFECT if self.effect is None else self.effect
@@ -174,6 +211,8 @@ class Fault:
         genuine = response if response is not None else answer()
         if self.kind in {"empty_page", "duplicate_rows", "drift"}:
             return _rewritten(genuine, self._change)
+        if self.kind in OUTAGES - {"stale"}:
+            return outage(cast("Outage", self.kind), genuine, rows=self.rows, keys=self.keys)
         return genuine
 
     def _made_up(self) -> Response:

@@ -26,6 +26,8 @@ class Entry:
         status: HTTP status; None while it is being answered or when a fault left it unanswered.
         bytes_out: Body bytes handed to the client so far.
         fault: Kind of the injected fault, None for none.
+        late_at: When the vendor acted on a request that the fault "late" held back; None before, and for others.
+        late_status: HTTP status it came to then, which nobody received.
     """
 
     n: int
@@ -39,10 +41,13 @@ class Entry:
     status: int | None = None
     bytes_out: int = 0
     fault: str | None = None
+    late_at: datetime | None = None
+    late_status: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The entry in JSON's types."""
-        return asdict(self) | {"at": self.at.isoformat()}
+        late = None if self.late_at is None else self.late_at.isoformat()
+        return asdict(self) | {"at": self.at.isoformat(), "late_at": late}
 
 
 class Journal:
