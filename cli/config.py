@@ -88,6 +88,37 @@ class Run(Section):
     )
 
 
+class Guard(Section):
+    """When a plan waits for a person, and whom the agent does not believe."""
+
+    enabled: bool = Field(True, description="False writes every plan, however large it is, and believes every source.")
+    band_changes: int = Field(10, ge=0, description="So many accounts may always change their band in one run.")
+    band_share: float = Field(
+        0.05, ge=0, le=1, description="Or this share of the accounts we wrote before, whichever is more."
+    )
+    worse_share: float = Field(0.04, ge=0, le=1, description="The same for accounts that get a worse band.")
+    moved_points: int = Field(10, ge=1, le=100, description="A score that moves by so many points has moved.")
+    moved_share: float = Field(0.20, ge=0, le=1, description="Share of the scores that may move.")
+    mean_points: float = Field(4.0, gt=0, le=100, description="The mean of all scores may move by so many points.")
+    new_tasks: int = Field(25, ge=0, description="New tasks in one run.")
+    tasks_per_owner: int = Field(5, ge=0, description="New tasks for one person in one run.")
+    field_share: float = Field(
+        0.20, ge=0, le=1, description="Share of records that may get other words in a field such as segments."
+    )
+    emptied_share: float = Field(0.05, ge=0, le=1, description="Share of records on which one field may be emptied.")
+    rejects_share: float = Field(
+        0.05, ge=0, le=1, description="Share of changes that the CRM may have refused when we last wrote."
+    )
+    canary_min: int = Field(5, ge=1, description="So many records of a plan are written first and read back.")
+    canary_share: float = Field(0.01, ge=0, le=1, description="Or this share of the plan, whichever is more.")
+    batch_errors: float = Field(0.05, ge=0, le=1, description="Share of a batch that may fail before writing stops.")
+    trusted: tuple[str, ...] = Field(
+        (),
+        description='Sources ("mixpanel") and streams ("mixpanel/events") that are believed whatever they say, such as '
+        "one that is being wound down.",
+    )
+
+
 class State(Section):
     """Where the agent keeps what it must remember."""
 
@@ -117,6 +148,7 @@ class Config(BaseModel):
     scoring: Scoring
     writeback: Writeback
     run: Run
+    guard: Guard
     state: State
     hash: str = Field(description="SHA-256 over everything that shapes a plan; no secret goes into it.")
 
@@ -139,6 +171,7 @@ class _File(Section):
     scoring: dict[str, Any] = Field(default_factory=dict)
     writeback: dict[str, Any] = Field(default_factory=dict)
     run: dict[str, Any] = Field(default_factory=dict)
+    guard: dict[str, Any] = Field(default_factory=dict)
     state: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -169,6 +202,7 @@ def load(path: Path, env: Mapping[str, str] | None = None) -> Config:
         scoring=card,
         writeback=_validate(Writeback, top.writeback, path, "writeback"),
         run=_validate(Run, top.run, path, "run"),
+        guard=_validate(Guard, top.guard, path, "guard"),
         state=_validate(State, top.state, path, "state"),
         hash="",
     )

@@ -60,6 +60,7 @@ def settings() -> str:
         ("scoring", config.Scoring),
         ("writeback", config.Writeback),
         ("run", config.Run),
+        ("guard", config.Guard),
         ("state", config.State),
     )
     parts += [f"## [{name}]\n\n{_table(model)}\n" for name, model in sections]
