@@ -1,14 +1,15 @@
 """What a record should say against what it says: the changes, and what people changed and keep."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.base import Value
 from scoring.inputs import ScoreRow
+from sync.edits import Place, Rules
 from sync.owned import OwnedField
-from sync.plan import FieldChange, HumanEdit, RecordChange
+from sync.plan import FieldChange, HumanEdit, KeptWhy, RecordChange
 from sync.policy import HumanEdits
 from sync.values import same
 
@@ -34,31 +35,65 @@ class Known:
 
 
 def diff_record(
-    row: ScoreRow, known: Known, fields: Sequence[OwnedField], as_of: datetime, human_edits: HumanEdits
+    row: ScoreRow, known: Known, fields: Sequence[OwnedField], as_of: datetime, rules: Rules
 ) -> tuple[RecordChange | None, list[HumanEdit]]:
     """Compare what one record should say with what it says.
 
     Returns:
-        The change (None when nothing moves) and the fields left alone because a person changed them.
+        The change (None when nothing moves) and the fields left alone, each with why.
     """
     changes: list[FieldChange] = []
     followers: list[FieldChange] = []
     kept: list[HumanEdit] = []
+    wanted = {owned.spec.name: owned.value(row, as_of) for owned in fields}
+    undone = _undone(row.crm_id, fields, wanted, rules) if rules.undone else frozenset()
     for owned in fields:
-        name = owned.spec.name
-        before, after = known.current.get(name), owned.value(row, as_of)
+        obj, name = owned.spec.object, owned.spec.name
+        before, after = known.current.get(name), wanted[name]
         if same(before, after):
             continue
-        if not owned.moves_alone:
-            followers.append(FieldChange(name, before, after))
-        elif human_edits == "keep" and edited_by_human(before, known.written, name):
-            kept.append(HumanEdit(owned.spec.object, row.crm_id, known.name, name, known.written[name], before, after))
-        else:
+        why = _left_alone((obj, row.crm_id, name), owned.logical, known, rules, undone)
+        if why is not None:
+            kept.append(HumanEdit(obj, row.crm_id, known.name, name, known.written.get(name), before, after, why))
+        elif owned.moves_alone:
             changes.append(FieldChange(name, before, after))
+        else:
+            followers.append(FieldChange(name, before, after))
     if not changes:
         return None, kept
     fields_changed = tuple(changes + followers)
     return RecordChange(fields[0].spec.object, row.crm_id, known.name, fields_changed, row.reason), kept
+
+
+def _left_alone(place: Place, logical: str, known: Known, rules: Rules, undone: Collection[str]) -> KeptWhy | None:
+    """Why a field stays as it is although something else is wanted; None when it is to be written."""
+    name = place[2]
+    if rules.is_parked(place):
+        return "parked"
+    answer = rules.answers.get(place)
+    if answer is not None and same(answer.theirs, known.current.get(name)):
+        return None if answer.choice == "ours" else "human"
+    rule = rules.rule(logical)
+    if rule == "ask" and name in known.written and not same(known.current.get(name), known.written[name]):
+        return "ask"
+    if rule == "keep" and edited_by_human(known.current.get(name), known.written, name):
+        return "human"
+    return "undone" if name in undone else None
+
+
+def _undone(record_id: str, fields: Sequence[OwnedField], wanted: Mapping[str, Value], rules: Rules) -> frozenset[str]:
+    """Fields of a record that stay as an undo left them: nothing else is wanted since.
+
+    Text describes the rest of the record and changes with every wording, so it waits for the rest to move.
+    """
+    taken_back = {
+        field.spec.name: rules.undone[place]
+        for field in fields
+        if field.moves_alone and (place := (field.spec.object, record_id, field.spec.name)) in rules.undone
+    }
+    texts = {field.spec.name for field in fields if field.spec.type == "text"}
+    still = {name for name, value in taken_back.items() if same(value, wanted[name])}
+    return frozenset(still | (taken_back.keys() & texts if still - texts else set()))
 
 
 def edited_by_human(now: Value, written: Mapping[str, Value], name: str) -> bool:
@@ -71,12 +106,20 @@ def build_records(
     known: Mapping[tuple[str, str], Known],
     fields: Sequence[OwnedField],
     as_of: datetime,
-    human_edits: HumanEdits,
+    rules: Rules | HumanEdits,
 ) -> tuple[list[RecordChange], list[HumanEdit]]:
     """Diff every scored record that the CRM still has.
 
     Accounts come first, the worst score first; then contacts, account by account.
+
+    Args:
+        rows: What the records should say.
+        known: What they say, by object and record id.
+        fields: Ours.
+        as_of: The instant of scoring.
+        rules: What to do about fields that somebody else changed; one word when it is the same for all.
     """
+    rules = rules if isinstance(rules, Rules) else Rules(rules)
     by_level = {level: [field for field in fields if field.spec.object == level] for level in ("account", "contact")}
     records: list[tuple[tuple[bool, str, bool, int, str], RecordChange]] = []
     kept: list[HumanEdit] = []
@@ -84,7 +127,7 @@ def build_records(
         record = known.get((row.level, row.crm_id))
         if record is None or not by_level[row.level]:
             continue
-        change, edits = diff_record(row, record, by_level[row.level], as_of, human_edits)
+        change, edits = diff_record(row, record, by_level[row.level], as_of, rules)
         kept.extend(edits)
         if change is not None:
             rank = (row.level == "contact", record.account_id, row.score is None, row.score or 0, row.crm_id)
@@ -99,7 +142,7 @@ def sweeps(
     written: Mapping[tuple[str, str], Mapping[str, Value]],
 ) -> Iterator[str]:
     """A word about each field that was changed or emptied so often since we wrote it that it was hardly people."""
-    changed = Counter((edit.object, edit.field) for edit in kept)
+    changed = Counter((edit.object, edit.field) for edit in kept if edit.why in {"human", "ask"})
     emptied = Counter(
         (record.object, change.field)
         for record in records

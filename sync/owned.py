@@ -10,6 +10,14 @@ from scoring.inputs import ScoreRow
 
 BANDS = ("green", "yellow", "red", "unknown")
 
+AGENT = "account.agent"
+"""Our name of the field that says which agent wrote: `sync.heartbeat` gives it its value."""
+
+SCORED_AT = "account.scored_at"
+
+FOLLOWERS = frozenset({"scored_at", "agent"})
+"""Fields that are written along with others and never cause a write by themselves."""
+
 
 @dataclass(frozen=True, slots=True)
 class OwnedField:
@@ -19,7 +27,8 @@ class OwnedField:
         logical: Our name for it, used in the config: "account.health_score".
         spec: How the CRM knows it.
         value: Reads the value out of a score row and the instant of scoring.
-        moves_alone: False for a field that follows other changes (`scored_at`) and never causes a write by itself.
+        moves_alone: False for a field that follows other changes (`scored_at`, `agent`) and never causes a write by
+            itself.
     """
 
     logical: str
@@ -110,6 +119,16 @@ def default_fields(
         ),
         (
             FieldSpec(
+                "account",
+                "agent",
+                "Health written by",
+                "text",
+                description="Which agent wrote the health fields; two that take turns are a mistake.",
+            ),
+            lambda _row, _as_of: None,
+        ),
+        (
+            FieldSpec(
                 "contact",
                 "engagement",
                 "Engagement",
@@ -135,7 +154,7 @@ def default_fields(
             f"{spec.object}.{spec.name.removeprefix('contact_')}",
             replace(spec, name=own_name(spec.name)),
             value,
-            moves_alone=spec.name != "scored_at",
+            moves_alone=spec.name not in FOLLOWERS,
         )
         for spec, value in specs
     )
