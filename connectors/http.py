@@ -17,57 +17,29 @@ import urllib.error
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
 from datetime import datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar
 
 import requests
 import urllib3
-from requests.adapters import BaseAdapter, HTTPAdapter
-from requests.auth import AuthBase
+from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 from urllib3.util import parse_url
 
 from connectors.base import Clock
+from connectors.circuit import Circuit
 from connectors.errors import TransientError
 from connectors.judge import Codes, Expired, Judge, refused_with
 from connectors.origin import Origin
 from connectors.redact import REDACTOR
 from connectors.retry import Bucket, ErrorRules, Failed, Retrier, Rule, http_date, vendor_codes
+from connectors.wire import CALL, MAX_BODY, Auth, Call, Session, Timeout, read_whole
 
 __all__ = ["Bucket", "Call", "ErrorRules", "Failed", "Http", "Rule", "refused_with"]
 
 T = TypeVar("T")
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT"})
-MAX_BODY = 64 * 1024 * 1024
-"""Bytes of a decoded answer that is read whole; the largest page any vendor sends is well under half."""
-
-Auth = AuthBase | tuple[str, str] | Mapping[str, str]
-Timeout = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """How one request is treated.
-
-    Attributes:
-        purpose: What it is counted under.
-        bucket: Which rate bucket it draws from; an unknown name draws from none.
-        repeatable: Whether it may be sent again after an unclear ending; None goes by the method.
-        accept: Statuses outside 2xx that the caller wants to see as an answer.
-        stream: Hand over the body unread.
-        timeout: Connect and read timeout in seconds, in place of the session's.
-    """
-
-    purpose: str = "other"
-    bucket: str = "default"
-    repeatable: bool | None = None
-    accept: Collection[int] = ()
-    stream: bool = False
-    timeout: Timeout | None = None
 
 
 class Http:
@@ -91,6 +63,7 @@ class Http:
         on_headers: Sees the headers of every answer, for rate limits and quota.
         codes: Finds the vendor's codes in the parsed body of a refusal; `rules` match on them.
         rng: Source of jitter.
+        circuit: What is known about the host's health, to be shared with another session to it.
 
     Attributes:
         calls: Requests sent, by purpose, retries included.
@@ -119,6 +92,7 @@ class Http:
         on_headers: Callable[[Mapping[str, str]], None] | None = None,
         codes: Codes = vendor_codes,
         rng: random.Random | None = None,
+        circuit: Circuit | None = None,
     ) -> None:
         self.vendor = vendor
         self.clock = clock
@@ -128,14 +102,15 @@ class Http:
         self.buckets = {bucket.name: bucket for bucket in buckets}
         self._origin = Origin(vendor, base_url, hosts)
         self._judge = Judge(vendor, self._origin.host, rules, codes)
-        self._retrier = Retrier(clock, deadline, rng or random.Random())
+        self.circuit = circuit or Circuit(clock)
+        self._retrier = Retrier(clock, deadline, rng or random.Random(), self.circuit, vendor)
         self._on_headers = on_headers
         self._refresh = refresh
         self._token: Mapping[str, str] | None = {} if auth == {} else None  # what `refresh` made; None: still `auth`
         self._lock = threading.Lock()
         self._renewing = threading.Lock()
         REDACTOR.add(secrets)
-        self._wire = _Session(self._exchange, auth, adapter)
+        self._wire = Session(self._exchange, auth, adapter)
 
     def __repr__(self) -> str:
         return f"Http({self.vendor!r}, {self.base_url!r})"
@@ -215,11 +190,11 @@ class Http:
     @contextmanager
     def calling(self, purpose: str, bucket: str = "default", *, repeatable: bool | None = None) -> Iterator[None]:
         """Treat what this thread sends through `session` inside the `with` block in this way."""
-        token = _CALL.set(Call(purpose, bucket, repeatable))
+        token = CALL.set(Call(purpose, bucket, repeatable))
         try:
             yield
         finally:
-            _CALL.reset(token)
+            CALL.reset(token)
 
     def retrying(self, purpose: str, bucket: str, fn: Callable[[], T], *, repeatable: bool = True) -> T:
         """Run a call of a library with its own transport under the same buckets, counting and retry.
@@ -288,7 +263,7 @@ class Http:
         try:
             response = self._wire.transmit(prepared, call.timeout or self.timeout)
             wanted = 200 <= response.status_code < 300 or response.status_code in call.accept
-            body = b"" if call.stream and wanted else self._read(response, what, end)
+            body = b"" if call.stream and wanted else read_whole(response, what, end, self._judge, self.clock)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise self._judge.broken(what, error) from None
         self.server_time = http_date(response.headers.get("Date", "")) or self.server_time
@@ -333,68 +308,3 @@ class Http:
             if self._token is stale:
                 self._token = dict(refresh())
             return self._token or {}
-
-    def _read(self, response: requests.Response, what: str, end: float) -> bytes:
-        """Read the body whole, bounded in size and time, and leave it in the response as requests would."""
-        chunks: list[bytes] = []
-        size = 0
-        with response:
-            for chunk in _chunks(response):
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > MAX_BODY:
-                    raise self._judge.misshapen(f"{what} sent more than {MAX_BODY >> 20} MiB.", retry=False)
-                if self.clock.monotonic() > end:
-                    raise Failed(TransientError(f"{what} did not finish before the deadline.", vendor=self.vendor))
-        body = b"".join(chunks)
-        response.__dict__.update(_content=body, _content_consumed=True)  # requests has no public way to set both
-        return body
-
-
-_CALL: ContextVar[Call | None] = ContextVar("call", default=None)
-
-
-class _Session(requests.Session):
-    """A session whose every request, whoever makes it, takes the way of `Http`."""
-
-    def __init__(
-        self, exchange: Callable[..., tuple[requests.Response, Any]], auth: Auth, adapter: BaseAdapter | None
-    ) -> None:
-        super().__init__()
-        self._exchange = exchange
-        self.trust_env = False  # no proxies, no .netrc, no CA bundle from the environment
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self.headers["User-Agent"] = "holdfast"
-        if isinstance(auth, Mapping):
-            self.headers.update(auth)
-        else:
-            self.auth = auth
-        transport = adapter or HTTPAdapter(pool_maxsize=8, max_retries=0)
-        for scheme in ("https://", "http://"):
-            self.mount(scheme, transport)
-
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send what a client library prepared; its ideas about redirects, proxies and TLS are not taken over."""
-        call = replace(_CALL.get() or Call(), stream=bool(kwargs.get("stream")))
-        return self._exchange(request, call)[0]
-
-    def transmit(self, request: requests.PreparedRequest, timeout: Timeout) -> requests.Response:
-        """One request on the wire."""
-        return super().send(
-            request, stream=True, timeout=timeout, verify=True, cert=None, proxies={}, allow_redirects=False
-        )
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """None: a redirect is an answer like any other, and an unwelcome one."""
-        del resp
-        return None
-
-
-def _chunks(response: requests.Response) -> Iterator[bytes]:
-    """The body as it arrives. `read1` gives what is there, where `iter_content` would wait for a full chunk."""
-    raw = response.raw
-    if not isinstance(raw, urllib3.HTTPResponse):
-        yield from response.iter_content(65536)
-        return
-    while chunk := raw.read1(65536, decode_content=True):
-        yield chunk

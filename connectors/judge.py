@@ -18,6 +18,9 @@ CONNECT_TRIES = 4
 """A refused connection or an unknown host rarely mends within a minute."""
 SHAPE_TRIES = 3
 """Nor does an answer that is not JSON, once it is not a passing error page."""
+PROOF = frozenset({401, 429})
+"""Statuses that prove by themselves that nothing happened. Any other refusal of a write proves it only by a body that
+can be read, and a 5xx, whatever it says, never does: a proxy may answer for a vendor that is still at work."""
 
 _NOT_CONNECTED = (
     ConnectionRefusedError,
@@ -62,14 +65,15 @@ class Judge:
             REDACTOR.text(f"{what} answered {status}{': ' + told if told else ''}."),
             vendor=self.vendor,
             status=status,
-            code=rule.code or (codes[0] if codes else ""),
+            code=rule.alarm or rule.code or (codes[0] if codes else ""),
             advice=rule.advice,
             detail=detail,
         )
         asked = retry_after(headers, now)
         kind = Expired if rule.refresh else Failed
         wait = rule.wait if asked is None else asked
-        return kind(error, retry=rule.retry, harmless=rule.harmless, wait=wait, tries=rule.tries)
+        harmless = rule.harmless and (status in PROOF or (status < 500 and detail is not None))
+        return kind(error, retry=rule.retry, harmless=harmless, wait=wait, tries=rule.tries)
 
     def broken(self, what: str, error: Exception) -> Failed:
         """What a failure below HTTP means. Only what happened before the request left is known to be harmless."""

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import tenacity
 
 from connectors.base import Clock
+from connectors.circuit import Circuit
 from connectors.errors import (
     ConfigError,
     ConnectorError,
@@ -35,6 +36,10 @@ T = TypeVar("T")
 BACKOFF_FIRST = 1.0
 BACKOFF_MOST = 60.0
 TRIES = 8
+RETIRED = "api_version_retired"
+"""The name of the alarm that a vendor has taken away the address that we use."""
+CIRCUIT_OPEN = "circuit_open"
+"""The code of the error that nothing was sent because the host keeps failing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class Rule:
         wait: The vendor's own hint in seconds, used where `Retry-After` is missing.
         advice: What the admin can do.
         tries: Most attempts worth making.
+        alarm: A stable name for the error, in place of the vendor's code.
     """
 
     statuses: Container[int]
@@ -62,6 +68,7 @@ class Rule:
     wait: float | None = None
     advice: str = ""
     tries: int = TRIES
+    alarm: str = ""
 
 
 ErrorRules = tuple[Rule, ...]
@@ -72,7 +79,7 @@ STANDARD: ErrorRules = (
     Rule((402, 403), MissingPermissionError, harmless=True, advice="Grant the missing right to the token's owner."),
     Rule((404,), NotFoundError, harmless=True),
     Rule((408,), TransientError, retry=True),
-    Rule((410,), ConfigError, harmless=True, advice="The vendor has retired this address or API version."),
+    Rule((410,), ConfigError, harmless=True, alarm=RETIRED, advice="Set a newer API version, or update holdfast."),
     Rule((423,), TransientError, retry=True, harmless=True, wait=2.0),
     Rule((425,), TransientError, retry=True, harmless=True),
     Rule((429,), QuotaError, retry=True, harmless=True),
@@ -201,6 +208,13 @@ class Failed(Exception):  # noqa: N818 - one attempt that failed, not yet an err
         self.wait = wait
         self.tries = tries
 
+    @property
+    def ill(self) -> bool:
+        """Whether it tells of a host in trouble, rather than of one that is well and refuses or asks us to wait."""
+        status = self.error.status
+        failing = status is None or status >= 500 or status == 408
+        return self.retry and failing and isinstance(self.error, TransientError) and self.wait is None
+
     def final(self, *, repeatable: bool) -> ConnectorError:
         """What to raise: the error itself, or `UnclearError` when the request may have had its effect."""
         error = self.error
@@ -226,26 +240,33 @@ class Retrier:
         clock: Time and sleep.
         deadline: Seconds for all attempts and waits of one request together.
         rng: Where jitter comes from.
+        circuit: What other requests to the same host have met; None looks at each request alone.
+        vendor: Its name in messages.
     """
 
     clock: Clock
     deadline: float
     rng: random.Random
+    circuit: Circuit | None = None
+    vendor: str = ""
 
     def run(self, attempt: Callable[[float], T], *, repeatable: bool) -> T:
         """Call `attempt` with the monotonic deadline until it returns, or give up with a `ConnectorError`.
 
         The wait is what the vendor asked for, else full jitter under a doubling cap. A wait that would pass the
-        deadline is not begun.
+        deadline is not begun, and one that nobody asked for draws on the host's budget for retries.
         """
         end = self.clock.monotonic() + self.deadline
+        self._refuse_open()
 
         def again(error: BaseException) -> bool:
             return isinstance(error, Failed) and error.retry and (repeatable or error.harmless)
 
         def enough(state: tenacity.RetryCallState) -> bool:
-            most = _failure(state).tries
-            return state.attempt_number >= most or self.clock.monotonic() + state.upcoming_sleep > end
+            failed = _failure(state)
+            if state.attempt_number >= failed.tries or self.clock.monotonic() + state.upcoming_sleep > end:
+                return True
+            return failed.ill and self.circuit is not None and not self.circuit.may_retry()
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(again),
@@ -256,9 +277,23 @@ class Retrier:
             reraise=True,
         )
         try:
-            return retrying(attempt, end)
+            answer = retrying(attempt, end)
         except Failed as failed:
+            if self.circuit is not None and failed.ill:
+                self.circuit.gave_up()
+            elif self.circuit is not None and failed.error.status is not None:
+                self.circuit.answered()
             raise failed.final(repeatable=repeatable) from None
+        if self.circuit is not None:
+            self.circuit.answered()
+        return answer
+
+    def _refuse_open(self) -> None:
+        """Raise `TransientError` while the circuit is open: nothing is sent."""
+        wait = self.circuit.wait() if self.circuit is not None else 0.0
+        if wait > 0:
+            message = f"it has failed too often in a row; nothing is sent to it for another {wait:.0f} s."
+            raise TransientError(message, vendor=self.vendor, code=CIRCUIT_OPEN)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         asked = _failure(state).wait

@@ -14,7 +14,7 @@ import pytest
 import requests
 import responses
 
-import connectors.http
+import connectors.wire
 from connectors.errors import ConfigError, CredentialsError, ShapeError, TransientError
 from connectors.http import Http
 from connectors.redact import REDACTOR, Redactor
@@ -283,7 +283,7 @@ def test_a_body_cut_on_the_wire_is_noticed(make: Make, wire: Callable[[bytes], s
 def test_a_gzip_bomb_is_stopped_at_the_limit(
     make: Make, wire: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connectors.http, "MAX_BODY", 1_000_000)
+    monkeypatch.setattr(connectors.wire, "MAX_BODY", 1_000_000)
     bomb = gzip.compress(b" " * 50_000_000)
     http = make(wire(_answer(bomb, more="Content-Encoding: gzip\r\n")))
     with pytest.raises(ShapeError, match="sent more than"):

@@ -191,7 +191,7 @@ def test_an_administrators_session_makes_the_fields_for_us(org: Any) -> None:
 
 def test_fields_that_cannot_be_granted_are_told(open_org: Any, small_world: Any) -> None:
     org = open_org(small_world)
-    org.fault("status", "sobjects/PermissionSet", status=403, times=9)
+    org.fault("status", "sobjects/PermissionSet", status=403, body=[{"errorCode": "X", "message": "No."}], times=9)
     found = setup(org, [SCORE])
     action, detail = found[SCORE.name]
     assert action == "conflict"
