@@ -18,6 +18,9 @@ COMMANDS = {
     "explain": ("cli.look", "explain"),
     "status": ("cli.look", "status"),
     "score": ("cli.look", "score"),
+    "edits": ("cli.edits", "edits"),
+    "history": ("cli.undo", "history"),
+    "undo": ("cli.undo", "undo"),
     "sandbox": ("cli.serve", "sandbox"),
 }
 """Command -> (module, function). In the order of a newcomer's path; a module is imported when its command is used."""
@@ -33,6 +36,9 @@ SUMMARIES = {
     "explain": "Say why an account has its score.",
     "status": "Show the last runs and the age of every source.",
     "score": "Score what is stored; --sql prints the statement.",
+    "edits": "List fields of ours that somebody else changed; answer and release them.",
+    "history": "Show the runs and what became of their changes.",
+    "undo": "Put back what a run changed, as far as nobody has touched it since.",
     "sandbox": "Serve the simulated vendors.",
 }
 """Command -> the sentence that `holdfast --help` shows, so that help need not import anything."""

@@ -60,10 +60,13 @@ def explain(error: Exception) -> tuple[str, int]:
     from mapping.mapped import FieldMapError
     from scoring.errors import ScoringError
     from sync.database import EnvironmentMismatchError
+    from sync.heartbeat import SecondAgentError
     from sync.lock import LockedError
+    from sync.approval import HeldError
     from sync.plan import PlanError
     from sync.run import MissingFieldsError
     from sync.store import StoreError
+    from sync.undo import UndoError
 
     by_class: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
         (
@@ -74,12 +77,15 @@ def explain(error: Exception) -> tuple[str, int]:
                 ConfigError,
                 MissingFieldsError,
                 EnvironmentMismatchError,
+                UndoError,
+                PlanError,
             ),
             USAGE,
         ),
         ((CredentialsError, MissingPermissionError), CREDENTIALS),
-        ((LockedError,), LOCKED),
-        ((ConnectorError, StoreError, PlanError), ERROR),
+        ((LockedError, SecondAgentError), LOCKED),
+        ((HeldError,), HELD),
+        ((ConnectorError, StoreError), ERROR),
     )
     if isinstance(error, CommandError):
         return error.message, error.code

@@ -179,7 +179,7 @@ class Edits:
             for name, value in loads(after).items():
                 place = (obj, record_id, name)
                 since = max(released.get(place, 0), released.get((obj, EVERY, name), 0))
-                taken_back = place in last and not same(old.get(name), last[place])
+                taken_back = place in last and name in old and not same(old[name], last[place])
                 if place in wanted and taken_back and op_id > since and instant(at) > now - WINDOW:
                     flips[place] += 1
                 last[place] = value

@@ -52,8 +52,8 @@ class _Seen:
 
 
 def agent_id(store: Store) -> str:
-    """This state's id: eight hexadecimal digits, drawn when first asked for."""
-    if found := _meta(store, _OWN):
+    """This state's id: eight hexadecimal digits, drawn when first asked for; "" when it may only be read."""
+    if (found := _meta(store, _OWN)) or store.readonly:
         return found
     with store.transaction() as conn:
         conn.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (_OWN, secrets.token_hex(4)))

@@ -1,0 +1,140 @@
+"""`history` and `undo`: what earlier runs did, and taking one back."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.app import common, open_agent, stop_after, stop_on_signals
+from cli.errors import OK, CommandError
+from cli.look import open_for_reading
+from cli.output import Output, ago, styled
+from connectors.base import Clock
+from sync.ledger import Ledger, Op, RunRecord
+from sync.lock import run_lock
+from sync.store import Store
+from sync.values import show, to_json
+
+SHORT = 20
+"""Runs listed without `--all`."""
+
+
+@click.command()
+@click.option("--run", "run_id", type=click.IntRange(min=1), help="Show every effect of this run.")
+@click.option("--all", "everything", is_flag=True, help=f"Show every run, not only the last {SHORT}.")
+@common
+def history(config: Path, out: Output, *, run_id: int | None, everything: bool) -> int:
+    """Show the runs and what became of their changes. Makes no API call.
+
+    Example: holdfast history --run 12
+    """
+    store, clock = open_for_reading(config)
+    try:
+        if run_id is None:
+            _runs(store, clock, out, -1 if everything else SHORT)
+        else:
+            _run(store, out, run_id)
+    finally:
+        store.close()
+    return OK
+
+
+def _runs(store: Store, clock: Clock, out: Output, limit: int) -> None:
+    ledger = Ledger(store)
+    runs = [(run, ledger.counts(run.run_id)) for run in ledger.runs(limit)]
+    rows = [
+        (
+            str(run.run_id),
+            run.mode,
+            f"{run.started:%Y-%m-%d %H:%M}",
+            ago(run.started, clock.now()),
+            run.status,
+            _states(c),
+        )
+        for run, c in runs
+    ]
+    out.table(("run", "mode", "started (UTC)", "", "status", "changes"), rows or [("none yet", "", "", "", "", "")])
+    if out.as_json:
+        out.json({"runs": [{**_plain(run), "states": counts} for run, counts in runs]})
+
+
+def _run(store: Store, out: Output, run_id: int) -> None:
+    ledger = Ledger(store)
+    run = next((run for run in ledger.runs(-1) if run.run_id == run_id), None)
+    if run is None:
+        raise CommandError(f"there is no run {run_id}; `holdfast history` lists them.")
+    ops, counts = ledger.ops(run_id), ledger.counts(run_id)
+    out.line(f"Run {run_id} ({run.mode}) of {run.started:%Y-%m-%d %H:%M} UTC: {run.status}. {_states(counts)}")
+    for op in ops:
+        _show_op(out, op)
+    if out.as_json:
+        out.json({**_plain(run), "states": counts, "changes": [_op(op) for op in ops]})
+
+
+def _show_op(out: Output, op: Op) -> None:
+    place = f"{op.object} {op.record_id or op.remote_id or ''}".strip()
+    words = {"task_create": "new task", "task_remove": "task removed"}
+    what = words.get(op.kind, "")
+    subject = str(op.values.get("subject") or "")
+    out.line(styled((place, "bold"), f"  {what} {subject}".rstrip(), (f"  {op.state}", "dim")))
+    if op.kind == "field":
+        for name, value in sorted(op.values.items()):
+            out.line(styled(f"  {name}  ", (show(op.before.get(name)), "red"), " → ", (show(value), "green")))
+    if op.error:
+        out.line(f"  {op.error}", style="dim")
+
+
+def _states(counts: Any) -> str:
+    return (
+        ", ".join(f"{number:,} {state.replace('_', ' ')}" for state, number in sorted(counts.items())) or "no changes"
+    )
+
+
+def _plain(run: RunRecord) -> dict[str, Any]:
+    return {
+        "run": run.run_id,
+        "mode": run.mode,
+        "started": run.started,
+        "ended": run.ended,
+        "status": run.status,
+        "counts": dict(run.counts),
+    }
+
+
+def _op(op: Op) -> dict[str, Any]:
+    return {
+        "op": op.op_id,
+        "kind": op.kind,
+        "object": op.object,
+        "record_id": op.record_id,
+        "remote_id": op.remote_id,
+        "state": op.state,
+        "before": {name: to_json(value) for name, value in op.before.items()},
+        "values": {name: to_json(value) for name, value in op.values.items()},
+        "undoes": op.undoes,
+        "error": op.error,
+    }
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN", type=click.IntRange(min=1))
+@click.option("--dry-run", is_flag=True, help="Show what would be put back; write nothing.")
+@click.option("--full", is_flag=True, help="Show every record, also on a terminal.")
+@common
+def undo(config: Path, out: Output, *, run_id: int, dry_run: bool, full: bool) -> int:
+    """Put back what a run changed, as far as nobody has touched it since.
+
+    Fields get their old value where the CRM still says what the run wrote, tasks go if nobody has worked on them. The
+    rest stays and is listed with why. An undo is a run like any other: it can be undone by its own number.
+
+    Example: holdfast undo 12 --dry-run
+    """
+    from cli.config import load
+    from cli.progress import watched
+    from cli.run_view import finish
+
+    settings = load(config)
+    with open_agent(config) as agent, run_lock(agent.store.path):
+        with stop_on_signals(agent.stop.set), stop_after(settings.run.deadline, agent.stop):
+            report = watched(agent, out, lambda: agent.undo(run_id, dry_run=dry_run))
+        return finish(agent, report, out, dry_run=dry_run, full=full)

@@ -1,0 +1,72 @@
+"""Compares all records with what is wanted, heeding other agents, people, and what takes our values back."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from scoring.inputs import ScoreRow
+from sync import frames
+from sync.diff import Known, build_records
+from sync.edits import Edits
+from sync.heartbeat import agent_id, bind, only_agent
+from sync.ledger import Ledger
+from sync.owned import OwnedField
+from sync.plan import HumanEdit, RecordChange
+from sync.policy import Policy
+from sync.store import Store
+from sync.tables import instant
+
+
+def compare(
+    store: Store,
+    rows: Iterable[ScoreRow],
+    known: Mapping[tuple[str, str], Known],
+    fields: Sequence[OwnedField],
+    as_of: datetime,
+    policy: Policy,
+) -> tuple[list[RecordChange], list[HumanEdit]]:
+    """What to write, and what is left alone.
+
+    Args:
+        store: The state file; fields that are fought over are noted there as parked.
+        rows: What the records should say.
+        known: What they say, by object and record id, as the CRM itself says.
+        fields: Ours.
+        as_of: The instant of scoring.
+        policy: What the admin allows.
+
+    Raises:
+        SecondAgentError: Another agent writes into this CRM.
+    """
+    known = only_agent(store, known, fields)
+    edits = Edits(store)
+    records, kept = build_records(rows, known, bind(fields, agent_id(store)), as_of, edits.rules(policy))
+    written = {key: record.written for key, record in known.items()}
+    followers = [field.spec.name for field in fields if not field.moves_alone]
+    left, parked = edits.park(records, written, followers, as_of)
+    return left, kept + parked
+
+
+def left_alone(store: Store, crm: str, fields: Sequence[OwnedField], policy: Policy) -> list[HumanEdit]:
+    """Fields that say something else than what we want and stay so, accounts first, by name.
+
+    As of the last time the CRM was read: it is not asked again.
+
+    Args:
+        store: The state file; only read.
+        crm: Name of the CRM's source.
+        fields: Ours.
+        policy: What the admin allows.
+    """
+    written = Ledger(store).written()
+    records = [("account", record) for record in frames.accounts_for_plan(store, crm=crm)]
+    if policy.contacts:
+        records += [("contact", record) for record in frames.contacts_for_plan(store, crm=crm)]
+    known = {
+        (obj, record.crm_id): Known(record.name, record.values, written.get((obj, record.crm_id), {}))
+        for obj, record in records
+    }
+    wanted = [field for field in fields if policy.contacts or field.spec.object != "contact"]
+    newest = store.rows("SELECT coalesce(max(valid_from), 0) FROM score")[0][0]
+    bound = bind(wanted, agent_id(store))
+    _, kept = build_records(store.latest_scores(), known, bound, instant(newest), Edits(store).rules(policy))
+    return sorted(kept, key=lambda edit: (edit.object, edit.name, edit.record_id, edit.field))
