@@ -1,70 +1,28 @@
-"""Opening and guarding the SQLite file: modes, settings, one writer at a time, and errors in words."""
+"""Opening and guarding the SQLite file: modes, settings, one writer at a time, damage, and errors in words."""
 
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import sqlite_utils
 
+from sync.lock import FencedError, run_lock
 from sync.migrations import APPLICATION_ID, migrations
+from sync.mounts import network_type
+from sync.stamp import Stamp, Stamps
+from sync.store_errors import RESTORE, DamagedError, EnvironmentMismatchError, StoreError, explain, explained
+
+__all__ = ["RESTORE", "DamagedError", "EnvironmentMismatchError", "StateFile", "StoreError", "explain", "explained"]
 
 RESERVE = 64 * 1024 * 1024
 """Bytes that must stay free on the disk: a transaction is refused before it would fill the last of it."""
 
-MOVE_ASIDE = "Move it aside and put back a copy, or let the agent start anew: everything is pulled again."
-
-
-class StoreError(Exception):
-    """The state cannot be used. The message names the file and says what to do.
-
-    Attributes:
-        path: The file or folder.
-        advice: What to do.
-    """
-
-    def __init__(self, path: Path, message: str, advice: str) -> None:
-        self.path = path
-        self.advice = advice
-        super().__init__(f"{path}: {message} {advice}")
-
-
-class EnvironmentMismatchError(StoreError):
-    """A source answers as another account than the one this state belongs to."""
-
-
-_MEANINGS = {
-    "SQLITE_BUSY": ("Another program has been writing to it for too long.", "Stop that program or wait, then repeat."),
-    "SQLITE_FULL": ("The disk is full.", "Free some space, then repeat: nothing half-done was kept."),
-    "SQLITE_NOTADB": ("This is not a SQLite file.", MOVE_ASIDE),
-    "SQLITE_CORRUPT": ("The file is damaged.", MOVE_ASIDE),
-    "SQLITE_READONLY": ("The file may not be written.", "Run as its owner, or correct its mode (0600)."),
-    "SQLITE_PERM": ("The file may not be opened.", "Run as its owner, or correct its mode (0600)."),
-    "SQLITE_CANTOPEN": ("The file cannot be opened.", "Check the folder's owner and mode, and that it is local."),
-    "SQLITE_IOERR": ("The disk refused to read or write.", "Check the disk and its free space, then repeat."),
-}
-"""What SQLite's result codes mean to an admin; longer codes (SQLITE_IOERR_WRITE) count as the one they begin with."""
-
-
-def explain(file: Path, error: sqlite3.Error) -> StoreError:
-    """Put SQLite's error into words."""
-    name = str(getattr(error, "sqlite_errorname", ""))
-    for code, (message, advice) in _MEANINGS.items():
-        if name == code or name.startswith(f"{code}_"):
-            return StoreError(file, message, advice)
-    return StoreError(file, f"SQLite says: {error}.", "This is a defect; please report it with this line.")
-
-
-@contextmanager
-def explained(file: Path) -> Iterator[None]:
-    """Turn SQLite's errors inside the block into `StoreError`."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise explain(file, error) from error
+LOG_LIMIT = 32 * 1024 * 1024
+"""Size of the write-ahead log, in bytes, from which on it is folded into the main file."""
 
 
 class _Database(sqlite_utils.Database):
@@ -87,28 +45,38 @@ class StateFile:
         path: The folder.
         file: The database in it.
         readonly: Whether writing is refused.
+        fence: Our number among the agents that worked on this state, once we took one; see `take_fence`.
         db: For small queries and for people; reading from another thread while one writes shows half-done work, so
             prefer `rows` there.
     """
 
-    def __init__(self, path: Path, *, readonly: bool = False, timeout: float = 30.0) -> None:
+    def __init__(self, path: Path, *, readonly: bool = False, timeout: float = 30.0, locked: bool = False) -> None:
         self.path = path
         self.file = path / "state.db"
         self.readonly = readonly
+        self.fence: int | None = None
         self._lock = threading.RLock()
         self._timeout = timeout
+        self._trusted = False
+        self._noted = False
+        self._log_limit = LOG_LIMIT
         _prepare(path, self.file, readonly=readonly)
-        self.db = self._open()
+        self.stamps = Stamps(self.file)
         try:
-            self._check_and_migrate()
+            self.db = self._open()
+            try:
+                self._check_and_migrate(locked=locked)
+            except BaseException:
+                self.db.close()
+                raise
         except BaseException:
-            self.db.close()
+            self.stamps.close()
             raise
 
     def _open(self) -> _Database:
         return _Database(_connect(self.file, readonly=self.readonly, timeout=self._timeout), self.file)
 
-    def _check_and_migrate(self) -> None:
+    def _check_and_migrate(self, *, locked: bool) -> None:
         tables = self._scalar("SELECT count(*) FROM sqlite_master")
         if tables and self._scalar("PRAGMA application_id") != APPLICATION_ID:
             raise StoreError(self.file, "This database belongs to another program.", "Set [state] dir elsewhere.")
@@ -127,8 +95,21 @@ class StateFile:
             )
         if not self.readonly:
             self._configure()
-            with explained(self.file):
-                migrations.apply(self.db)
+            if pending:
+                self._migrate(max(applied) if applied else None, locked=locked)
+
+    def _migrate(self, schema: str | None, *, locked: bool) -> None:
+        """Convert the file in one transaction, having checked and copied it. An agent that works is not disturbed."""
+        from sync.backup import copy_before_migration
+
+        with ExitStack() as stack:
+            if schema is not None:
+                if not locked:
+                    stack.enter_context(run_lock(self.path))
+                self.trust()
+                copy_before_migration(self, schema)
+            with self.transaction(), explained(self.file):
+                migrations.apply(self.db)  # looks again what is pending: another process may have been quicker
 
     def _configure(self) -> None:
         """Set what makes commits durable and readers welcome. WAL stays with the file, the rest with the connection."""
@@ -140,7 +121,7 @@ class StateFile:
             "foreign_keys = ON",
             "temp_store = MEMORY",
             "cache_size = -32768",
-            "wal_autocheckpoint = 8192",
+            "wal_autocheckpoint = 0",  # `fold` does it
         ):
             self.db.execute(f"PRAGMA {pragma}").fetchall()
 
@@ -148,9 +129,55 @@ class StateFile:
         return self.rows(sql)[0][0]
 
     def close(self) -> None:
-        """Close the file."""
+        """Fold the log into the main file, stamp it, and close."""
         with self._lock, explained(self.file):
+            try:
+                self._let_go()
+            finally:
+                self.stamps.close()
+
+    def _let_go(self) -> None:
+        """Close the connection. The last one to go folds the log, so it is done under the lock, and stamped."""
+        stamp = None if self.readonly else self.stamps.load()
+        if self.readonly or not (self.stamps.wal_bytes() or (stamp and stamp.log)):
             self.db.close()
+            return
+        try:
+            with self.stamps.alone():
+                if not self._fold("PASSIVE", log=False):
+                    self.db.close()
+                    self._restamp()
+        finally:
+            self.db.close()
+
+    def _restamp(self) -> None:
+        """Stamp once more: had a reader just gone, closing has folded in what we could not."""
+        stamp = self.stamps.load()
+        if self._trusted and stamp is not None and self.stamps.wal_bytes() is None:
+            self.stamps.save(Stamp(self.stamps.digest(), log=False))
+
+    def _fold(self, mode: str, *, log: bool) -> bool:
+        """Fold the log into the main file and stamp that; gives whether all of it went in.
+
+        A file that nobody has found sound is not stamped: what is wrong must stay to be seen.
+        """
+        stamp = self.stamps.load()
+        if not self._trusted and (stamp is None or self._differs(stamp)):
+            return False
+        self.stamps.remove()
+        busy, frames, folded = self.db.conn.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        whole = not busy and frames == folded
+        self.stamps.save(Stamp(self.stamps.digest(), log or not whole))
+        return whole
+
+    def fold(self) -> None:
+        """Fold the log into the main file now, and leave the log empty unless somebody reads from it."""
+        with self._lock, explained(self.file), self.stamps.alone():
+            self.db.conn.execute("PRAGMA busy_timeout = 0").fetchall()
+            try:
+                self._fold("TRUNCATE", log=True)
+            finally:
+                self.db.conn.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}").fetchall()
 
     @contextmanager
     def released(self) -> Iterator[Path]:
@@ -165,12 +192,66 @@ class StateFile:
             if self.db.conn.in_transaction:
                 raise StoreError(self.file, "It cannot be let go of inside a transaction.", "This is a defect.")
             with explained(self.file):
-                self.db.close()
+                self._let_go()
+            self._noted = False
             try:
                 yield self.file
             finally:
                 self.db = self._open()
                 self._configure()
+
+    # -- whether it may be believed -----------------------------------------------------------------------------
+
+    def damage(self, *, thorough: bool = False) -> list[str]:
+        """What is wrong with the file as a file, a sentence each; nothing when it may be believed.
+
+        Args:
+            thorough: Look into every page, also where the stamp already says that none has changed.
+        """
+        with self._lock:
+            try:
+                found = self._stamp_damage()
+                if thorough or self.stamps.load() is None:
+                    with explained(self.file):
+                        rows = self.db.conn.execute(f"PRAGMA {'integrity' if thorough else 'quick'}_check").fetchall()
+                    found += [f"SQLite finds: {text}" for (text,) in rows if text != "ok"]
+            except StoreError as error:
+                found = [str(error).removeprefix(f"{self.file}: ").removesuffix(error.advice).strip()]
+        return found
+
+    def _differs(self, stamp: Stamp) -> str:
+        if stamp.sha256 != self.stamps.digest():
+            return "It is not what Holdfast left: the disk has changed it, or another program has."
+        if stamp.log and self.stamps.wal_bytes() is None:
+            return "Its write-ahead log (state.db-wal) is gone, and with it what was committed last."
+        return ""
+
+    def _stamp_damage(self) -> list[str]:
+        stamp = self.stamps.load()
+        if stamp is None or not self._differs(stamp):
+            return []
+        with self.stamps.alone():  # somebody may just have folded the log in
+            stamp = self.stamps.load()
+            found = self._differs(stamp) if stamp is not None else ""
+        return [found] if found else []
+
+    def trust(self) -> None:
+        """Make sure, once, that the file may be believed. Every transaction begins with it.
+
+        Raises:
+            DamagedError: When it may not: nothing is written.
+        """
+        with self._lock:
+            if not self._trusted and not self.readonly:
+                if found := self.damage():
+                    raise DamagedError(self.file, found[0], f"Nothing is written. {RESTORE}")
+                self._trusted = True
+
+    def accept(self) -> None:
+        """Take the file for what it is from now on: an admin has looked into it."""
+        with self._lock:
+            self.stamps.remove()
+            self._trusted = True
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query, never of a half-done transaction of another thread."""
@@ -184,22 +265,58 @@ class StateFile:
         A block inside a block of the same thread joins it.
 
         Raises:
-            StoreError: In place of every error of SQLite, and when the disk is nearly full.
+            StoreError: In place of every error of SQLite, when the disk is nearly full, and when the file is damaged.
+            FencedError: When another agent has taken over.
         """
         with self._lock, explained(self.file):
             conn = self.db.conn
             if conn.in_transaction:
                 yield conn
                 return
+            self.trust()
             self._check_space()
             conn.execute("BEGIN IMMEDIATE")
             try:
+                self._check_fence(conn)
+                self._note_log()
                 yield conn
                 conn.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):
                     conn.rollback()
                 raise
+            self._fold_when_long()
+
+    def _note_log(self) -> None:
+        """Have the stamp say that commits lie in the log from now on."""
+        if not self._noted:
+            stamp = self.stamps.load()
+            if stamp is not None and not stamp.log:
+                self.stamps.save(Stamp(stamp.sha256, log=True))
+            self._noted = True
+
+    def _fold_when_long(self) -> None:
+        if (self.stamps.wal_bytes() or 0) >= self._log_limit:
+            self.fold()
+            self._log_limit = LOG_LIMIT + (self.stamps.wal_bytes() or 0)  # a reader may keep it from being emptied
+
+    def take_fence(self) -> int:
+        """Take the next number among the agents that work on this state; the one before us writes nothing any more.
+
+        To be called under the run lock. Should that fail (its file was removed), the fence still holds.
+        """
+        with self.transaction() as conn:
+            self.fence = None
+            fence = _fence(conn) + 1
+            conn.execute("INSERT OR REPLACE INTO meta VALUES ('fence', ?)", (str(fence),))
+        self.fence = fence
+        return fence
+
+    def _check_fence(self, conn: sqlite3.Connection) -> None:
+        if self.fence is not None and (newest := _fence(conn)) != self.fence:
+            raise FencedError(
+                f"another agent has taken over {self.path} (number {newest}, we are {self.fence}): nothing is written."
+            )
 
     def _check_space(self) -> None:
         disk = os.statvfs(self.path)
@@ -207,8 +324,17 @@ class StateFile:
             raise StoreError(self.file, "The disk is nearly full.", "Free at least 64 MiB, then repeat.")
 
 
+def _fence(conn: sqlite3.Connection) -> int:
+    row = conn.execute("SELECT value FROM meta WHERE key = 'fence'").fetchone()
+    return int(row[0]) if row else 0
+
+
 def _prepare(path: Path, file: Path, *, readonly: bool) -> None:
     """Make folder and file, for their owner alone. SQLite gives -wal and -shm the mode of the file."""
+    if kind := network_type(path):
+        raise StoreError(
+            path, f"It lies on a network file system ({kind}), whose locks cannot be relied on.", "Use a local disk."
+        )
     if readonly:
         if not file.exists():
             raise StoreError(file, "There is no state yet.", "Run `holdfast sync` first.")

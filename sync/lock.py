@@ -11,6 +11,10 @@ class LockedError(Exception):
     """Another agent works on this state folder."""
 
 
+class FencedError(LockedError):
+    """Another agent has taken over this state since we began: what we wanted to write is not written."""
+
+
 @contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
     """Hold the lock of a state folder.
@@ -19,15 +23,33 @@ def run_lock(folder: Path) -> Iterator[None]:
         LockedError: At once, when another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    path = folder / "lock"
+    handle = _take(path, folder)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            other = os.pread(handle, 32, 0).decode("ascii", "replace").strip()
-            raise LockedError(f"another agent (process {other or 'unknown'}) works on {folder}.") from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(handle)
+
+
+def _take(path: Path, folder: Path) -> int:
+    """The locked file. Should it be removed just before the lock is ours, the one in its place is taken."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(handle).st_ino == _inode(path):
+                return handle
+        except BlockingIOError:
+            other = os.pread(handle, 32, 0).decode("ascii", "replace").strip()
+            os.close(handle)
+            raise LockedError(f"another agent (process {other or 'unknown'}) works on {folder}.") from None
+        os.close(handle)
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return -1

@@ -65,18 +65,20 @@ class Store(StateFile):
     """The state file. Safe to share between threads; one writer at a time, readers never wait."""
 
     @classmethod
-    def open(cls, path: Path, *, readonly: bool = False, timeout: float = 30.0) -> "Store":
+    def open(cls, path: Path, *, readonly: bool = False, timeout: float = 30.0, locked: bool = False) -> "Store":
         """Open `<path>/state.db`; make folder and file when new, convert an older schema.
 
         Args:
             path: The state folder.
             readonly: Only look: nothing is made or converted, and a running agent is not disturbed.
             timeout: Seconds to wait for another writer.
+            locked: The caller holds the run lock of the folder.
 
         Raises:
             StoreError: When it cannot be used: another program's file, a damaged one, a newer schema, no right.
+            LockedError: When an older schema must be converted and an agent is at work.
         """
-        return cls(path, readonly=readonly, timeout=timeout)
+        return cls(path, readonly=readonly, timeout=timeout, locked=locked)
 
     # -- which account ------------------------------------------------------------------------------------------
 
