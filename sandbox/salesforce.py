@@ -1,8 +1,9 @@
 """Salesforce, simulated: routing and wiring.
 
 Served below the prefix: `/services/oauth2/token`, `/services/data/` (versions), `/services/data/vNN.0/...`,
-`/services/Soap/u/NN.0` (login only), the identity URL. Inside answers, `nextRecordsUrl` and `attributes.url` are as
-in real life: absolute from the host, without the sandbox's prefix; `instance_url` includes it.
+`/services/Soap/u/NN.0` (login only), `/services/Soap/m/NN.0` (metadata), the identity URL. Inside answers,
+`nextRecordsUrl` and `attributes.url` are as in real life: absolute from the host, without the sandbox's prefix;
+`instance_url` includes it.
 
 A request below a version passes, in this order: length of URI and headers, version, session, switches and the day's
 calls, path, method; then its operation. Every answer carries `Sforce-Limit-Info`. Operations come from modules that
@@ -25,10 +26,12 @@ from sandbox import (
     salesforce_describe,
     salesforce_ingest,
     salesforce_limits,
+    salesforce_mdapi,
     salesforce_query,
     salesforce_records,
     salesforce_subrequests,
     salesforce_tooling,
+    salesforce_tooling_query,
 )
 from sandbox.core import SandboxClock, Vendor
 from sandbox.hubspot_render import to_ms
@@ -55,6 +58,7 @@ MAX_URI = 16_384
 
 _VERSIONED = re.compile(r"/services/data/v([^/]+)(?:/(.*))?")
 _SOAP = re.compile(r"/services/Soap/u/([^/]+)(?:/.*)?")
+_METADATA = re.compile(rf"{salesforce_mdapi.PATH}([^/]+)(?:/.*)?")
 _IDENTITY = re.compile(r"/id/([^/]+)/([^/]+)/?")
 _LOGINS = ("/services/oauth2/", "/services/Soap/u/", "/id/")
 _JSON = "application/json;charset=UTF-8"
@@ -71,6 +75,7 @@ def routes() -> list[Route]:
         *salesforce_composite.ROUTES,
         *salesforce_subrequests.ROUTES,
         *salesforce_tooling.ROUTES,
+        *salesforce_tooling_query.ROUTES,
         *salesforce_ingest.ROUTES,
     ]
 
@@ -114,8 +119,10 @@ class SalesforceVendor(Vendor):
         return route is None or not route.reads
 
     def means_to_write(self, request: Request) -> bool:
-        """Several requests in one write when one of them does."""
+        """Several requests in one write when one of them does; a call of the Metadata API may only read."""
         write = self.is_write(request.method, request.path)
+        if write and request.path.startswith(salesforce_mdapi.PATH):
+            return not salesforce_mdapi.reads(request.get_data())
         return write and not (request.path.rstrip("/").endswith("/composite") and self._only_reads(request))
 
     def _only_reads(self, request: Request) -> bool:
@@ -165,7 +172,11 @@ class SalesforceVendor(Vendor):
         return self._log_in(request, root, path.rstrip("/")) if request.method == "POST" else self._tell(request, root)
 
     def _log_in(self, request: Request, root: str, path: str) -> Reply:
-        """Logins and logouts."""
+        """Logins and logouts, and what else is asked outside the versions."""
+        metadata = _METADATA.fullmatch(path)
+        if metadata is not None:
+            text = salesforce_mdapi.answer(self.org, self.access, request.get_data(), metadata.group(1))
+            return 200, text, {"Content-Type": "text/xml;charset=UTF-8"}
         soap = _SOAP.fullmatch(path)
         if soap is not None:
             text = self.access.soap_login(request.get_data(), soap.group(1), root)

@@ -40,7 +40,8 @@ def fixed_refer(name: str, *targets: str, **extra: Any) -> FieldDef:
     return refer(name, *targets, createable=False, updateable=False, **extra)
 
 
-def _system(*, deleted: bool = True, master: str = "") -> list[FieldDef]:
+def system_fields(*, deleted: bool = True, master: str = "") -> list[FieldDef]:
+    """What every kind of record has: id, stamps, who did it."""
     fields = [fixed("Id", "id", universal=True, id_lookup=True, defaulted=True)]
     if deleted:
         fields.append(fixed("IsDeleted", "boolean", universal=True, defaulted=True))
@@ -56,7 +57,8 @@ def _system(*, deleted: bool = True, master: str = "") -> list[FieldDef]:
     ]
 
 
-def _owner(*targets: str) -> FieldDef:
+def owner(*targets: str) -> FieldDef:
+    """Whose a record is."""
     return refer("OwnerId", *(targets or ("User",)), defaulted=True, universal=True)
 
 
@@ -99,7 +101,7 @@ def _account() -> list[FieldDef]:
         make("Phone", "phone"),
         make("BillingCountry", "string", 80),
         make("Description", "textarea", 32000),
-        _owner(),
+        owner(),
         make("AccountSource", "picklist"),
         fixed("LastActivityDate", "date"),
         _currency(),
@@ -123,7 +125,7 @@ def _contact() -> list[FieldDef]:
         make("Email", "email", 80, id_lookup=True),
         make("Title", "string", 128),
         make("Phone", "phone"),
-        _owner(),
+        owner(),
         fixed("LastActivityDate", "date"),
         make("HasOptedOutOfEmail", "boolean", defaulted=True, default=False),
         _currency(),
@@ -146,7 +148,7 @@ def _opportunity() -> list[FieldDef]:
         fixed("IsWon", "boolean", defaulted=True, universal=True),
         make("ForecastCategoryName", "picklist"),
         refer("ContractId", "Contract"),
-        _owner(),
+        owner(),
         _currency(),
     ]
 
@@ -166,7 +168,7 @@ def _case() -> list[FieldDef]:
         fixed("IsClosed", "boolean", defaulted=True, universal=True),
         make("IsEscalated", "boolean", defaulted=True, default=False),
         fixed("ClosedDate", "datetime"),
-        _owner("User", "Group"),
+        owner("User", "Group"),
         make("Zendesk_Ticket_Id__c", "string", 40),
     ]
 
@@ -182,7 +184,7 @@ def _task() -> list[FieldDef]:
         make("Status", "picklist", values=TASK_STATUSES, default="Not Started", **filled),
         make("Priority", "picklist", values=("High", "Normal", "Low"), default="Normal", **filled),
         make("Description", "textarea", 32000),
-        _owner("User", "Group"),
+        owner("User", "Group"),
         make("Type", "picklist"),
         make(
             "TaskSubtype", "picklist", values=("Task", "Email", "Call", "ListEmail", "Cadence"), default="Task",
@@ -207,7 +209,7 @@ def _contract() -> list[FieldDef]:
         make("ContractTerm", "int", precision=8),
         fixed("EndDate", "date", calculated=True),
         fixed("ContractNumber", "string", 30, universal=True, id_lookup=True, defaulted=True),
-        _owner(),
+        owner(),
         _currency(),
     ]
 
@@ -302,7 +304,7 @@ def _parented(field: FieldDef | None, *rights: str) -> list[FieldDef]:
 def _survey() -> list[FieldDef]:
     return [
         fixed("Name", "string", 80, universal=True, defaulted=True, id_lookup=True),
-        _owner(),
+        owner(),
         refer("Account__c", "Account"),
         refer("Contact__c", "Contact"),
         make("Score__c", "double", precision=3, scale=0),
@@ -328,23 +330,27 @@ def catalogue(*, multi_currency: bool, multiple_accounts: bool, person_accounts:
     """
     field_name = make("Field", "picklist", 255, required=True, updateable=False)
     made = [
-        _object(ObjectDef("Account", "001", "Account", mergeable=True), _system(master="Account"), _account()),
-        _object(ObjectDef("Contact", "003", "Contact", mergeable=True), _system(master="Contact"), _contact()),
-        _object(ObjectDef("Opportunity", "006", "Opportunity"), _system(), _opportunity()),
-        _object(ObjectDef("Case", "500", "Case"), _system(), _case()),
-        _object(ObjectDef("Task", "00T", "Task", custom_on="Activity"), _system(), _task()),
-        _object(ObjectDef("Contract", "800", "Contract"), _system(), _contract()),
-        _object(ObjectDef("OpportunityContactRole", "00K", "Opportunity Contact Role"), _system(), _contact_role()),
-        _object(ObjectDef("AccountContactRelation", "07k", "Account Contact Relation"), _system(), _relation()),
-        _object(ObjectDef("NPS_Response__c", "a00", "NPS Response"), _system(), _survey()),
-        _object(ObjectDef("User", "005", "User", deletable=False, setup=True), _system(deleted=False), _user()),
+        _object(ObjectDef("Account", "001", "Account", mergeable=True), system_fields(master="Account"), _account()),
+        _object(ObjectDef("Contact", "003", "Contact", mergeable=True), system_fields(master="Contact"), _contact()),
+        _object(ObjectDef("Opportunity", "006", "Opportunity"), system_fields(), _opportunity()),
+        _object(ObjectDef("Case", "500", "Case"), system_fields(), _case()),
+        _object(ObjectDef("Task", "00T", "Task", custom_on="Activity"), system_fields(), _task()),
+        _object(ObjectDef("Contract", "800", "Contract"), system_fields(), _contract()),
+        _object(
+            ObjectDef("OpportunityContactRole", "00K", "Opportunity Contact Role"), system_fields(), _contact_role()
+        ),
+        _object(ObjectDef("AccountContactRelation", "07k", "Account Contact Relation"), system_fields(), _relation()),
+        _object(ObjectDef("NPS_Response__c", "a00", "NPS Response"), system_fields(), _survey()),
+        _object(ObjectDef("User", "005", "User", deletable=False, setup=True), system_fields(deleted=False), _user()),
         _object(
             ObjectDef("Organization", "00D", "Organization", createable=False, deletable=False, setup=True),
-            _system(deleted=False),
+            system_fields(deleted=False),
             _organization(),
         ),
         _object(
-            ObjectDef("PermissionSet", "0PS", "Permission Set", setup=True), _system(deleted=False), _permission_set()
+            ObjectDef("PermissionSet", "0PS", "Permission Set", setup=True),
+            system_fields(deleted=False),
+            _permission_set(),
         ),
         _object(
             ObjectDef("PermissionSetAssignment", "0Pa", "Permission Set Assignment", updateable=False, setup=True),
@@ -353,7 +359,7 @@ def catalogue(*, multi_currency: bool, multiple_accounts: bool, person_accounts:
         ),
         _object(
             ObjectDef("ObjectPermissions", "110", "Object Permissions", setup=True),
-            _system(deleted=False),
+            system_fields(deleted=False),
             _parented(None, *OBJECT_RIGHTS),
         ),
         _object(
@@ -366,7 +372,7 @@ def catalogue(*, multi_currency: bool, multiple_accounts: bool, person_accounts:
                 "TaskStatus", "01M", "Task Status Value", bulk=False, createable=False, updateable=False,
                 deletable=False, setup=True,
             ),
-            _system(deleted=False),
+            system_fields(deleted=False),
             [
                 fixed("MasterLabel", "string", 255, universal=True),
                 fixed("IsDefault", "boolean", universal=True),

@@ -18,7 +18,7 @@ from sandbox.salesforce_ids import canonical
 from sandbox.salesforce_org import Org
 from sandbox.salesforce_records import fields_wanted, holders, key_field, kind_at, kind_of_id, record_body, shower
 from sandbox.salesforce_rows import malformed_id
-from sandbox.salesforce_save import Plan, Writer
+from sandbox.salesforce_save import Plan, Writer, key_of
 from sandbox.salesforce_types import FieldDef, ObjectDef
 
 MAX_RECORDS = 200
@@ -190,17 +190,16 @@ def upsert(org: Org, call: Call) -> Reply:
         raise invalid_type(str(records[0]["attributes"]["type"]))
     writer = Writer(org, call)
     rows = [writer.read(definition, record) for record in records]
-    often = Counter(_key(row.get(field.name)) for row in rows)
-    planners = [_upserting(org, writer, definition, field, row, often[_key(row.get(field.name))]) for row in rows]
+    keys = [key_of(field, row.get(field.name)) for row in rows]
+    often = Counter(keys)
+    planners = [
+        _upserting(org, writer, definition, field, row, often[key]) for key, row in zip(keys, rows, strict=True)
+    ]
     results = _work(writer, planners, [None] * len(rows), all_or_none=all_or_none)
     for planner, result in zip(planners, results, strict=True):
         if result["success"]:
             result["created"] = planner.created
     return 200, results, {}
-
-
-def _key(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
 
 
 class Upserting:

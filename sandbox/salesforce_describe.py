@@ -105,12 +105,12 @@ def _field(org: Org, user: str, kind: ObjectDef, one: FieldDef) -> dict[str, Any
     return {
         "aggregatable": one.filterable,
         "autoNumber": one.name in {"CaseNumber", "ContractNumber"}
-        or (kind.name.endswith("__c") and one.name == "Name"),
+        or (kind.name.endswith("__c") and one.name == "Name" and not one.createable),
         "byteLength": one.length * 3,
         "calculated": one.calculated,
         "calculatedFormula": None,
         "cascadeDelete": False,
-        "caseSensitive": False,
+        "caseSensitive": one.case_sensitive,
         "compoundFieldName": None,
         "controllerName": None,
         "createable": one.createable and kind.createable and editable and org.can(user, kind.name, "Create"),

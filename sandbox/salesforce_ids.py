@@ -21,6 +21,7 @@ PREFIXES = {
     "PermissionSetAssignment": "0Pa",
     "FieldPermissions": "01k",
     "CustomField": "00N",
+    "CustomObject": "01I",
     "NPS_Response__c": "a00",
 }
 """Kind of record -> the first three characters of its ids."""

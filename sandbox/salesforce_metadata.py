@@ -139,6 +139,8 @@ def _check_attributes(given: dict[str, Any], kind: Kind) -> None:
     missing = next((key for key in kind.needs if key not in given), None)
     if missing:
         raise refused(f"Must specify '{missing}' for a CustomField of type {name}", missing)
+    if _flag(given, "caseSensitive") and not (_flag(given, "unique") or _flag(given, "externalId")):
+        raise refused("Can not specify 'caseSensitive' for a CustomField that is not unique", "caseSensitive")
     foreign = next((key for key in sorted(_OWN & set(given)) if key not in kind.needs), None)
     if foreign:
         raise refused(f"Can not specify '{foreign}' for a CustomField of type {name}", foreign)
@@ -186,6 +188,7 @@ def _field(name: str, given: Mapping[str, Any], kind: Kind) -> FieldDef:
         sortable=not area and kind.stored != "multipicklist",
         external_id=_flag(given, "externalId"),
         unique=_flag(given, "unique"),
+        case_sensitive=_flag(given, "caseSensitive"),
         id_lookup=key,
         custom=True,
     )

@@ -50,6 +50,8 @@ class Options:
         shared_rows: Share of the accounts that sharing rules show to a user without "View All".
         custom_field_limit: Custom fields allowed on one kind of record.
         activity_external_ids: Whether a custom field of Activity may be an external id.
+        tooling_custom_objects: Whether the Tooling API makes custom objects. Its reference says that it only reads them
+            (they are made through the Metadata API), so that a request to make one is answered 405.
         duplicate_rule: Whether creating a contact with an e-mail address that exists is refused without `allowSave`.
         item_parse_errors: Whether a collection answers a field that is not there, or a value of another kind than its
             field, at the record rather than by refusing the request; which of the two is not confirmed.
@@ -90,6 +92,7 @@ class Options:
     shared_rows: float = 0.5
     custom_field_limit: int = 500
     activity_external_ids: bool = True
+    tooling_custom_objects: bool = False
     duplicate_rule: bool = False
     item_parse_errors: bool = False
     update_inactive_owners: bool = True

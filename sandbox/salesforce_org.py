@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from sandbox.hubspot_render import mixed, to_ms
 from sandbox.model import World
-from sandbox.salesforce_base import Moment
+from sandbox.salesforce_base import Base, Moment
 from sandbox.salesforce_catalogue import catalogue
 from sandbox.salesforce_derived import cascade, derive
 from sandbox.salesforce_errors import SfError
@@ -150,6 +150,19 @@ class Org:
         deal = table.value(place, "OpportunityId", self.now) if "OpportunityId" in table.object.fields else None
         found = None if deal is None else self.find(deal)
         return None if found is None else self._account_at(*found)
+
+    def add_object(self, kind: ObjectDef, base: Base) -> None:
+        """Take in a kind of record that somebody defined, with its records; nobody has rights on it yet."""
+        self.objects[kind.name] = kind
+        self.tables[kind.name] = Table(kind, base, self.moment)
+        self._folded[kind.name.lower()] = kind.name
+        self._prefixes[kind.prefix] = kind.name
+
+    def drop_object(self, name: str) -> None:
+        """Forget a kind of record, its records and the rights on it."""
+        kind = self.objects.pop(name)
+        del self.tables[name], self._folded[name.lower()], self._prefixes[kind.prefix]
+        self.permissions.forget_object(name)
 
     # ---- who may -----------------------------------------------------------------------------------------------------
 

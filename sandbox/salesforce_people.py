@@ -1,8 +1,9 @@
 """What people, administrators and other integrations do in the org by hand, for tests and demonstrations.
 
 Every action takes plain JSON arguments. `object` is a kind of record, ids have 15 or 18 characters, instants in
-`values` are ISO texts. Actions on data take `user` (an id) for whoever does it; an administrator by default. Under the
-option `late_seconds` such changes carry the stamp of now and become visible only so much later. Actions about rights
+`values` are ISO texts. Actions on data take `user` (an id) for whoever does it; an administrator by default. What
+happens to tasks and fields between two requests stands in `sandbox.salesforce_changes`. Under the option `late_seconds`
+such changes carry the stamp of now and become visible only so much later. Actions about rights
 take `user` for whose they are; the integration user's by default.
 """
 
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from sandbox import salesforce_changes
 from sandbox.hubspot_render import to_ms
 from sandbox.salesforce_access import Access
 from sandbox.salesforce_automation import Automation
@@ -47,13 +49,15 @@ class People:
 
     # ---- records -----------------------------------------------------------------------------------------------------
 
-    def _kind(self, args: Args) -> ObjectDef:
+    def kind(self, args: Args) -> ObjectDef:
+        """The kind of record named by "object". Raises `ValueError` for an unknown one."""
         kind = self.org.object(str(args["object"]))
         if kind is None:
             raise ValueError(f"no kind of record {args['object']!r}; known: {', '.join(self.org.objects)}")
         return kind
 
-    def _record(self, args: Args, key: str = "id") -> tuple[Table, int]:
+    def record(self, args: Args, key: str = "id") -> tuple[Table, int]:
+        """The record named by an id. Raises `ValueError` when there is none."""
         found = self.org.find(str(args[key]))
         if found is None:
             raise ValueError(f"no record {args[key]!r}")
@@ -80,38 +84,38 @@ class People:
 
     def edit(self, args: Args) -> None:
         """Change a record: id, values."""
-        table, place = self._record(args)
+        table, place = self.record(args)
         values, by = self._values(table.object, args["values"]), _by(args)
         self._commit(lambda now: table.write(place, values, now, by=by))
 
     def create(self, args: Args) -> str:
         """Make a record: object, values; gives its id."""
-        kind = self._kind(args)
+        kind = self.kind(args)
         now, late = self.org.now, self.org.moment.late
         values = self._values(kind, args["values"])
         return self.org.tables[kind.name].insert(values, now, by=_by(args), visible_at=now + late if late else None)
 
     def delete(self, args: Args) -> None:
         """Move a record to the recycle bin: id."""
-        table, place = self._record(args)
+        table, place = self.record(args)
         self._commit(lambda now: table.delete(place, now, by=_by(args)))
 
     def undelete(self, args: Args) -> None:
         """Take a record out of the recycle bin: id."""
-        table, place = self._record(args)
+        table, place = self.record(args)
         if not table.deleted(place):
             raise ValueError(f"{args['id']} is not deleted")
         self._commit(lambda now: table.undelete(place, now, by=_by(args)))
 
     def purge(self, args: Args) -> None:
         """Remove a record without trace: id."""
-        table, place = self._record(args)
+        table, place = self.record(args)
         table.purge(place)
 
     def merge(self, args: Args) -> str:
         """Merge accounts or contacts: winner, and loser or losers; gives the winner's id."""
-        table, winner = self._record(args, "winner")
-        losers = [self._record({"id": one}) for one in args.get("losers") or [args["loser"]]]
+        table, winner = self.record(args, "winner")
+        losers = [self.record({"id": one}) for one in args.get("losers") or [args["loser"]]]
         if not table.object.mergeable or any(other is not table for other, _ in losers):
             raise ValueError("only accounts, or only contacts, can be merged")
         if any(place == winner or table.deleted(place) for _, place in losers) or table.deleted(winner):
@@ -121,11 +125,11 @@ class People:
 
     def mass_edit(self, args: Args) -> int:
         """Change many records in one go, all with one stamp: object, values, and ids or count; gives how many."""
-        kind = self._kind(args)
+        kind = self.kind(args)
         table, values = self.org.tables[kind.name], self._values(kind, args.get("values", {}))
         places = list(table.places(self.org.now))
         if "ids" in args:
-            places = [self._record({"id": one})[1] for one in args["ids"]]
+            places = [self.record({"id": one})[1] for one in args["ids"]]
         chosen = places[: int(args.get("count", len(places)))]
 
         def change(now: int) -> None:
@@ -151,7 +155,7 @@ class People:
 
     def lock(self, args: Args) -> None:
         """Hold an account so that the next writes to it and to what hangs on it fail: id, tries (3)."""
-        table, place = self._record(args)
+        table, place = self.record(args)
         if table.object.name != "Account":
             raise ValueError("only accounts can be locked")
         self.org.obstacles.locks[table.id_at(place)] = int(args.get("tries", 3))
@@ -165,9 +169,9 @@ class People:
         self._obstruct(args, trigger=True)
 
     def _obstruct(self, args: Args, *, trigger: bool) -> None:
-        kind, record, field = self._kind(args), None, None
+        kind, record, field = self.kind(args), None, None
         if "id" in args:
-            table, place = self._record(args)
+            table, place = self.record(args)
             record = table.id_at(place)
         if "field" in args:
             field = _field(kind, args["field"]).name
@@ -179,8 +183,11 @@ class People:
         self.org.obstacles.rules.clear()
 
     def flow(self, args: Args) -> None:
-        """A flow that answers writes of a field with one of its own: object, when, set, value, delay (0 seconds)."""
-        kind = self._kind(args)
+        """A flow that answers writes of a field with one of its own: object, when, set, value, delay (0 seconds).
+
+        `set` may be `when` itself, for a flow that overrules what was written; value null empties the field.
+        """
+        kind = self.kind(args)
         values = self._values(kind, {str(args["set"]): args["value"]})
         delay = round(float(args.get("delay", 0)) * 1000)
         table = self.org.tables[kind.name]
@@ -188,14 +195,14 @@ class People:
 
     def assignment_rule(self, args: Args) -> None:
         """Let records written over the API be given to somebody, unless the call says not to: object, owner."""
-        _, place = self._record(args, "owner")
-        self.org.part(Automation).assigns[self._kind(args).name] = self.org.tables["User"].id_at(place)
+        _, place = self.record(args, "owner")
+        self.org.part(Automation).assigns[self.kind(args).name] = self.org.tables["User"].id_at(place)
 
     # ---- fields and rights -------------------------------------------------------------------------------------------
 
     def create_field(self, args: Args) -> None:
         """An administrator makes a field: object, name, type, and attributes of `FieldDef`; visible grants it."""
-        kind = self._kind(args)
+        kind = self.kind(args)
         extra = {key: value for key, value in args.items() if key not in {"object", "name", "type", "visible"}}
         kind.add([make(str(args["name"]), args["type"], **_tuples(extra))])
         if args.get("visible"):
@@ -203,12 +210,12 @@ class People:
 
     def change_field(self, args: Args) -> None:
         """An administrator changes a field: object, field, changes (attributes of `FieldDef`: length, values, ...)."""
-        kind = self._kind(args)
+        kind = self.kind(args)
         kind.add([_field(kind, args["field"]).changed(**_tuples(args["changes"]))])
 
     def drop_field(self, args: Args) -> None:
         """An administrator deletes a custom field: object, field."""
-        kind = self._kind(args)
+        kind = self.kind(args)
         one = _field(kind, args["field"])
         if not one.custom:
             raise ValueError(f"{kind.name}.{one.name} is a standard field")
@@ -217,7 +224,7 @@ class People:
 
     def hide_field(self, args: Args) -> None:
         """Take a field away from a user: object, field; read_only true takes only the right to edit it."""
-        kind = self._kind(args)
+        kind = self.kind(args)
         one = _field(kind, args["field"])
         if one.universal:
             raise ValueError(f"{kind.name}.{one.name} is always visible")
@@ -225,19 +232,19 @@ class People:
 
     def show_field(self, args: Args) -> None:
         """Let a user see and edit a field: object, field."""
-        kind = self._kind(args)
+        kind = self.kind(args)
         self.org.permissions.give_back(_whose(args), kind.name, _field(kind, args["field"]).name)
 
     def grant(self, args: Args) -> None:
         """Give a user rights on a kind of record: object, rights ("Read", "Create", "Edit", "Delete", ...)."""
-        permissions, kind = self.org.permissions, self._kind(args)
+        permissions, kind = self.org.permissions, self.kind(args)
         home = permissions.home_set(_whose(args))
         rights = permissions.object_rights(home, kind.name) | set(_rights(args, OBJECT_RIGHTS))
         permissions.grant_object(home, kind.name, rights)
 
     def revoke(self, args: Args) -> None:
         """Take rights on a kind of record away, and those that include them: object, rights."""
-        permissions, kind = self.org.permissions, self._kind(args)
+        permissions, kind = self.org.permissions, self.kind(args)
         gone = {wider for right in _rights(args, OBJECT_RIGHTS) for wider in IMPLIED_BY[right]}
         for set_id in sorted(permissions.grants(_whose(args)).sets):
             held = permissions.object_rights(set_id, kind.name)
@@ -247,7 +254,7 @@ class People:
     def view_all(self, args: Args) -> None:
         """Switch "View All" of a user: on, and object for one kind only. Without it sharing hides rows."""
         on = bool(args["on"])
-        kinds = [self._kind(args)] if "object" in args else [k for k in self.org.objects.values() if not k.setup]
+        kinds = [self.kind(args)] if "object" in args else [k for k in self.org.objects.values() if not k.setup]
         for kind in kinds:
             change = self.grant if on else self.revoke
             change({**args, "object": kind.name, "rights": ["ViewAllRecords"]})
@@ -282,7 +289,7 @@ class People:
         """Register a public key for the JWT flow: pem; gives the user name to sign for."""
         user = _whose(args)
         self.access.keys.setdefault(user, []).append(str(args["pem"]))
-        table, place = self._record({"id": user})
+        table, place = self.record({"id": user})
         return str(table.value(place, "Username", self.org.now))
 
     def options(self, args: Args) -> None:
@@ -364,4 +371,5 @@ _ACTIONS: Mapping[str, Callable[[People, Args], Any]] = {
     "add_jwt_key": People.add_jwt_key,
     "options": People.options,
     "use_calls": People.use_calls,
+    **salesforce_changes.ACTIONS,
 }

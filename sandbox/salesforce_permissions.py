@@ -232,6 +232,12 @@ class Permissions:
         for place in self.field_rows_for(kind, name):
             self.field_rows.purge(place)
 
+    def forget_object(self, kind: str) -> None:
+        """A kind of record is gone: so are the rows about it."""
+        for table in (self.object_rows, self.field_rows):
+            for place in table.referring("SobjectType", [kind], self._moment.now):
+                table.purge(place)
+
 
 def furnish(permissions: Permissions, tables: dict[str, Table], *, customize: bool) -> None:
     """Make the org's profiles and the integration user's permission set, as they stand before anybody set anything up.

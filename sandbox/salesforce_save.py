@@ -233,7 +233,7 @@ class Writer:
             if value is None or not definition.fields[name].unique:
                 continue
             others = [p for p in table.referring(name, [value], self.org.now) if p != place]
-            key = (definition.name, name, _folded(value))
+            key = (definition.name, name, key_of(definition.fields[name], value))
             if others or (key in self._taken and (place is None or self._taken[key] != place)):
                 raise duplicate_value(name, table.id_at(others[0]) if others else "<unknown>")
 
@@ -262,7 +262,7 @@ class Writer:
             raise met
         for name, value in values.items():
             if value is not None and definition.fields[name].unique:
-                self._taken[definition.name, name, _folded(value)] = place
+                self._taken[definition.name, name, key_of(definition.fields[name], value)] = place
         return Plan(table, values, place)
 
 
@@ -280,8 +280,9 @@ def _required(definition: ObjectDef, values: Mapping[str, Any], *, creating: boo
         raise SfError(400, "INVALID_CROSS_REFERENCE_KEY", "Owner ID: owner cannot be blank", ("OwnerId",))
 
 
-def _folded(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
+def key_of(field: FieldDef, value: Any) -> Any:
+    """A unique value as it is told from others: in any capitals, unless the field tells those apart."""
+    return value.lower() if isinstance(value, str) and not field.case_sensitive else value
 
 
 def _option(header: str, name: str) -> bool:

@@ -98,6 +98,10 @@ def _folded(value: Any) -> Any:
     return value.lower() if value else None
 
 
+def _identity_or_none(value: Any) -> Any:
+    return value or None
+
+
 def _short_id(value: Any) -> Any:
     return value[:15] if value else None
 
@@ -127,7 +131,7 @@ def _plain_test(_field: FieldDef, comparison: Comparison, fold: Callable[[Any], 
 
 def _text_test(field: FieldDef, comparison: Comparison) -> Test:
     if comparison.operator != "LIKE":
-        return _plain_test(field, comparison, _folded)
+        return _plain_test(field, comparison, _identity_or_none if field.case_sensitive else _folded)
     literal = comparison.values[0]
     if literal.kind == "null":
         return lambda value: not value

@@ -14,6 +14,10 @@ from sandbox.salesforce_base import Base, Getter, Ids, Listener, Moment, Written
 from sandbox.salesforce_types import ObjectDef
 
 
+def _same(value: Any) -> Any:
+    return value
+
+
 class Table:
     """All records of one kind. A record's `place` is its position in order of id and never changes.
 
@@ -154,21 +158,24 @@ class Table:
         return order[start:sure].tolist() + [p for p in order[sure:stop] if self._born(p, now)]
 
     def referring(self, name: str, values: Iterable[Any], now: int, *, deleted: bool = False) -> list[int]:
-        """Places whose field has one of the values (texts in any capitals), in order of id.
+        """Places whose field has one of the values (texts in any capitals, unless the field tells them apart), by id.
 
         Indexed from the second call on, so that references and keys of large tables are found at once.
         """
-        wanted = {folded(value) for value in values}
+        given = list(values)
+        folds = {folded(value) for value in given}
         if name in self.computed:
             rows: Iterable[int] = range(len(self._numbers))
         else:
             index = self._index(name)
-            rows = {place for value in wanted for place in index.get(value, ())}
+            rows = {place for value in folds for place in index.get(value, ())}
         read = self.reader(name)
+        exact = name in self.object.fields and self.object.fields[name].case_sensitive
+        fold, wanted = (_same, set(given)) if exact else (folded, folds)
         return sorted(
             p
             for p in rows
-            if self._born(p, now) and self._shown(p, now, deleted=deleted) and folded(read(p, now)) in wanted
+            if self._born(p, now) and self._shown(p, now, deleted=deleted) and fold(read(p, now)) in wanted
         )
 
     def _index(self, name: str) -> dict[Any, list[int]]:
@@ -280,6 +287,17 @@ class Table:
                 index.setdefault(folded(values[name]), []).append(place)
         self._stamp(log, now, by, stamp=stamp, modified=modified)
         self._tell("write", place, values, now, by)
+
+    def rename(self, old: str, new: str) -> None:
+        """A field has another name from now on: what was written to it goes along, and no stamps move."""
+        for log in self.written.values():
+            if old in log.values:
+                log.values[new] = log.values.pop(old)
+        stored: tuple[dict[str, Any], ...] = (self.renderers, self._indexes, self.computed)
+        for held in stored:
+            if old in held:
+                held[new] = held.pop(old)
+        self.version += 1
 
     @staticmethod
     def _stamp(log: Written, now: int, by: str, *, stamp: bool = True, modified: bool = True) -> None:

@@ -1,26 +1,20 @@
-"""The Tooling API, as far as setting up custom fields needs it: `CustomField` under tooling/sobjects and tooling/query.
+"""The Tooling API, as far as set-up needs it: `CustomField`, and `CustomObject` to read; queries: `_tooling_query`.
 
 A new field is hidden from everybody, its maker included, until a `FieldPermissions` row grants it. Fields of tasks are
 made on Activity ("Activity.Our_Key__c") and show on Task.
 """
 
-import json
-from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.salesforce_base import Base
-from sandbox.salesforce_describe import basic, describe, describe_global
-from sandbox.salesforce_errors import SfError, not_found, read_only_user
-from sandbox.salesforce_http import Call, Operation, Reply, Route
+from sandbox.salesforce_errors import method_not_allowed, not_found, read_only_user
+from sandbox.salesforce_http import Call, Reply, Route
 from sandbox.salesforce_ids import canonical, record_id
 from sandbox.salesforce_metadata import parse, refused, show, split_name
+from sandbox.salesforce_objects import CustomObject, CustomObjects
 from sandbox.salesforce_org import Org
-from sandbox.salesforce_permissions import Right
-from sandbox.salesforce_query import query as query_records
 from sandbox.salesforce_records import record_body
-from sandbox.salesforce_store import Table
 from sandbox.salesforce_types import FieldDef, ObjectDef
 
 MAX_EXTERNAL_IDS = 25
@@ -136,20 +130,30 @@ def _may_customize(org: Org, call: Call) -> CustomFields:
 
 def create(org: Org, call: Call) -> Reply:
     """POST tooling/sobjects/CustomField {"FullName", "Metadata"}: 201."""
-    fields, body = _may_customize(org, call), record_body(call)
-    owner, name = split_name(body.get("FullName"))
+    body = record_body(call)
+    return _created(call, "CustomField", make_field(org, call, body.get("FullName"), body.get("Metadata")).id)
+
+
+def _created(call: Call, kind: str, made: str) -> Reply:
+    headers = {"Location": call.path(f"tooling/sobjects/{kind}/{made}")}
+    return 201, {"id": made, "success": True, "errors": [], "warnings": [], "infos": []}, headers
+
+
+def make_field(org: Org, call: Call, full_name: object, metadata: object) -> CustomField:
+    """Define a field, hidden from everybody. Raises 400, and 403 without the permission."""
+    fields = _may_customize(org, call)
+    owner, name = split_name(full_name)
     homes = fields.homes(owner)
     if not homes:
         raise refused(f"Entity Enumeration Or ID: bad value for restricted picklist field: {owner}", "TableEnumOrId",
                       code="INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST")  # fmt: skip
-    made, given = parse(f"{name}__c", body.get("Metadata"))
+    made, given = parse(f"{name}__c", metadata)
     _check_room(org, fields, homes[0], made)
     for definition in homes:
         definition.add([made])
     entry = fields.known(homes[0].custom_on, made.name)
     entry.given = given
-    headers = {"Location": call.path(f"tooling/sobjects/CustomField/{entry.id}")}
-    return 201, {"id": entry.id, "success": True, "errors": [], "warnings": [], "infos": []}, headers
+    return entry
 
 
 def _check_room(org: Org, fields: CustomFields, home: ObjectDef, made: FieldDef) -> None:
@@ -180,16 +184,16 @@ def get(org: Org, call: Call) -> Reply:
     entry, found = _may_customize(org, call).by_id(call.params["id"])
     return 200, {
         "attributes": {"type": "CustomField", "url": call.path(f"tooling/sobjects/CustomField/{entry.id}")},
-        **row(entry),
+        **row(org, entry),
         "Metadata": shown_metadata(entry, found),
     }, {}  # fmt: skip
 
 
-def row(entry: CustomField) -> dict[str, Any]:
+def row(org: Org, entry: CustomField) -> dict[str, Any]:
     """The plain columns of a custom field."""
     return {
         "Id": entry.id,
-        "TableEnumOrId": entry.owner,
+        "TableEnumOrId": org.part(CustomObjects).id_of(entry.owner),
         "DeveloperName": entry.name.removesuffix("__c"),
         "NamespacePrefix": None,
         "ManageableState": "unmanaged",
@@ -199,10 +203,10 @@ def row(entry: CustomField) -> dict[str, Any]:
 
 def shown_metadata(entry: CustomField, found: FieldDef) -> dict[str, Any]:
     """A field's `Metadata` as answers have it."""
-    return show(found, entry.given or _by_hand(found))
+    return show(found, entry.given or by_hand(found))
 
 
-def _by_hand(found: FieldDef) -> dict[str, Any]:
+def by_hand(found: FieldDef) -> dict[str, Any]:
     """The metadata of a field that nobody made over the API."""
     given: dict[str, Any] = {"type": _TYPES[found.type], "label": found.label}
     if found.type in {"string", "longtextarea"}:
@@ -222,10 +226,18 @@ def update(org: Org, call: Call) -> Reply:
     Picklist values that are left out become inactive. The type stays.
     """
     fields, body = _may_customize(org, call), record_body(call)
-    entry, old = fields.by_id(call.params["id"])
+    entry, _ = fields.by_id(call.params["id"])
     if body.get("FullName") not in {None, f"{entry.owner}.{entry.name}"}:
         raise refused("FullName: a field cannot be renamed by this call", "FullName")
-    changed, given = parse(entry.name, body.get("Metadata"))
+    change_field(org, call, entry, body.get("Metadata"))
+    return 204, None, {}
+
+
+def change_field(org: Org, call: Call, entry: CustomField, metadata: object) -> None:
+    """Give a field another definition. Raises 400, 404, and 403 without the permission."""
+    fields = _may_customize(org, call)
+    _, old = fields.by_id(entry.id)
+    changed, given = parse(entry.name, metadata)
     if changed.type != old.type:
         raise refused(f"Cannot change the type of {entry.owner}.{entry.name} from {_TYPES[old.type]}", "type")
     here = [fields.definition(one) for one in fields.on(entry.owner)]
@@ -235,7 +247,6 @@ def update(org: Org, call: Call) -> Reply:
     for definition in fields.homes(entry.owner):
         definition.add([kept])
     entry.given = given
-    return 204, None, {}
 
 
 def delete(org: Org, call: Call) -> Reply:
@@ -245,103 +256,43 @@ def delete(org: Org, call: Call) -> Reply:
     return 204, None, {}
 
 
-# ---- finding them ----------------------------------------------------------------------------------------------------
-
-_COLUMNS = (
-    FieldDef("Id", "id", universal=True),
-    FieldDef("TableEnumOrId", "picklist", length=255),
-    FieldDef("DeveloperName", "string", length=40),
-    FieldDef("NamespacePrefix", "string", length=15),
-    FieldDef("ManageableState", "picklist", length=40),
-    FieldDef("FullName", "string", length=255, filterable=False, sortable=False),
-    FieldDef("Metadata", "complexvalue", filterable=False, sortable=False),
-)
-_ONE_ROW = ("FullName", "Metadata")
-"""Columns that a query may ask for only when it finds one record."""
+# ---- custom objects --------------------------------------------------------------------------------------------------
 
 
-class _Setup(Org):
-    """What queries of the Tooling API see: one kind of record, the custom fields."""
-
-    def __init__(self, org: Org, fields: CustomFields) -> None:
-        self.options, self.moment, self.permissions = org.options, org.moment, org.permissions
-        definition = ObjectDef("CustomField", "00N", "Custom Field", setup=True)
-        definition.add(_COLUMNS)
-        shown = sorted((entry.number, _columns(fields, entry)) for entry in fields.all())
-        base = Base(
-            array("q", (number for number, _ in shown)),
-            [values for _, values in shown],
-            array("q", [0] * len(shown)),
-            array("q", [0] * len(shown)),
-            renderers={column.name: _column(column.name) for column in _COLUMNS[1:]},
-        )
-        self.objects = {"CustomField": definition}
-        self.tables = {"CustomField": Table(definition, base, org.moment)}
-        self._folded, self._prefixes = {"customfield": "CustomField"}, {"00N": "CustomField"}
-
-    def can(self, user: str, _kind: str, right: Right) -> bool:
-        """Set-up is read by those who may view it, and changed by those who may customize."""
-        return self.may(user, "CustomizeApplication") or (right == "Read" and self.may(user, "ViewSetup"))
-
-    def readable(self, _user: str, _kind: str, name: str) -> bool:
-        """Set-up knows no field-level security."""
-        return self.objects["CustomField"].field(name) is not None
-
-    def editable(self, _user: str, _kind: str, name: str) -> bool:
-        """What a field is made of."""
-        return name in _ONE_ROW
+def object_row(entry: CustomObject) -> dict[str, Any]:
+    """The plain columns of a custom object."""
+    return {
+        "Id": entry.id,
+        "DeveloperName": entry.name.removesuffix("__c"),
+        "NamespacePrefix": None,
+        "Description": entry.given.get("description"),
+        "SharingModel": entry.given.get("sharingModel", "ReadWrite"),
+        "ManageableState": "unmanaged",
+    }
 
 
-def _column(name: str) -> Callable[[Mapping[str, Any], int], Any]:
-    return lambda values, _now: values[name]
+def get_object(org: Org, call: Call) -> Reply:
+    """GET tooling/sobjects/CustomObject/id."""
+    _may_customize(org, call)
+    entry = org.part(CustomObjects).by_id(call.params["id"])
+    url = call.path(f"tooling/sobjects/CustomObject/{entry.id}")
+    return 200, {"attributes": {"type": "CustomObject", "url": url}, **object_row(entry)}, {}
 
 
-def _columns(fields: CustomFields, entry: CustomField) -> dict[str, Any]:
-    found = fields.definition(entry)
-    return {**row(entry), "Metadata": None if found is None else show(found, entry.given or _by_hand(found))}
-
-
-class _ToolingCall(Call):
-    """A call whose records have their addresses below tooling/."""
-
-    __slots__ = ()
-
-    def path(self, rest: str) -> str:
-        """See `Call.path`."""
-        return f"/services/data/v{self.version}/tooling/{rest}"
-
-
-def _of_setup(operation: Operation) -> Operation:
-    """An operation on records as one on custom fields."""
-
-    def answer(org: Org, call: Call) -> Reply:
-        params = {"object": "CustomField"}
-        asked = _ToolingCall(call.user, call.version, call.method, params, call.query, call.headers, root=call.root)
-        return operation(_Setup(org, org.part(CustomFields)), asked)
-
-    return answer
-
-
-def query(org: Org, call: Call) -> Reply:
-    """GET tooling/query?q=: custom fields by their columns; `FullName` and `Metadata` of one at a time."""
-    status, text, headers = _of_setup(query_records)(org, call)
-    records = json.loads(text)["records"]
-    if len(records) > 1 and any(name in records[0] for name in _ONE_ROW):
-        message = (
-            "When retrieving results with Metadata or FullName fields, the query qualifications must specify no more "
-            f"than one row for retrieval. Result size: {len(records)}"
-        )
-        raise SfError(400, "MALFORMED_QUERY", message)
-    return status, text, headers
+def create_object(org: Org, call: Call) -> Reply:
+    """POST tooling/sobjects/CustomObject: refused, as by the reference, unless the org was told otherwise."""
+    _may_customize(org, call)
+    if not org.options.tooling_custom_objects:
+        raise method_not_allowed("POST", ["GET", "HEAD"])
+    body = record_body(call)
+    return _created(call, "CustomObject", org.part(CustomObjects).make(body.get("FullName"), body.get("Metadata")).id)
 
 
 ROUTES: Sequence[Route] = (
-    Route("GET", "tooling/sobjects", _of_setup(describe_global)),
-    Route("GET", "tooling/sobjects/CustomField", _of_setup(basic)),
-    Route("GET", "tooling/sobjects/CustomField/describe", _of_setup(describe)),
+    Route("POST", "tooling/sobjects/CustomObject", create_object),
+    Route("GET", "tooling/sobjects/CustomObject/{id}", get_object),
     Route("POST", "tooling/sobjects/CustomField", create),
     Route("GET", "tooling/sobjects/CustomField/{id}", get),
     Route("PATCH", "tooling/sobjects/CustomField/{id}", update),
     Route("DELETE", "tooling/sobjects/CustomField/{id}", delete),
-    Route("GET", "tooling/query", query),
 )

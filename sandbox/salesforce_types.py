@@ -51,6 +51,7 @@ class FieldDef:
         universal: Always visible, whatever field-level security says (system fields, required ones).
         external_id: Records may be addressed by it.
         unique: No two living records have the same.
+        case_sensitive: Whether unique values that differ in capitals alone are different.
         id_lookup: Records may be found by it in an upsert.
         refers_to: Kinds of record a reference may point at.
         relationship: What the parent is called in queries ("Owner", "Account", "Parent").
@@ -76,6 +77,7 @@ class FieldDef:
     universal: bool = False
     external_id: bool = False
     unique: bool = False
+    case_sensitive: bool = False
     id_lookup: bool = False
     refers_to: tuple[str, ...] = ()
     relationship: str | None = None

@@ -71,20 +71,26 @@ class Snapshot:
             self._follow(one)
         elif isinstance(one, tuple | frozenset):
             self._follow(one)
-        elif isinstance(one, array.array):
-            self._lists.append((one, one[:]))
-        elif isinstance(one, np.ndarray):
-            if one.flags.writeable:
-                self._others.append((functools.partial(np.copyto, one), one.copy()))
         elif isinstance(one, set | deque):
             self._others.append((_refill(one), tuple(one)))
             self._follow(one)
-        elif isinstance(one, random.Random):
-            self._others.append((one.setstate, one.getstate()))
         elif isinstance(one, types.FunctionType | types.MethodType | functools.partial):
             self._follow(_bound(one))
-        else:
+        elif not self._take_numbers(one):
             self._take_object(one)
+
+    def _take_numbers(self, one: Any) -> bool:
+        """What holds numbers alone; whether it was of that kind."""
+        if isinstance(one, array.array):
+            self._lists.append((one, one[:]))
+        elif isinstance(one, random.Random):
+            self._others.append((one.setstate, one.getstate()))
+        elif isinstance(one, np.ndarray):
+            if one.flags.writeable:
+                self._others.append((functools.partial(np.copyto, one), one.copy()))
+        else:
+            return False
+        return True
 
     def _follow(self, values: Iterable[Any]) -> None:
         seen = self._seen

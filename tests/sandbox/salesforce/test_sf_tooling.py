@@ -172,7 +172,7 @@ def test_whole_definitions_are_queried_one_at_a_time(sf: Sf) -> None:
 
 
 def test_custom_fields_are_described_to_who_may_see_set_up(sf: Sf) -> None:
-    assert [one["name"] for one in sf.get("tooling/sobjects/")["sobjects"]] == ["CustomField"]
+    assert [one["name"] for one in sf.get("tooling/sobjects/")["sobjects"]] == ["CustomField", "CustomObject"]
     short = sf.get(PATH)["objectDescribe"]
     assert (short["keyPrefix"], short["updateable"], short["urls"]["describe"]) == (
         "00N", True, f"/services/data/v64.0/{PATH}/describe",
