@@ -45,6 +45,7 @@ def diff_record(
     changes: list[FieldChange] = []
     followers: list[FieldChange] = []
     kept: list[HumanEdit] = []
+    kept_along: list[HumanEdit] = []
     wanted = {owned.spec.name: owned.value(row, as_of) for owned in fields}
     undone = _undone(row.crm_id, fields, wanted, rules) if rules.undone else frozenset()
     for owned in fields:
@@ -54,7 +55,8 @@ def diff_record(
             continue
         why = _left_alone((obj, row.crm_id, name), owned.logical, known, rules, undone)
         if why is not None:
-            kept.append(HumanEdit(obj, row.crm_id, known.name, name, known.written.get(name), before, after, why))
+            edit = HumanEdit(obj, row.crm_id, known.name, name, known.written.get(name), before, after, why)
+            (kept if owned.moves_alone else kept_along).append(edit)
         elif owned.moves_alone:
             changes.append(FieldChange(name, before, after))
         else:
@@ -62,7 +64,7 @@ def diff_record(
     if not changes:
         return None, kept
     fields_changed = tuple(changes + followers)
-    return RecordChange(fields[0].spec.object, row.crm_id, known.name, fields_changed, row.reason), kept
+    return RecordChange(fields[0].spec.object, row.crm_id, known.name, fields_changed, row.reason), kept + kept_along
 
 
 def _left_alone(place: Place, logical: str, known: Known, rules: Rules, undone: Collection[str]) -> KeptWhy | None:
