@@ -59,6 +59,7 @@ class StateFile:
         self._timeout = timeout
         self._trusted = False
         self._noted = False
+        self._closed = False
         self._log_limit = LOG_LIMIT
         _prepare(path, self.file, readonly=readonly)
         self.stamps = Stamps(self.file)
@@ -131,6 +132,9 @@ class StateFile:
     def close(self) -> None:
         """Fold the log into the main file, stamp it, and close."""
         with self._lock, explained(self.file):
+            if self._closed:
+                return
+            self._closed = True
             try:
                 self._let_go()
             finally:

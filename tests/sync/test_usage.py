@@ -403,11 +403,12 @@ store = Store.open(folder)
 die = lambda: os.kill(os.getpid(), signal.SIGKILL)
 if point == "rename":
     old = Path.replace
-    Path.replace = lambda self, target: (old(self, target), die())
+    Path.replace = lambda self, target: (old(self, target), "usage" in self.parts and die())
 elif point == "commit":
     store.db.conn.set_trace_callback(lambda sql: die() if "usage_file" in sql and sql.startswith("INSERT") else None)
 elif point == "committed":
-    Path.unlink = lambda self, missing_ok=False: die()
+    remove = Path.unlink
+    Path.unlink = lambda self, missing_ok=False: die() if "usage" in self.parts else remove(self, missing_ok)
 usage.ingest(store, "mp", "events", EventExport(export, NOW.date(), NOW.date(), False), EVENTS, cursor="c2", now=NOW)
 """
 
