@@ -80,7 +80,7 @@ def _rows(size: Size) -> Iterator[tuple[str, str]]:
     yield "usage_group", f"SELECT i, i FROM range(1, {accounts + 1}) t(i)"
     yield (
         "feed",
-        f"SELECT k, 'made', {now - 1200} FROM (VALUES ('usage'), ('ticket'), ('survey_response'), ('invoice')) t(k)",
+        f"SELECT k, 'made', {now - 1200}, NULL FROM (VALUES ('usage'), ('ticket'), ('survey_response'), ('invoice')) t(k)",
     )
 
 

@@ -182,7 +182,8 @@ _TABLES = (
         (
             _text("record", "Kind of record: usage, ticket, survey_response, invoice, ...", required=True),
             _text("source", "Name of the source.", required=True),
-            _int("as_of", "Last complete pull, epoch seconds; NULL when there was none yet."),
+            _int("as_of", "Up to when it is known, epoch seconds; NULL when it never was."),
+            _int("held", "1 while the guard holds what it last said: it counts as fresh, however old; else NULL."),
         ),
     ),
 )

@@ -107,8 +107,11 @@ class _Builder:
         fed, heard, clock = ["CAST($as_of AS BIGINT) AS now"], [], ["now // 86400 AS today"]
         for kind in kinds:
             fed.append(f"MIN(CASE WHEN record = '{kind}' THEN COALESCE(as_of, 0) END) AS {kind}_fed")
+            # What the guard holds does not age: no score may move because a source has fallen silent.
+            aging = f"MIN(CASE WHEN record = '{kind}' AND COALESCE(held, 0) = 0 THEN COALESCE(as_of, 0) END)"
+            fed.append(f"{aging} AS {kind}_aging")
             heard.append(f"CASE WHEN {kind}_fed > now THEN now WHEN {kind}_fed > 0 THEN {kind}_fed END AS {kind}_at")
-            heard.append(f"{_fresh_sql(f'{kind}_fed', self.card.freshness)} AS {kind}_fresh")
+            heard.append(f"{_fresh_sql(kind, self.card.freshness)} AS {kind}_fresh")
             clock.append(f"{kind}_at // 86400 AS {kind}_day")
         self._add("fed", f"SELECT {', '.join(fed)} FROM feed")
         self._add("heard", f"SELECT {', '.join(['fed.*', *heard])} FROM fed")
@@ -211,9 +214,10 @@ def _picked(table: str, feature: Feature) -> str:
     return f"CASE WHEN {known} THEN COALESCE({table}.{feature.name}, 0) END AS {feature.name}"
 
 
-def _fresh_sql(fed: str, freshness: "Freshness") -> str:
-    full, none = freshness.full_hours * 3600, freshness.none_hours * 3600
+def _fresh_sql(kind: str, freshness: "Freshness") -> str:
+    full, none, old = freshness.full_hours * 3600, freshness.none_hours * 3600, f"{kind}_aging"
     return (
-        f"CASE WHEN {fed} IS NULL THEN NULL WHEN {fed} <= 0 THEN 0 WHEN now - {fed} <= {full} THEN 100 "
-        f"WHEN now - {fed} >= {none} THEN 0 ELSE ({none} - now + {fed}) * 100 // {none - full} END"
+        f"CASE WHEN {kind}_fed IS NULL THEN NULL WHEN {kind}_fed <= 0 THEN 0 WHEN {old} IS NULL THEN 100 "
+        f"WHEN now - {old} <= {full} THEN 100 WHEN now - {old} >= {none} THEN 0 "
+        f"ELSE ({none} - now + {old}) * 100 // {none - full} END"
     )

@@ -6,7 +6,7 @@ parts to the common tables.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +18,7 @@ from sync import usage_files
 from sync.store import Store
 from sync.tables import KINDS, epoch
 from sync.values import loads
+from sync.watch import Breach, closed_streams, held_feed
 
 PAGE = 10_000
 
@@ -185,14 +186,21 @@ FROM stream s JOIN source ON source.id = s.source
 LEFT JOIN (
   SELECT stream, max(started) AS at FROM pull WHERE error = '' AND finished <= {at} GROUP BY stream
 ) c ON c.stream = s.id
-WHERE s.off = '' AND s.id IN (SELECT stream FROM pull WHERE started <= {at}) {sources}
+WHERE (s.off = '' {closed}) AND s.id IN (SELECT stream FROM pull WHERE started <= {at}) {sources}
 AND (s.record <> 'subscription' OR s.source <> {crm} OR {billing})
 GROUP BY s.record, source.name
 """
 """A kind that comes in several streams of a source is as old as the oldest of them."""
 
 
-def inputs(store: Store, as_of: datetime, *, crm: str, sources: Iterable[str] | None = None) -> Inputs:
+def inputs(
+    store: Store,
+    as_of: datetime,
+    *,
+    crm: str,
+    sources: Iterable[str] | None = None,
+    breaches: Sequence[Breach] = (),
+) -> Inputs:
     """What the engine reads to score as of an instant. Let it read inside `with store.released()`.
 
     Args:
@@ -200,6 +208,7 @@ def inputs(store: Store, as_of: datetime, *, crm: str, sources: Iterable[str] | 
         as_of: The instant; what the store learned later is not seen.
         crm: Name of the CRM's source.
         sources: Names of the configured sources, None for all that were ever pulled.
+        breaches: Streams that are not believed, see `sync.watch`: their last good values are given.
     """
     at = epoch(as_of)
     names = None if sources is None else list(sources)
@@ -212,11 +221,12 @@ def inputs(store: Store, as_of: datetime, *, crm: str, sources: Iterable[str] | 
         "events": "SELECT source FROM stream WHERE record = 'usage'",
         "sources": "" if names is None else f"AND source.name IN ({', '.join(map(_literal, names))})",
     }
+    words["closed"] = closed_streams(breaches)
     words["billing"] = _BILLING.format_map(words)
     words["without_copies"] = _WITHOUT_COPIES.format_map(words) if _any_copies(store) else ""
     parts = {name: Part(f"SELECT {text.format_map(words)}", _columns(text)) for name, text in _PARTS.items()}
     files = usage_files.files(store, sources=names, until=as_of.astimezone(UTC).date())
-    return Inputs(store.file, {"feed": _FEED.format_map(words)}, files, as_of, parts, _VIEWS)
+    return Inputs(store.file, {"feed": held_feed(_FEED.format_map(words), breaches)}, files, as_of, parts, _VIEWS)
 
 
 def _columns(select: str) -> dict[str, SqlType]:

@@ -5,17 +5,40 @@ copy. Taken at its word, that is a customer base that stopped working over night
 did it last say anything new, and is it usual that it says nothing for so long at this time of the week?
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from statistics import median
 from typing import TYPE_CHECKING, Literal
 
-from scoring.inputs import ScoreRow
+from scoring.features import catalogue
+from scoring.inputs import Level, ScoreRow
 from scoring.playbooks import BandState
+from scoring.verdict import MAX_REASON
+from sync.pulse import DAY, Pulse, read_pulse, short_days
 from sync.store import Store
+from sync.tables import epoch, instant
 
 if TYPE_CHECKING:
     from scoring.card import Scorecard
+
+UNAVAILABLE = timedelta(hours=72)
+"""From this age on what a silent source last said counts for nothing in the coverage. The band stays."""
+PATIENCE = timedelta(hours=24)
+"""A silence shorter than this is never worth an alarm."""
+LONG = timedelta(days=5)
+"""A silence longer than this is worth one also of a source that never said much: longer than Easter."""
+REST = timedelta(days=14)
+"""So long the clock of a source rests that is often silent; then its silence is believed."""
+NEXT_TO_NOTHING = 0.10
+"""Share of a usual day below which a day of usage is not believed; the quietest holiday has more."""
+ENOUGH = {"usage": 200}
+"""Kind of record -> how many are usual in the time of a silence that is worth an alarm; `FEW` of the others."""
+FEW = 50
+LEAST = 10
+"""And so many in each of the last weeks, at least."""
+MIN_WEEKS = 3
+"""With fewer weeks of history there is no alarm."""
 
 BreachKind = Literal["error", "off", "silent", "few"]
 
@@ -58,7 +81,159 @@ def watch(
         sources: Names of the configured sources, None for all that were ever pulled.
         trusted: Sources ("mixpanel") and streams ("mixpanel/events") that are believed whatever they say.
     """
-    return []
+    feeds = [
+        feed
+        for feed in _feeds(store, as_of)
+        if (sources is None or feed.source in sources)
+        and not {feed.source, f"{feed.source}/{feed.stream}"}.intersection(trusted)
+    ]
+    found = [breach for feed in feeds if (breach := _unread(store, feed, as_of)) is not None]
+    unread = {(breach.source, breach.record) for breach in found}
+    # Several streams of a source that bring one kind of record speak together: of two systems one may be out of use.
+    together: dict[tuple[str, str], _Feed] = {}
+    for feed in feeds:
+        known = together.get((feed.source, feed.record))
+        if not feed.off and (known is None or (feed.total, feed.stream) > (known.total, known.stream)):
+            together[feed.source, feed.record] = feed
+    for name, feed in together.items():
+        if name not in unread:
+            found += _quiet(read_pulse(store, feed.source_key, feed.record, feed.complete), feed)
+    return sorted(found, key=lambda breach: (breach.source, breach.stream))
+
+
+@dataclass(frozen=True, slots=True)
+class _Feed:
+    """One stream that was complete at least once."""
+
+    source_key: int
+    source: str
+    key: int
+    stream: str
+    record: str
+    total: int
+    error: str
+    off: str
+    complete: datetime
+
+
+_FEEDS = """
+SELECT source.id, source.name, s.id, s.name, s.record, s.total, s.error, s.off, max(p.started)
+FROM stream s JOIN source ON source.id = s.source JOIN pull p ON p.stream = s.id
+WHERE p.error = '' AND p.finished <= ? GROUP BY s.id
+"""
+
+
+def _feeds(store: Store, as_of: datetime) -> Iterator[_Feed]:
+    for row in store.rows(_FEEDS, (epoch(as_of),)):
+        source_key, source, key, stream, record, total, error, off, complete = row
+        yield _Feed(source_key, source, key, stream, record, total, error, off, instant(complete))
+
+
+def _unread(store: Store, feed: _Feed, as_of: datetime) -> Breach | None:
+    """A stream that cannot be read, or not any more."""
+    if not feed.error and not (feed.off and feed.total):
+        return None
+    failed = store.rows(
+        "SELECT min(started) FROM pull WHERE stream = ? AND started > ? AND finished <= ?",
+        (feed.key, epoch(feed.complete), epoch(as_of)),
+    )[0][0]
+    since = feed.complete if failed is None else instant(failed)
+    kind: BreachKind = "error" if feed.error else "off"
+    why = f"{feed.source} {feed.stream} cannot be read since {_time(since)}: {feed.error or feed.off}"
+    return Breach(feed.source, feed.stream, feed.record, kind, since, feed.complete, why)
+
+
+def _quiet(pulse: Pulse, feed: _Feed) -> Iterator[Breach]:
+    """A stream that answers and says nothing, or next to nothing."""
+    if pulse.newest is None:
+        return
+    known, name = epoch(feed.complete), f"{feed.source} {feed.stream}"
+    silent, usual = known - pulse.newest, pulse.usual(pulse.newest, known)
+    if silent > 0 and _rests(silent, usual):
+        good = instant(pulse.newest)
+        said = ", ".join(f"{amount:,.0f}" for amount in usual)
+        why = f"{name} tells of nothing new since {_time(good)}; in the same hours of the weeks before it were {said}."
+        yield Breach(
+            feed.source, feed.stream, feed.record, "silent", good, good, why, _alarming(silent, usual, feed.record)
+        )
+        return
+    if feed.record == "usage":
+        yield from _short(pulse, feed, known)
+
+
+def _rests(silent: int, usual: Sequence[float]) -> bool:
+    """Whether the clock rests at the last news: something came in these hours in earlier weeks.
+
+    For a fortnight one such week is enough; beyond it, it must have been every one.
+    """
+    if not usual:
+        return False
+    return max(usual) > 0 and (silent <= REST.total_seconds() or min(usual) > 0)
+
+
+def _alarming(silent: int, usual: Sequence[float], record: str) -> bool:
+    if len(usual) < MIN_WEEKS or silent < PATIENCE.total_seconds() or min(usual) < LEAST:
+        return False
+    return silent >= LONG.total_seconds() or median(usual) >= ENOUGH.get(record, FEW)
+
+
+def _short(pulse: Pulse, feed: _Feed, known: int) -> Iterator[Breach]:
+    """Days of next to nothing, up to the last complete one."""
+    last, day, amount, middle = known // DAY * DAY, 0, 0, 0.0
+    for day_, amount_, middle_ in short_days(pulse, known, share=NEXT_TO_NOTHING, least=ENOUGH["usage"]):
+        if day_ != last - DAY:
+            break
+        last, day, amount, middle = day_, day_, amount_, middle_
+    if day:
+        good = instant(day)
+        why = (
+            f"{feed.source} {feed.stream} tells of {amount:,} events on {good:%Y-%m-%d}, where {middle:,.0f} are usual "
+            "on that weekday."
+        )
+        yield Breach(feed.source, feed.stream, feed.record, "few", good, good, why)
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+# -- what a silence does to the feeds that scoring reads --------------------------------------------------------------
+
+_HELD_FEED = """
+SELECT f.record, f.source, min(f.as_of, coalesce(b.at, f.as_of)) AS as_of,
+  CASE WHEN b.at IS NOT NULL AND f.as_of IS NOT NULL THEN 1 END AS held
+FROM ({feed}) f LEFT JOIN ({good}) b ON b.record = f.record AND b.source = f.source
+"""
+
+
+def held_feed(feed: str, breaches: Sequence[Breach]) -> str:
+    """A SELECT of (record, source, as_of, held) over one without `held`: what silent sources last said counts as fresh.
+
+    Nothing later than their last good instant counts.
+    """
+    good: dict[tuple[str, str], int] = {}
+    for breach in breaches:
+        name = (breach.record, breach.source)
+        good[name] = min(good.get(name, epoch(breach.last_good)), epoch(breach.last_good))
+    rows = [
+        f"SELECT {_literal(record)} AS record, {_literal(source)} AS source, {at} AS at"
+        for (record, source), at in good.items()
+    ]
+    none = "SELECT '' AS record, '' AS source, NULL AS at WHERE 0"
+    return _HELD_FEED.format(feed=feed, good=" UNION ALL ".join(rows) or none)
+
+
+def closed_streams(breaches: Sequence[Breach]) -> str:
+    """What lets streams through that are closed to us now, as SQL over source and stream `s`; may be empty."""
+    names = [f"({_literal(b.source)}, {_literal(b.stream)})" for b in breaches if b.kind == "off"]
+    return f"OR (source.name, s.name) IN (VALUES {', '.join(names)})" if names else ""
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+# -- what a silence does to scores --------------------------------------------------------------------------------
 
 
 def hold_bands(
@@ -72,8 +247,9 @@ def hold_bands(
     """Make scores honest that were computed from what silent streams last said.
 
     The scores themselves already rest: `frames.inputs(..., breaches=...)` gives the engine the last good values, so
-    that no band moves because of a silence. Here coverage falls with its age, the reason names the source, and an
-    account never seen before stays unknown until the source is back.
+    that no band moves because of a silence. Here coverage falls with its age - it counts in full up to the card's
+    `full_hours`, half up to `UNAVAILABLE`, then nothing -, the reason names the source, and an account never seen
+    before stays unknown until the source is back.
 
     Args:
         rows: As the engine gave them.
@@ -82,4 +258,54 @@ def hold_bands(
         card: The scorecard.
         as_of: The instant of the run.
     """
-    return list(rows)
+    alarms = {breach.record: breach for breach in breaches if breach.alarm}
+    if not alarms:
+        return list(rows)
+    trust = {kind: _trust(breach, card, as_of) for kind, breach in alarms.items()}
+    levels: tuple[Level, ...] = ("account", "contact")
+    kinds = {level: _kinds(card, level) for level in levels}
+    held = []
+    for row in rows:
+        silent = {kind for part in row.signals if part.weight for kind in kinds[row.level][part.name] if kind in alarms}
+        is_new = row.level == "account" and bool(before) and row.crm_id not in before
+        held.append(_held(row, silent, trust, kinds[row.level], alarms, is_new=is_new) if silent else row)
+    return held
+
+
+def _trust(breach: Breach, card: "Scorecard", as_of: datetime) -> int:
+    """Percent that the last good values of a stream still count in the coverage."""
+    age = as_of - breach.last_good
+    if age <= timedelta(hours=card.freshness.full_hours):
+        return 100
+    return 50 if age < UNAVAILABLE else 0
+
+
+def _kinds(card: "Scorecard", level: Level) -> dict[str, tuple[str, ...]]:
+    """Signal -> the kinds of record that it needs."""
+    known = catalogue(level)
+    return {name: known[signal.feature].kinds for name, signal in card.level(level).signals.items()}
+
+
+def _held(
+    row: ScoreRow,
+    silent: Collection[str],
+    trust: Mapping[str, int],
+    kinds: Mapping[str, tuple[str, ...]],
+    alarms: Mapping[str, Breach],
+    *,
+    is_new: bool,
+) -> ScoreRow:
+    weight = sum(part.weight for part in row.signals)
+    lost = sum(
+        part.weight * (100 - min((trust[kind] for kind in kinds[part.name] if kind in silent), default=100))
+        for part in row.signals
+        if part.points is not None
+    )
+    old = [alarms[kind] for kind in sorted(silent) if is_new or trust[kind] < 100]
+    said = "; ".join(dict.fromkeys(f"{breach.source} silent since {breach.last_good:%Y-%m-%d}" for breach in old))
+    coverage = max(0, row.coverage - -(-lost // weight))
+    if is_new:
+        return row._replace(score=None, health=None, band="unknown", coverage=coverage, reason=f"unknown: {said}")
+    # The words about the source go last, and are never what is cut off.
+    reason = f"{row.reason[: MAX_REASON - len(said) - 2]}; {said}" if said else row.reason
+    return row._replace(coverage=coverage, reason=reason)

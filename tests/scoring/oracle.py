@@ -52,10 +52,13 @@ def by_owner(level: Level, world: World, today: int) -> dict[Any, World]:
 
 def clocks(card: Scorecard, world: World, now: int) -> tuple[dict[str, int], dict[str, int]]:
     fed: dict[str, int] = {}
+    aging: dict[str, int] = {}
     for feed in world["feed"]:
         fed[feed["record"]] = min(fed.get(feed["record"], 2**62), feed["as_of"] or 0)
+        since = now if feed["held"] else feed["as_of"] or 0
+        aging[feed["record"]] = min(aging.get(feed["record"], 2**62), since)
     full, none = card.freshness.full_hours * 3600, card.freshness.none_hours * 3600
-    fresh = {k: 0 if t <= 0 else max(0, min(100, (none - (now - t)) * 100 // (none - full))) for k, t in fed.items()}
+    fresh = {k: 0 if t <= 0 else max(0, min(100, (none - (now - aging[k])) * 100 // (none - full))) for k, t in fed.items()}
     return {kind: min(t, now) for kind, t in fed.items() if t > 0}, fresh
 
 

@@ -1,0 +1,118 @@
+"""What each source's data says about itself: when it last told of anything new, and how much it used to tell.
+
+The times are those of the data - when an event arrived, a ticket was opened or changed - and not those of our pulls: a
+stale copy that is read every hour has no news, and a source that was connected today already has months of history.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from statistics import median
+
+from sync.store import Store
+from sync.tables import epoch
+
+HOUR, DAY, WEEK = 3600, 86400, 7 * 86400
+WEEKS = 4
+"""So many weeks back the same hours of the week are looked at."""
+REACH = timedelta(days=100)
+"""How far back amounts are counted."""
+
+BORN = {"ticket": "created_at", "survey_response": "responded_at", "deal": "created_at", "invoice": "created_at"}
+"""Kinds of record that happen, and when: their number in a week says what a usual week is."""
+
+_RECORDS = """
+SELECT CASE WHEN {born} BETWEEN ?2 AND ?3 THEN {born} / {hour} END AS hour, count(*),
+  max(CASE WHEN {born} <= ?3 THEN {born} END), max(CASE WHEN version <= ?3 * 1000000 THEN version / 1000000 END)
+FROM {kind} WHERE source = ?1 AND valid_from IS NOT NULL GROUP BY hour
+"""
+
+_DAYS = """
+SELECT day, sum(events) FROM usage_file JOIN stream ON stream.id = usage_file.stream
+WHERE source = ?1 AND day BETWEEN ?2 AND ?3 GROUP BY day
+"""
+
+_ARRIVED = """
+SELECT max(newest) FROM usage_seen JOIN stream ON stream.id = usage_seen.stream WHERE source = ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """The life of one kind of record at one source.
+
+    Attributes:
+        newest: When it last told of anything new, epoch seconds; None when it never did.
+        step: Length of a bucket in seconds: an hour for records, a day for usage.
+        amounts: Start of a bucket -> how many happened in it.
+    """
+
+    newest: int | None
+    step: int
+    amounts: Mapping[int, int] = field(default_factory=dict)
+
+    def amount(self, start: int, end: int) -> float:
+        """How many happened from `start` to `end`, epoch seconds; of a bucket that they cut, a part of its number."""
+        found = 0.0
+        for bucket in range(start // self.step * self.step, end, self.step):
+            inside = min(end, bucket + self.step) - max(start, bucket)
+            found += self.amounts.get(bucket, 0) * inside / self.step
+        return found
+
+    def usual(self, start: int, end: int) -> list[float]:
+        """The amounts of the same hours of the week in the weeks before `start`, as far as there is data, newest first.
+
+        Of a stretch longer than a week only one week is looked at.
+        """
+        if not self.amounts:
+            return []
+        first, length = min(self.amounts), min(end - start, WEEK)
+        begins = (start - week * WEEK for week in range(1, WEEKS + 1))
+        return [self.amount(begin, begin + length) for begin in begins if begin >= first]
+
+
+def read_pulse(store: Store, source: int, record: str, known: datetime) -> Pulse:
+    """The pulse of one kind of record at one source, as of the instant up to which it is known."""
+    oldest, at = epoch(known - REACH), epoch(known)
+    if record == "usage":
+        return _usage(store, source, oldest, at)
+    if record not in BORN:
+        return Pulse(None, HOUR)
+    rows = store.rows(_RECORDS.format(kind=record, born=BORN[record], hour=HOUR), (source, oldest, at))
+    evidence = [moment for row in rows for moment in row[2:] if moment is not None]
+    amounts = {hour * HOUR: count for hour, count, _, _ in rows if hour is not None}
+    return Pulse(max(evidence, default=None), HOUR, amounts)
+
+
+def _usage(store: Store, source: int, oldest: int, at: int) -> Pulse:
+    days = {day * DAY: events for day, events in store.rows(_DAYS, (source, oldest // DAY, at // DAY)) if events}
+    arrived = store.rows(_ARRIVED, (source,))[0][0] or 0
+    # Arrival stamps may be missing; the last day with events says at least the day.
+    last = max((min(day + DAY - 1, at) for day in days if day + DAY <= arrived or not arrived), default=None)
+    newest = min(arrived, at) if arrived else last
+    return Pulse(newest, DAY, days)
+
+
+def short_days(pulse: Pulse, until: int, *, share: float, least: int) -> Iterator[tuple[int, int, float]]:
+    """Complete days on which next to nothing came: (start of day, amount, usual amount), newest first.
+
+    A day is compared with the same weekdays of eight weeks, so that an outage of weeks does not become the measure.
+
+    Args:
+        pulse: That of usage.
+        until: Days that end after this instant are not complete.
+        share: Less than this part of the usual is next to nothing.
+        least: Days on which fewer are usual say nothing.
+    """
+    first = min(pulse.amounts, default=until)
+    for day in range(until // DAY * DAY - DAY, first + 2 * WEEK, -DAY):
+        usual = [
+            pulse.amounts.get(day - week * WEEK, 0) for week in range(1, 2 * WEEKS + 1) if day - week * WEEK >= first
+        ]
+        if len(usual) < 3:
+            return
+        middle = median(usual)
+        spread = 1.4826 * median(abs(amount - middle) for amount in usual)
+        amount = pulse.amounts.get(day, 0)
+        if middle >= least and amount < share * middle and amount < middle - 4 * spread:
+            yield day, amount, middle
