@@ -20,6 +20,7 @@ from cli.clock import stoppable
 from cli.config import Config, InvalidConfigError, VendorConfig, load
 from cli.errors import explain
 from cli.output import Output
+from cli.policy import policy_of
 from connectors.base import Clock, Crm, FieldSpec, Source, SystemClock
 from connectors.errors import ConfigError
 from connectors.registry import VENDORS
@@ -87,6 +88,7 @@ class Wiring:
     sources: tuple[tuple[Source, FieldMap], ...]
     card: Scorecard
     fields: tuple[OwnedField, ...]
+    policy: Policy
 
 
 def wire(path: Path, clock: Clock | None = None) -> Wiring:
@@ -107,7 +109,7 @@ def wire(path: Path, clock: Clock | None = None) -> Wiring:
     crm, crm_map = _connect(config, config.crm, clock, specs, "crm")
     assert isinstance(crm, Crm)  # noqa: S101  # the config only allows CRMs in this place
     others = [_connect(config, vendor, clock, [], f"sources.{vendor.name}") for vendor in config.sources]
-    return Wiring(config, clock, crm, ((crm, crm_map), *others), card, fields)
+    return Wiring(config, clock, crm, ((crm, crm_map), *others), card, fields, policy_of(config, fields))
 
 
 def _connect(
@@ -154,7 +156,6 @@ def open_agent(path: Path, clock: Clock | None = None, stop: Event | None = None
     """A wired agent with its state file open. `stop` ends its work at the next batch boundary, and its waiting."""
     stop = stop or Event()
     wiring = wire(path, stoppable(clock or current_clock(), stop))
-    writeback = wiring.config.writeback
     store = Store.open(wiring.config.state_dir)
     private_folder(wiring.config.state_dir / "spool")
     try:
@@ -165,13 +166,7 @@ def open_agent(path: Path, clock: Clock | None = None, stop: Event | None = None
             card=wiring.card,
             fields=wiring.fields,
             identity=wiring.config.identity,
-            policy=Policy(
-                writeback.human_edits,
-                writeback.contacts,
-                writeback.tasks,
-                writeback.fallback_owner,
-                writeback.budget_share,
-            ),
+            policy=wiring.policy,
             clock=wiring.clock,
             config_hash=wiring.config.hash,
             login=_login(wiring.config.crm),

@@ -15,6 +15,8 @@ from pydantic.functional_validators import BeforeValidator
 
 from connectors.registry import VENDORS
 from mapping.identity import Settings as IdentitySettings
+from sync.plan import MAX_AGE
+from sync.policy import HumanEdits
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -54,10 +56,21 @@ class Writeback(Section):
     """What is written into the CRM, and how."""
 
     policy: Literal["apply", "approve"] = Field(
-        "apply", description="'apply': `sync` writes at once. 'approve': only `apply PLAN` writes."
+        "apply",
+        description="'apply': `sync` writes at once what the guard lets through. 'approve': only `apply PLAN` writes, "
+        "and only plans that `approve PLAN` has signed.",
     )
-    human_edits: Literal["keep", "overwrite"] = Field(
-        "keep", description="What happens to a field of ours that somebody changed in the CRM."
+    plan_max_age: Annotated[int, BeforeValidator(lambda v: parse_duration(v) if isinstance(v, str) else v)] = Field(
+        MAX_AGE, ge=60, description='How long a saved plan may be applied after it was made, such as "24h".'
+    )
+    human_edits: HumanEdits = Field(
+        "keep",
+        description="What happens to a field of ours that somebody changed in the CRM: 'keep' leaves it, 'overwrite' "
+        "writes ours again, 'ask' leaves it until `holdfast edits answer` says whose value holds.",
+    )
+    edits: dict[str, HumanEdits] = Field(
+        default_factory=dict,
+        description='Our field -> what happens to it when somebody changed it, such as "account.segments" = "ask".',
     )
     contacts: bool = Field(True, description="Also write engagement and segments on contacts.")
     tasks: bool = Field(True, description="Also create follow-up tasks.")
@@ -68,8 +81,9 @@ class Writeback(Section):
         0.10,
         gt=0,
         le=1,
-        description="Part of the CRM's daily calls that the writing of one run may take; beyond it updates go by bulk "
-        "jobs where the CRM has them, and what is left over waits for the next run.",
+        description="Part of the CRM's daily calls that writing may take in 24 hours; beyond it updates go by bulk "
+        "jobs where the CRM has them, and what is left over waits: the worst changes of the most valuable accounts "
+        "go first.",
     )
     fields: dict[str, str] = Field(
         default_factory=dict,

@@ -16,7 +16,8 @@ from cli.app import open_agent
 from cli.errors import ERROR, OK
 from cli.output import Output, band, count
 from cli.plan_view import show_record, show_task, totals
-from cli.sync import show_pulls, watched, written_fields, written_tasks
+from cli.progress import watched
+from cli.run_view import show_pulls, written_fields, written_tasks
 from cli.trial import CRMS, program, vendors, write_trial_config
 from connectors.registry import VENDORS
 from sandbox.core import Sandbox, SandboxClock
@@ -148,8 +149,8 @@ def _steps(out: Output, agent: Agent, sandbox: Sandbox) -> Steps:
     _preview(out, dry)
     out.line(f"Requests that wrote anything, by the sandbox's own journal: {dry_writes}.")
 
-    out.heading("4. holdfast sync: the same walk, and now it writes")
-    wet = watched(agent, out, lambda: agent.run(dry_run=False))
+    out.heading("4. holdfast sync --initial --tasks: the same walk, and now it fills the CRM for the first time")
+    wet = watched(agent, out, lambda: agent.run(dry_run=False, initial=True, with_tasks=True))
     _trouble(out, wet)
     out.line(
         f"Wrote {count(written_fields(wet), 'field')} and {count(written_tasks(wet), 'task')}; "

@@ -59,10 +59,10 @@ def explain(error: Exception) -> tuple[str, int]:
     from connectors.errors import ConfigError, ConnectorError, CredentialsError, MissingPermissionError
     from mapping.mapped import FieldMapError
     from scoring.errors import ScoringError
+    from sync.approval import HeldError
     from sync.database import EnvironmentMismatchError
     from sync.heartbeat import SecondAgentError
     from sync.lock import LockedError
-    from sync.approval import HeldError
     from sync.plan import PlanError
     from sync.run import MissingFieldsError
     from sync.store import StoreError

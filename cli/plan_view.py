@@ -1,11 +1,22 @@
 """A plan as a person reads it: per record and field, old value → new value, and why."""
 
+from collections import Counter
+
 from cli.output import Output, count, styled
-from sync.plan import HumanEdit, Plan, RecordChange, TaskChange
+from sync.plan import HumanEdit, KeptWhy, Plan, RecordChange, Skipped, TaskChange, TaskRemoval
+from sync.run_report import Conflict
 from sync.values import show
 
 SHORT = 20
 """Records shown on a terminal without `--full`."""
+
+KEPT: dict[KeptWhy, str] = {
+    "human": "changed by people and left as they are",
+    "ask": "changed by somebody and waiting for an answer: holdfast edits",
+    "parked": "taken back again and again, and not written any more: holdfast edits",
+    "undone": "as an undo left them",
+}
+"""What the numbers below a plan say of fields that are left alone."""
 
 
 def show_plan(out: Output, plan: Plan, *, full: bool) -> None:
@@ -25,9 +36,18 @@ def show_plan(out: Output, plan: Plan, *, full: bool) -> None:
                 show_task(out, task)
     elif len(plan.records) > limit:
         out.line(f"… and {count(len(plan.records) - limit, 'more record')}: --full shows all.", style="dim")
+    _show_rest(out, plan, limit)
+    totals(out, plan)
+
+
+def _show_rest(out: Output, plan: Plan, limit: int | None) -> None:
+    """What is taken away, and what is left alone."""
+    for removal in plan.removals[:limit]:
+        _removal(out, removal)
     for edit in plan.kept[:limit]:
         _kept(out, edit)
-    totals(out, plan)
+    for skipped in plan.skipped[:limit]:
+        _skipped(out, skipped)
 
 
 def totals(out: Output, plan: Plan) -> None:
@@ -40,18 +60,20 @@ def totals(out: Output, plan: Plan) -> None:
     if plan.empty:
         out.line("Nothing to change.", style="green")
     else:
-        out.line(
-            f"{count(plan.field_count, 'field')} on {count(accounts, 'account')} and {count(contacts, 'contact')}, "
-            f"{count(len(plan.tasks), 'new task')}; at most {count(plan.expected_calls, 'API call')}.",
-            style="bold",
-        )
-    if plan.kept:
-        out.line(f"{count(len(plan.kept), 'field')} changed by people and left as they are.", style="yellow")
+        what = [f"{count(plan.field_count, 'field')} on {count(accounts, 'account')} and {count(contacts, 'contact')}"]
+        what += [f"{count(len(plan.tasks), 'new task')}"] if plan.tasks or not plan.removals else []
+        what += [f"{count(len(plan.removals), 'task')} removed"] if plan.removals else []
+        out.line(f"{', '.join(what)}; at most {count(plan.expected_calls, 'API call')}.", style="bold")
+    for why, number in Counter(edit.why for edit in plan.kept).items():
+        out.line(f"{count(number, 'field')} {KEPT[why]}.", style="yellow")
+    if plan.skipped:
+        out.line(f"{count(len(plan.skipped), 'effect')} stay as they are.", style="yellow")
 
 
 def show_record(out: Output, record: RecordChange) -> None:
     """One record: every field with old and new value, and why."""
-    out.line(styled((record.name, "bold"), (f"  {record.object} {record.record_id}", "dim")))
+    weight = "" if record.undoes is not None else f"  severity {record.severity}, value {record.value}"
+    out.line(styled((record.name, "bold"), (f"  {record.object} {record.record_id}{weight}", "dim")))
     width = max(len(change.field) for change in record.fields)
     for change in record.fields:
         out.line(
@@ -74,12 +96,37 @@ def show_task(out: Output, task: TaskChange, said: str = "") -> None:
         out.line(f"    why: {task.why}", style="dim")
 
 
-def _kept(out: Output, edit: HumanEdit) -> None:
+def show_conflict(out: Output, conflict: Conflict) -> None:
+    """A field that moved between plan and writing, with both values."""
     out.line(
         styled(
-            (edit.name, "bold"),
-            f"  {edit.field}: somebody wrote ",
-            (show(edit.theirs), "yellow"),
-            f" over our {show(edit.ours)}; left as it is (we would write {show(edit.wanted)})",
+            (conflict.name, "bold"),
+            f"  {conflict.field}: said {show(conflict.before)} when the plan was made, now says ",
+            (show(conflict.theirs), "yellow"),
+            f"; left as it is (the plan: {show(conflict.ours)})",
         )
     )
+
+
+def _kept(out: Output, edit: HumanEdit) -> None:
+    begin = styled((edit.name, "bold"), f"  {edit.field}: ")
+    theirs, ours, wanted = (show(edit.theirs), "yellow"), show(edit.ours), show(edit.wanted)
+    match edit.why:
+        case "human":
+            rest = styled("somebody wrote ", theirs, f" over our {ours}; left as it is (we would write {wanted})")
+        case "ask":
+            rest = styled("somebody wrote ", theirs, f" over our {ours}; waits for an answer (we would write {wanted})")
+        case "parked":
+            rest = styled("our values are taken back again and again; left at ", theirs, f" (we would write {wanted})")
+        case "undone":
+            rest = styled("an undo put ", theirs, f" back in place of our {wanted}; left as it is")
+    out.line(begin + rest)
+
+
+def _removal(out: Output, removal: TaskRemoval) -> None:
+    out.line(styled((removal.account_name, "bold"), ("  - task ", "red"), removal.subject, (f"  {removal.why}", "dim")))
+
+
+def _skipped(out: Output, skipped: Skipped) -> None:
+    what = f"{skipped.what}: " if skipped.what else ""
+    out.line(styled((skipped.name or skipped.record_id, "bold"), f"  {what}stays as it is: {skipped.why}"))

@@ -10,8 +10,11 @@ from cli.clock import StoppedError, stoppable
 from cli.config import Config, load, parse_duration
 from cli.errors import OK, USAGE, CommandError, explain
 from cli.output import Output, count
-from cli.sync import finish, watched
+from cli.progress import watched
+from cli.run_view import Shown, finish
+from cli.sync import plan_path, save_held
 from connectors.base import Clock
+from sync import approval
 from sync.lock import run_lock
 
 JITTER = 0.05
@@ -118,14 +121,16 @@ def _once(config: Path, out: Output, stopping: Stopping, clock: Clock) -> int:
         with open_agent(config, clock, stopping.run) as agent, run_lock(agent.store.path):
             if stopping.for_good.is_set():
                 return OK
-            dry_run = settings.writeback.policy == "approve"
+            only_plan = settings.writeback.policy == "approve"
             with stop_after(settings.run.deadline, agent.stop):
-                report = watched(agent, out, lambda: agent.run(dry_run=dry_run))
-            if dry_run and report.plan is not None and not report.plan.empty:
-                path = agent.store.path / "plans" / f"{report.as_of:%Y%m%dT%H%M%SZ}.plan"
-                report.plan.save(path)
-                out.line(f"Waiting for approval: holdfast apply {path}")
-            return finish(agent, report, out, dry_run=dry_run, full=False)
+                report = watched(
+                    agent, out, lambda: agent.run(dry_run=only_plan, with_tasks=False if only_plan else None)
+                )
+            file = save_held(agent, report)
+            if only_plan and report.plan is not None and not report.plan.empty:
+                file = plan_path(agent, report.plan)
+                approval.save(report.plan, file, agent.store.path)
+            return finish(agent, report, out, Shown(only_plan, file=file))
     except Exception as error:  # noqa: BLE001  # the next hour tries again; what went wrong is said
         text, code = explain(error)
         out.fail(text)

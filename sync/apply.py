@@ -16,7 +16,7 @@ from connectors.base import Change, Clock, Crm, ObjectName, Outcome, Value
 from connectors.errors import ConnectorError
 from sync.budget import Budget, sizes
 from sync.ledger import HOLD_OFF, Ledger, Op
-from sync.plan import Plan, RecordChange, TaskChange
+from sync.plan import AnyChange, Plan, RecordChange, TaskChange
 from sync.store import Store
 from sync.values import same
 
@@ -34,7 +34,7 @@ class Applied:
             as in `Outcome`.
     """
 
-    change: RecordChange | TaskChange
+    change: AnyChange
     result: Ending
     message: str = ""
 

@@ -5,16 +5,20 @@ Reasons in a plan are for people; applying never looks at them.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from connectors.base import Change, ObjectName, Value
-from sync.values import from_json, to_json
+from sync.values import to_json
 
-FORMAT = "holdfast-plan-1"
+FORMAT = "holdfast-plan-2"
+
+MAX_AGE = 24 * 3600
+"""Seconds after which a saved plan is stale, unless the config says otherwise."""
+
+KeptWhy = Literal["human", "parked", "ask", "undone"]
 
 
 class PlanError(Exception):
@@ -37,6 +41,9 @@ class RecordChange:
     Attributes:
         name: The record's name, for people.
         why: The reason in one line, for people.
+        severity: How bad the news is, 1 to 100.
+        value: How much the account is worth beside the others, 1 to 100.
+        undoes: The operation in the ledger that this change takes back; None for anything but an undo.
     """
 
     object: ObjectName
@@ -44,6 +51,14 @@ class RecordChange:
     name: str
     fields: tuple[FieldChange, ...]
     why: str
+    severity: int = 1
+    value: int = 1
+    undoes: int | None = None
+
+    @property
+    def weight(self) -> int:
+        """Severity times value: what goes first when calls are short."""
+        return self.severity * self.value
 
     def as_change(self, environment: str) -> Change:
         """What is sent. The key is derived from the effect, so that every host and every run names it alike."""
@@ -63,6 +78,9 @@ class TaskChange:
         owner_name: For people.
         why: The reason in one line, for people.
         fallback_owner_id: Who gets it when the CRM refuses the owner, such as one deactivated in the meantime.
+        severity: As of a record.
+        value: As of a record.
+        undoes: As of a record: the removal of the task that this one replaces.
     """
 
     key: str
@@ -77,6 +95,14 @@ class TaskChange:
     owner_name: str
     why: str
     fallback_owner_id: str | None = None
+    severity: int = 1
+    value: int = 1
+    undoes: int | None = None
+
+    @property
+    def weight(self) -> int:
+        """Severity times value: what goes first when calls are short."""
+        return self.severity * self.value
 
     def as_change(self) -> Change:
         """What is sent."""
@@ -93,8 +119,46 @@ class TaskChange:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskRemoval:
+    """One task of ours to take away again, into the CRM's recycle bin.
+
+    Attributes:
+        key: Derived from the task: removing it twice is one effect.
+        task_id: The CRM's id of the task.
+        undoes: The operation in the ledger that made the task.
+    """
+
+    key: str
+    task_id: str
+    account_id: str
+    account_name: str
+    subject: str
+    why: str
+    undoes: int | None = None
+    severity: int = 100
+    value: int = 100
+
+    @property
+    def weight(self) -> int:
+        """Severity times value: taking back what should not be there comes before anything else."""
+        return self.severity * self.value
+
+    def as_change(self) -> Change:
+        """What is sent."""
+        return Change("task", self.task_id, {}, self.key)
+
+
+@dataclass(frozen=True, slots=True)
 class HumanEdit:
-    """A field of ours that somebody changed in the CRM: their value stays, both are shown."""
+    """A field of ours that is left alone although something else is wanted there: all values are shown.
+
+    Attributes:
+        ours: What we last wrote.
+        theirs: What the CRM says now.
+        wanted: What it would say if it were not left alone.
+        why: "human": somebody changed it. "parked": something rewrites it again and again. "ask": the config wants an
+            answer first. "undone": an undo put `theirs` back, and nothing else is wanted since.
+    """
 
     object: ObjectName
     record_id: str
@@ -103,6 +167,29 @@ class HumanEdit:
     ours: Value
     theirs: Value
     wanted: Value
+    why: KeptWhy = "human"
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An effect of an earlier run that an undo leaves as it is.
+
+    Attributes:
+        what: The field's name, or the task's subject.
+        why: In words.
+        undoes: The operation in the ledger that stays as it is.
+    """
+
+    object: ObjectName
+    record_id: str
+    name: str
+    what: str
+    why: str
+    undoes: int
+
+
+AnyChange = RecordChange | TaskChange | TaskRemoval
+"""What a plan may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +201,12 @@ class Plan:
         environment: Fingerprint of the CRM account it was made for.
         config_hash: Hash of the settings that shaped it.
         expected_calls: Most requests that applying it costs when nothing fails.
+        kind: "undo" takes an earlier run back.
+        max_age: Seconds from `made_at` for which it may be applied.
+        baseline: The first fill: the agent has not written to this CRM yet.
+        held: Why the guard holds it, in words; empty when it does not. Only an approval releases it.
+        removals: Tasks to take away, for an undo.
+        skipped: What an undo leaves as it is.
     """
 
     made_at: datetime
@@ -124,11 +217,22 @@ class Plan:
     kept: tuple[HumanEdit, ...] = ()
     expected_calls: int = 0
     notes: tuple[str, ...] = field(default=())
+    kind: Literal["sync", "undo"] = "sync"
+    max_age: int = MAX_AGE
+    baseline: bool = False
+    held: tuple[str, ...] = ()
+    removals: tuple[TaskRemoval, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def changes(self) -> tuple[AnyChange, ...]:
+        """Everything that applying would send."""
+        return (*self.records, *self.removals, *self.tasks)
 
     @property
     def empty(self) -> bool:
         """Whether applying would write nothing."""
-        return not self.records and not self.tasks
+        return not self.changes
 
     @property
     def field_count(self) -> int:
@@ -138,9 +242,10 @@ class Plan:
     @property
     def hash(self) -> str:
         """SHA-256 over every line of the plan: two plans with the same hash do the same."""
-        return hashlib.sha256("\n".join(self._lines()).encode()).hexdigest()
+        return hashlib.sha256("\n".join(self.lines()).encode()).hexdigest()
 
-    def _lines(self) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
+        """The plan as text, which is what a plan file holds below its first line: a header, then a change a line."""
         yield _dumps(
             {
                 "format": FORMAT,
@@ -149,42 +254,22 @@ class Plan:
                 "config_hash": self.config_hash,
                 "expected_calls": self.expected_calls,
                 "notes": list(self.notes),
+                "kind": self.kind,
+                "max_age": self.max_age,
+                "baseline": self.baseline,
+                "held": list(self.held),
             }
         )
         for record in self.records:
-            yield _dumps({"update": _record_to_json(record)})
+            yield _dumps({"update": _plain(record)})
+        for removal in self.removals:
+            yield _dumps({"remove": _plain(removal)})
         for task in self.tasks:
-            yield _dumps({"task": {**_fields_of(task), "due": task.due.isoformat()}})
+            yield _dumps({"task": _plain(task)})
         for edit in self.kept:
-            yield _dumps({"kept": {name: to_json(value) for name, value in _fields_of(edit).items()}})
-
-    def save(self, path: Path) -> None:
-        """Write the plan, readable by its owner only. The first line carries the hash of the others."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.chmod(0o600)
-        path.write_text("\n".join([_dumps({"hash": self.hash}), *self._lines()]) + "\n", encoding="utf-8")
-
-    @classmethod
-    def load(cls, path: Path) -> "Plan":
-        """Read a saved plan.
-
-        Raises:
-            PlanError: When it cannot be read, was changed since it was saved, or is of an unknown format.
-        """
-        try:
-            head, _, body = path.read_text(encoding="utf-8").partition("\n")
-            saved_hash = json.loads(head)["hash"]
-            if hashlib.sha256(body.rstrip("\n").encode()).hexdigest() != saved_hash:
-                raise PlanError(f"{path}: was changed after it was saved; make the plan again.")
-            header, *lines = [json.loads(line) for line in body.split("\n") if line]
-            if header["format"] != FORMAT:
-                raise PlanError(f"{path}: format {header['format']!r} is not {FORMAT!r}; make the plan again.")
-            return _from_lines(header, lines)
-        except OSError as error:
-            raise PlanError(f"{path}: cannot be read: {error.strerror}.") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise PlanError(f"{path}: is not a plan file; make one with `holdfast plan`.") from error
+            yield _dumps({"kept": _plain(edit)})
+        for skipped in self.skipped:
+            yield _dumps({"skipped": _plain(skipped)})
 
 
 def derive_key(environment: str, *parts: str) -> str:
@@ -196,40 +281,9 @@ def _dumps(data: Any) -> str:
     return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def _fields_of(value: TaskChange | HumanEdit) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__slots__}
-
-
-def _record_to_json(record: RecordChange) -> dict[str, Any]:
-    return {
-        "object": record.object,
-        "record_id": record.record_id,
-        "name": record.name,
-        "why": record.why,
-        "fields": [[change.field, to_json(change.before), to_json(change.after)] for change in record.fields],
-    }
-
-
-def _from_lines(header: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> Plan:
-    records, tasks, kept = [], [], []
-    for line in lines:
-        if "update" in line:
-            body = dict(line["update"])
-            body["fields"] = tuple(
-                FieldChange(name, from_json(old), from_json(new)) for name, old, new in body["fields"]
-            )
-            records.append(RecordChange(**body))
-        elif "task" in line:
-            tasks.append(TaskChange(**{**line["task"], "due": datetime.fromisoformat(line["task"]["due"])}))
-        else:
-            kept.append(HumanEdit(**{name: from_json(value) for name, value in line["kept"].items()}))  # type: ignore[arg-type]  # names and ids are text
-    return Plan(
-        datetime.fromisoformat(header["made_at"]),
-        header["environment"],
-        header["config_hash"],
-        tuple(records),
-        tuple(tasks),
-        tuple(kept),
-        header["expected_calls"],
-        tuple(header["notes"]),
-    )
+def _plain(value: AnyChange | HumanEdit | Skipped) -> dict[str, Any]:
+    data = {name: getattr(value, name) for name in value.__slots__ if name != "fields"}
+    plain = {name: to_json(item) for name, item in data.items()}
+    if isinstance(value, RecordChange):
+        plain["fields"] = [[change.field, to_json(change.before), to_json(change.after)] for change in value.fields]
+    return plain

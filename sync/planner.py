@@ -1,19 +1,21 @@
 """Works out a plan: what every scored record should say, compared with what the CRM says, under the admin's policy."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from connectors.base import Clock, Crm
+from connectors.base import Clock, Crm, WriteSpec
 from scoring.card import Scorecard
 from scoring.inputs import ScoreRow
 from scoring.playbooks import DesiredTask, desired_tasks, next_states
 from sync import frames
 from sync.budget import Budget, expected_calls
-from sync.diff import Known, build_records, edited_by_human, sweeps
+from sync.diff import Known, edited_by_human, sweeps
+from sync.kept import compare
 from sync.ledger import Ledger
+from sync.order import Names, account_values, weigh
 from sync.owned import OwnedField
-from sync.plan import Plan, TaskChange, derive_key
+from sync.plan import Plan, RecordChange, TaskChange, derive_key
 from sync.policy import Policy
 from sync.store import Store
 from sync.values import same
@@ -50,8 +52,9 @@ class Planner:
                 known["contact", record.crm_id] = _known(record, "contact", written)
         wanted = [f for f in self.fields if self.policy.contacts or f.spec.object != "contact"]
         self._confirm_edits(known, wanted)
-        records, kept = build_records(rows, known, wanted, as_of, self.policy.human_edits)
+        records, kept = compare(self.store, rows, known, wanted, as_of, self.policy)
         tasks = self._tasks(rows, accounts, environment, as_of) if self.policy.tasks else []
+        records, tasks = self._weigh(records, tasks, known, as_of)
         bulk = Budget(self.crm, self.policy.budget_share).needs_bulk(records, tasks)
         notes = ((BULK_NOTE,) if bulk else ()) + tuple(sweeps(records, kept, written))
         return Plan(
@@ -63,7 +66,22 @@ class Planner:
             tuple(kept),
             expected_calls(records, tasks, self.crm.write, bulk=bulk),
             notes,
+            max_age=self.policy.plan_max_age,
         )
+
+    def _weigh(
+        self,
+        records: list[RecordChange],
+        tasks: list[TaskChange],
+        known: Mapping[tuple[str, str], Known],
+        as_of: datetime,
+    ) -> tuple[list[RecordChange], list[TaskChange]]:
+        """Put what matters most first."""
+        if not records and not tasks:
+            return records, tasks
+        values = account_values(self.store, self.crm.name, as_of)
+        homes = {record_id: record.account_id for (obj, record_id), record in known.items() if obj == "contact"}
+        return weigh(records, tasks, Names.of(self.fields), values, homes)
 
     def _confirm_edits(self, known: dict[tuple[str, str], Known], fields: Sequence[OwnedField]) -> None:
         """Ask the CRM itself about values that look edited: what a search index says may be a minute old."""
@@ -109,6 +127,12 @@ class Planner:
             if task.crm_id in accounts
         )
         return [change for change in changes if change.key not in done]
+
+
+def without_tasks(plan: Plan, spec: WriteSpec) -> Plan:
+    """The same plan, with nothing for anybody to do."""
+    calls = expected_calls(plan.records, (), spec, removals=plan.removals, bulk=BULK_NOTE in plan.notes)
+    return replace(plan, tasks=(), expected_calls=calls)
 
 
 def _known(record: frames.CrmRecord, obj: str, written: Mapping[tuple[str, str], Mapping[str, object]]) -> Known:

@@ -1,9 +1,13 @@
 """What the admin allows to be written, and how."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-HumanEdits = Literal["keep", "overwrite"]
+from sync.guard import Limits
+from sync.plan import MAX_AGE
+
+HumanEdits = Literal["keep", "overwrite", "ask"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +15,14 @@ class Policy:
     """What the admin allows to be written.
 
     Attributes:
-        budget_share: Part of the CRM's daily calls that the writing of one run may take.
+        human_edits: What happens to a field of ours that somebody changed in the CRM, unless `edits` says otherwise.
+        budget_share: Part of the CRM's calls, of each period it counts, that the writing of one run may take.
+        edits: Our name of a field -> what happens when somebody changed it.
+        only_approved: Only plans that somebody approved are written.
+        plan_max_age: Seconds for which a saved plan may be applied.
+        guard: How much a run may change by itself. None: no guard at all, neither over sources nor plans nor while
+            writing, and the first fill needs no word of a person; for tests, and for programs that look themselves.
+        trusted: Sources ("mixpanel") and streams ("mixpanel/events") that are believed whatever they say.
     """
 
     human_edits: HumanEdits = "keep"
@@ -19,3 +30,8 @@ class Policy:
     tasks: bool = True
     fallback_owner: str | None = None
     budget_share: float = 0.10
+    edits: Mapping[str, HumanEdits] = field(default_factory=dict)
+    only_approved: bool = False
+    plan_max_age: int = MAX_AGE
+    guard: Limits | None = field(default_factory=Limits)
+    trusted: tuple[str, ...] = ()

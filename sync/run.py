@@ -1,4 +1,4 @@
-"""One run from end to end: recover, pull, resolve, score, plan, and either show the plan or apply it.
+"""One run from end to end: recover, pull, watch, score, plan, judge, and either show the plan or apply it.
 
 A dry run is the same walk with a different last step.
 """
@@ -6,48 +6,39 @@ A dry run is the same walk with a different last step.
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Event
 from typing import Literal
 
-from connectors.base import Clock, Crm, FieldDiff, Source
+from connectors.base import Clock, Crm, Source
 from connectors.errors import ConnectorError, TransientError
 from mapping.fields import FieldMap
 from mapping.identity import Settings as IdentitySettings
 from mapping.identity import collector_paused, resolve
 from scoring.card import Scorecard
 from scoring.inputs import ScoreRow
-from sync import frames
+from sync import baseline, frames
 from sync.apply import Applied, Applier
+from sync.approval import require_allowed, require_current
 from sync.budget import Budget
+from sync.judging import judged
 from sync.ledger import Ledger
 from sync.owned import OwnedField
-from sync.plan import (
-    Plan,
-    PlanError,
-    RecordChange,
-)
-from sync.planner import Planner
+from sync.plan import Plan
+from sync.planner import Planner, without_tasks
 from sync.policy import Policy
 from sync.pull import PullProgress, pull_all
 from sync.run_report import RunReport, status_of, summary
-from sync.store import Page, Store, StoreError
+from sync.store import Store, StoreError
+from sync.writing import MissingFieldsError, Writer
+
+__all__ = ["Agent", "MissingFieldsError", "Phase"]
 
 Phase = Literal["recover", "pull", "resolve", "score", "plan", "apply"]
 
 NEEDED_KINDS = ("account", "contact")
 """CRM records without which "what the CRM says now" is unknown, so that nothing may be written."""
-
-
-class MissingFieldsError(Exception):
-    """The CRM lacks fields of ours, or has others under their names."""
-
-    def __init__(self, diffs: Sequence[FieldDiff]) -> None:
-        self.diffs = diffs
-        names = ", ".join(diff.spec.name for diff in diffs[:5]) + (", …" if len(diffs) > 5 else "")
-        them = "1 field is" if len(diffs) == 1 else f"{len(diffs)} fields are"
-        super().__init__(f"{them} missing, hidden or different in the CRM ({names}): run `holdfast setup`.")
 
 
 @dataclass(slots=True)
@@ -80,11 +71,55 @@ class Agent:
         """The ledger of the state file."""
         return Ledger(self.store)
 
-    def run(self, *, dry_run: bool) -> RunReport:
-        """Walk the whole way once. A dry run asks the CRM, and writes nothing to it."""
+    # -- the walks ----------------------------------------------------------------------------------------------
+
+    def run(self, *, dry_run: bool, initial: bool = False, with_tasks: bool | None = None) -> RunReport:
+        """Walk the whole way once. A dry run asks the CRM, and writes nothing to it.
+
+        Args:
+            dry_run: Stop at the plan.
+            initial: A person wants the CRM filled that the agent has not written to yet; no word on any later run.
+            with_tasks: That first fill also creates tasks for accounts that are in trouble already. Left out: not when
+                it is started, but a preview of it shows them.
+        """
         report = RunReport(self.clock.now())
         with self._noted("dry" if dry_run else "apply", report) as run_id:
-            self._walk(report, run_id, dry_run=dry_run)
+            if not dry_run:
+                self._recover(report)
+            if not report.stopped:
+                self.pull(report)
+            if report.blocked or report.stopped:
+                return report
+            rows = self.score(report, run_id)
+            self._plan(rows, report, initial=initial, with_tasks=with_tasks)
+            if not dry_run:
+                self._carry_out(run_id, report)
+        return report
+
+    def apply_saved(self, plan: Plan, approved_by: str = "") -> RunReport:
+        """Apply a saved plan and nothing else.
+
+        Args:
+            plan: From its file.
+            approved_by: Who allowed it; empty when nobody did.
+
+        Raises:
+            PlanError: When it is stale, was made under other settings or for another CRM, or must be allowed first.
+            HeldError: When the guard holds it and nobody has released it.
+        """
+        require_current(
+            plan,
+            config_hash=self.config_hash,
+            environment=self.store.environment(self.crm.name),
+            max_age=self.policy.plan_max_age,
+            now=self.clock.now(),
+        )
+        require_allowed(plan, approved_by, only_approved=self.policy.only_approved)
+        report = RunReport(self.clock.now(), plan=plan)
+        with self._noted("undo" if plan.kind == "undo" else "apply", report) as run_id:
+            self._recover(report)
+            if not report.blocked and not report.stopped:
+                self._carry_out(run_id, report)
         return report
 
     @contextmanager
@@ -99,17 +134,7 @@ class Agent:
             raise
         self.ledger.end_run(run_id, status_of(report), summary(report), self.clock.now())
 
-    def _walk(self, report: RunReport, run_id: int, *, dry_run: bool) -> None:
-        if not dry_run:
-            self._recover(report)
-        if not report.stopped:
-            self.pull(report)
-        if report.blocked or report.stopped:
-            return
-        rows = self.score(report, run_id)
-        report.plan = self.make_plan(rows, report.as_of)
-        if not dry_run and not report.plan.empty:
-            self.write(report.plan, run_id, report)
+    # -- recover and pull ---------------------------------------------------------------------------------------
 
     def _recover(self, report: RunReport) -> None:
         if not self.ledger.open_ops() and not self.ledger.stale_updates():
@@ -117,13 +142,13 @@ class Agent:
         self.on_phase("recover")
         try:
             self.check_environment()
-            report.recovered = self._applier().recover()
+            report.recovered = self.applier().recover()
         except ConnectorError as error:
-            report.stopped = self._stopped_by(error)
+            report.stopped = self.stopped_by(error)
             if not report.stopped:
                 report.blocked = f"{error} What an earlier run left unclear waits, and nothing was planned."
 
-    def _stopped_by(self, error: ConnectorError) -> bool:
+    def stopped_by(self, error: ConnectorError) -> bool:
         """Whether we ended the waiting for a vendor ourselves."""
         return self.stop.is_set() and isinstance(error, TransientError)
 
@@ -146,6 +171,8 @@ class Agent:
                 f"{self.crm.name} could not be read ({blind[0].stream}: {blind[0].error}), "
                 "so what it says now is unknown: nothing was planned."
             )
+
+    # -- score and plan -----------------------------------------------------------------------------------------
 
     def score(self, report: RunReport, run_id: int) -> list[ScoreRow]:
         """Resolve who is who, score everything, and keep both."""
@@ -170,6 +197,22 @@ class Agent:
         report.bands = Counter(row.band for row in rows if row.level == "account")
         return rows
 
+    def _plan(
+        self, rows: Sequence[ScoreRow], report: RunReport, *, initial: bool = False, with_tasks: bool | None = None
+    ) -> None:
+        """Work the plan out, and whether it may be written as it is."""
+        plan = self.make_plan(rows, report.as_of)
+        first = baseline.stand(self.store) if self.policy.guard is not None else baseline.Stand()
+        if first.open:
+            tasks = first.way == "tasks" if first.way else with_tasks if with_tasks is not None else not initial
+            report.left_out = 0 if tasks else len(plan.tasks)
+            plan = replace(plan if tasks else without_tasks(plan, self.crm.write), baseline=True)
+            waits = first.due and not initial and not plan.empty
+            report.verdicts = [baseline.verdict(plan)] if waits else []
+        else:
+            report.verdicts = judged(self, plan, rows)
+        report.plan = replace(plan, held=tuple(verdict.text for verdict in report.held))
+
     def make_plan(self, rows: Sequence[ScoreRow], as_of: datetime) -> Plan:
         """Desired minus current. Remembers which band each account is in, so that an episode starts once."""
         self.on_phase("plan")
@@ -179,61 +222,17 @@ class Agent:
         )
         return planner.make(rows, as_of, environment)
 
-    def _budget(self) -> Budget:
-        return Budget(self.crm, self.policy.budget_share)
+    # -- write --------------------------------------------------------------------------------------------------
 
-    def write(self, plan: Plan, run_id: int, report: RunReport) -> None:
-        """Apply a plan that was made for this CRM, one batch after the other.
-
-        Raises:
-            MissingFieldsError: Before anything is sent, when the CRM lacks a field.
-        """
-        self.on_phase("apply")
-        total = len(plan.records) + len(plan.tasks)
-        try:
-            self._require(plan)
-            budget = self._budget()
-            budget.open(plan)
-            for item in self._applier(budget).apply(plan, run_id):
-                report.applied.append(item)
-                self.on_applied(item, total)
-        except ConnectorError as error:
-            # Whatever was sent is settled in the ledger; the next run plans the rest afresh.
-            if not self._stopped_by(error):
-                report.halted = error
-        finally:
-            self._forget_gone(report)
-        report.stopped = report.stopped or self.stop.is_set()
-
-    def _forget_gone(self, report: RunReport) -> None:
-        """Take records out of the state that the CRM no longer has, without waiting for its list of deleted ones."""
-        gone = [
-            item.change for item in report.applied if item.result == "gone" and isinstance(item.change, RecordChange)
-        ]
-        for stream in self.crm.streams:
-            if ids := [change.record_id for change in gone if change.object == stream.record]:
-                self.store.commit(Page(self.crm.name, stream.name, stream.record, deleted=ids), self.clock.now())
-
-    def _require(self, plan: Plan) -> None:
-        environment = self.check_environment()
-        if environment != plan.environment:
-            raise PlanError(f"the plan was made for {plan.environment}, but this CRM is {environment}.")
-        self.require_fields()
-
-    def apply_saved(self, plan: Plan) -> RunReport:
-        """Apply a saved plan and nothing else.
-
-        Raises:
-            PlanError: When it was made under other settings or for another CRM.
-        """
-        if plan.config_hash != self.config_hash:
-            raise PlanError("the settings have changed since the plan was made; make the plan again.")
-        report = RunReport(self.clock.now(), plan=plan)
-        with self._noted("apply", report) as run_id:
-            self._recover(report)
-            if not plan.empty and not report.blocked and not report.stopped:
-                self.write(plan, run_id, report)
-        return report
+    def _carry_out(self, run_id: int, report: RunReport) -> None:
+        """Write the plan unless it is held."""
+        plan = report.plan
+        if plan is None or report.held:
+            return
+        if not plan.empty:
+            Writer(self, run_id, report).write(plan)
+        if plan.baseline and not (report.halted or report.stopped or report.deferred):
+            baseline.finish(self.store)
 
     def check_environment(self) -> str:
         """Ask the CRM who it is; refuses another account than the one this state belongs to."""
@@ -254,5 +253,6 @@ class Agent:
         if bad := [diff for diff in diffs if diff.action != "ok" and not diff.spec.optional]:
             raise MissingFieldsError(bad)
 
-    def _applier(self, budget: Budget | None = None) -> Applier:
+    def applier(self, budget: Budget | None = None) -> Applier:
+        """What sends to this CRM."""
         return Applier(self.crm, self.store, self.ledger, self.clock, stop=self.stop.is_set, budget=budget)

@@ -1,15 +1,41 @@
 """What one run came to, and how that is told and kept."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from connectors.base import ObjectName, Value
 from connectors.errors import ConnectorError
 from mapping.identity import Resolution
 from sync.apply import Applied
-from sync.plan import Plan
+from sync.guard import Verdict
+from sync.plan import AnyChange, Plan
 from sync.reports import PullReport
 from sync.store import Counts
+from sync.watch import Breach
+
+UNCLEAN = frozenset({"conflict", "rejected", "gone", "in_doubt", "retry", "parked"})
+"""Endings of a change that a person should know of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A planned field that somebody changed in the meantime: it was left alone.
+
+    Attributes:
+        before: What the CRM said when the plan was made.
+        ours: What the plan would have written.
+        theirs: What the CRM says now.
+    """
+
+    object: ObjectName
+    record_id: str
+    name: str
+    field: str
+    before: Value
+    ours: Value
+    theirs: Value
 
 
 @dataclass(slots=True)
@@ -19,8 +45,14 @@ class RunReport:
     Attributes:
         as_of: The instant the scores are for.
         recovered: Operations of earlier runs that were unclear and are settled now, by how.
+        breaches: Streams that are not believed at the moment.
         bands: Accounts by band.
+        verdicts: What the guard measured in the plan; empty when there was nothing to judge.
+        left_out: Tasks that a first fill without tasks does not create.
         applied: What became of each planned change; empty for a dry run.
+        conflicts: Fields that moved between plan and writing, with both values.
+        deferred: Planned changes that there were no calls left for, the heaviest first; the next run plans them again.
+        write_calls: Requests to the CRM that writing took.
         blocked: Why nothing was planned or written, empty when nothing stood in the way.
         halted: What ended the writing before the plan's end; what was not sent is planned again by the next run.
     """
@@ -28,15 +60,26 @@ class RunReport:
     as_of: datetime
     pulls: list[PullReport] = field(default_factory=list)
     recovered: Counter[str] = field(default_factory=Counter)
+    breaches: Sequence[Breach] = ()
     resolution: Resolution | None = None
     scored: Counter[str] = field(default_factory=Counter)
     bands: Counter[str] = field(default_factory=Counter)
     score_counts: Counts = field(default_factory=Counts)
     plan: Plan | None = None
+    verdicts: Sequence[Verdict] = ()
+    left_out: int = 0
     applied: list[Applied] = field(default_factory=list)
+    conflicts: Sequence[Conflict] = ()
+    deferred: Sequence[AnyChange] = ()
+    write_calls: int = 0
     blocked: str = ""
     halted: ConnectorError | None = None
     stopped: bool = False
+
+    @property
+    def held(self) -> tuple[Verdict, ...]:
+        """Why the guard holds the plan; empty when it does not."""
+        return tuple(verdict for verdict in self.verdicts if verdict.held)
 
     @property
     def endings(self) -> Counter[str]:
@@ -45,9 +88,10 @@ class RunReport:
 
     @property
     def not_sent(self) -> int:
-        """Planned changes that were not tried."""
-        planned = len(self.plan.records) + len(self.plan.tasks) if self.plan else 0
-        return max(0, planned - len(self.applied)) if self.halted or self.stopped else 0
+        """Planned changes that were not tried, those put off for want of calls left aside."""
+        planned = len(self.plan.changes) if self.plan else 0
+        rest = planned - len(self.applied) - len(self.deferred)
+        return max(0, rest) if self.halted or self.stopped else 0
 
     @property
     def failed(self) -> list[PullReport]:
@@ -56,13 +100,15 @@ class RunReport:
 
 
 def status_of(report: RunReport) -> str:
-    """One word for the run table: done, partial, stopped or blocked."""
+    """One word for the run table: done, partial, held, stopped or blocked."""
     if report.blocked:
         return "blocked"
     if report.stopped:
         return "stopped"
-    unclean = report.endings.keys() & {"conflict", "rejected", "gone", "in_doubt", "retry"}
-    return "partial" if report.failed or report.halted or unclean else "done"
+    if report.held and not report.applied:
+        return "held"
+    unclean = report.endings.keys() & UNCLEAN
+    return "partial" if report.failed or report.halted or report.deferred or unclean else "done"
 
 
 def summary(report: RunReport) -> dict[str, object]:
@@ -76,4 +122,7 @@ def summary(report: RunReport) -> dict[str, object]:
         "planned_fields": report.plan.field_count if report.plan else 0,
         "planned_tasks": len(report.plan.tasks) if report.plan else 0,
         "endings": dict(report.endings),
+        "held": [verdict.check for verdict in report.held],
+        "deferred": len(report.deferred),
+        "write_calls": report.write_calls,
     }

@@ -189,7 +189,7 @@ class Desk:
                 card=card(),
                 fields=own_fields(),
                 identity=IdentitySettings(),
-                policy=Policy(budget_share=self.share),
+                policy=Policy(budget_share=self.share, guard=None),
                 clock=self.box.clock,
                 config_hash="hash",
                 rows=self.rows,

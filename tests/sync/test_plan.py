@@ -15,6 +15,7 @@ from scoring.inputs import Band, Level, ScoreRow
 from sync.diff import Known, build_records
 from sync.owned import OwnedFieldError, default_fields, owned_fields
 from sync.plan import HumanEdit, Plan, PlanError, RecordChange, TaskChange, derive_key
+from sync.plan_file import PlanFile
 
 NOW = datetime(2026, 11, 1, 6, tzinfo=UTC)
 LATER = datetime(2026, 11, 1, 7, tzinfo=UTC)
@@ -154,22 +155,22 @@ def a_plan() -> Plan:
 def test_a_plan_survives_its_file(tmp_path: Path) -> None:
     plan = a_plan()
     path = tmp_path / "new" / "a.plan"
-    plan.save(path)
-    assert Plan.load(path) == plan
-    assert Plan.load(path).hash == plan.hash
+    PlanFile(plan).save(path)
+    assert PlanFile.load(path).plan == plan
+    assert PlanFile.load(path).plan.hash == plan.hash
     assert path.stat().st_mode & 0o777 == 0o600
 
 
 @given(st.data())
 def test_any_change_to_the_file_is_noticed(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     path = tmp_path_factory.mktemp("plans") / "a.plan"
-    a_plan().save(path)
+    PlanFile(a_plan()).save(path)
     text = path.read_text(encoding="utf-8")
     at = data.draw(st.integers(0, len(text) - 2).filter(lambda place: text[place] != "\n"))
     letter = data.draw(st.characters(min_codepoint=33, max_codepoint=126).filter(lambda new: new != text[at]))
     path.write_text(text[:at] + letter + text[at + 1 :], encoding="utf-8")
     with pytest.raises(PlanError, match=r"a\.plan"):
-        Plan.load(path)
+        PlanFile.load(path)
 
 
 @pytest.mark.parametrize("content", ["", "{}", "not json", '{"hash": "x"}\n{"format": "other"}\n', "[]\n[]\n"])
@@ -177,12 +178,12 @@ def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, content: str) -> None
     path = tmp_path / "bad.plan"
     path.write_text(content)
     with pytest.raises(PlanError, match=r"bad\.plan"):
-        Plan.load(path)
+        PlanFile.load(path)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="cannot be read"):
-        Plan.load(tmp_path / "none.plan")
+        PlanFile.load(tmp_path / "none.plan")
 
 
 def test_keys_are_derived_from_the_effect() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.plan import Plan
+from sync.plan_file import PlanFile
 from sync.planner import BULK_NOTE
 from tests.sync.salesforce_desk import Desk
 
@@ -24,11 +24,11 @@ def test_a_saved_plan_costs_no_more_than_it_said(
     report = desk.preview()
     assert report.plan is not None
     assert (BULK_NOTE in report.plan.notes) == bulk
-    report.plan.save(tmp_path / "plan")
+    PlanFile(report.plan).save(tmp_path / "plan")
     desk.share = 1.0 if bulk else share
     desk.box.journal.clear()
     with desk.agent() as agent:
-        done = agent.apply_saved(Plan.load(tmp_path / "plan"))
+        done = agent.apply_saved(PlanFile.load(tmp_path / "plan").plan)
     assert done.halted is None
     assert set(done.endings) == {"confirmed"}
     paths = [entry.path for entry in desk.box.journal]

@@ -1,0 +1,65 @@
+"""How far a run is: bars on a terminal, a line a phase elsewhere."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from rich.progress import Progress, TaskID
+
+from cli.output import Output
+from sync.apply import Applied
+from sync.pull import PullProgress
+from sync.run import Agent
+from sync.run_report import RunReport
+
+PHASES = {
+    "recover": "Settling what an earlier run left unclear",
+    "pull": "Pulling what changed",
+    "resolve": "Matching accounts and people",
+    "score": "Scoring",
+    "plan": "Comparing with the CRM",
+    "apply": "Writing",
+}
+
+
+def watched(agent: Agent, out: Output, work: Callable[[], RunReport]) -> RunReport:
+    """Do the work while a person sees how far it is."""
+    with ExitStack() as stack:
+        progress = stack.enter_context(out.progress())
+        watch = Watch(out, progress)
+        agent.on_phase, agent.on_pull, agent.on_applied = watch.phase, watch.pull, watch.applied
+        return work()
+
+
+class Watch:
+    """Turns progress into bars on a terminal and into a line a phase elsewhere."""
+
+    def __init__(self, out: Output, progress: Progress | None) -> None:
+        self.out = out
+        self.progress = progress
+        self.bars: dict[str, TaskID] = {}
+
+    def phase(self, name: str) -> None:
+        """A new part of the run begins."""
+        self.out.line(f"{PHASES[name]} …", style="dim")
+
+    def pull(self, event: PullProgress) -> None:
+        """Rows arrived."""
+        if self.progress is None:
+            return
+        key = f"{event.source} {event.stream.replace('_', ' ')}"
+        if event.done:
+            if key in self.bars:
+                self.progress.remove_task(self.bars.pop(key))
+            return
+        if key not in self.bars:
+            self.bars[key] = self.progress.add_task(key, total=None)
+        self.progress.update(self.bars[key], completed=event.rows)
+
+    def applied(self, item: Applied, total: int) -> None:
+        """A change ended."""
+        del item
+        if self.progress is None:
+            return
+        if "write" not in self.bars:
+            self.bars["write"] = self.progress.add_task("writing", total=total)
+        self.progress.advance(self.bars["write"])

@@ -1,0 +1,296 @@
+"""What a run came to: in words, in numbers for `--json`, and as an exit code."""
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.app import DEFAULT_CONFIG
+from cli.errors import CONFLICTS, CREDENTIALS, ERROR, HELD, OK, STOPPED, USAGE
+from cli.output import Output, count, styled
+from cli.plan_view import show_conflict, show_plan, totals
+from cli.trial import program
+from sync.plan import AnyChange, Plan, RecordChange, TaskChange, TaskRemoval
+from sync.reports import PullReport
+from sync.run import Agent
+from sync.run_report import UNCLEAN, RunReport
+
+WARNINGS = 3
+"""Kinds of dropped values that are shown per stream."""
+
+LISTED = 10
+"""Changes put off that are named; the others are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a run is to be shown.
+
+    Attributes:
+        dry_run: Nothing was to be written.
+        full: Every record, also on a terminal.
+        file: Where the plan was saved, None when it was not.
+    """
+
+    dry_run: bool
+    full: bool = False
+    file: Path | None = None
+
+
+def finish(agent: Agent, report: RunReport, out: Output, shown: Shown) -> int:
+    """Say what the run came to, and return its exit code."""
+    show_pulls(out, report)
+    plan = report.plan
+    if plan is not None and (shown.dry_run or report.held):
+        show_plan(out, plan, full=shown.full)
+        show_verdicts(out, report, shown)
+    elif plan is not None:
+        show_applied(out, report)
+    if report.blocked:
+        out.fail(report.blocked)
+    if report.halted:
+        out.fail(f"{report.halted} {count(report.not_sent, 'change')} not sent; the next run plans them again.")
+    elif report.stopped:
+        rest = f", {count(report.not_sent, 'change')} not sent" if report.not_sent else ""
+        out.warn(f"stopped at a batch boundary{rest}; the next run goes on from here.")
+    code = code_of(report, dry_run=shown.dry_run)
+    if out.as_json:
+        out.json(numbers(agent, report, shown, code))
+    return code
+
+
+def command(*words: str) -> str:
+    """A command as a person types it here, with the config that this one was given."""
+    context = click.get_current_context(silent=True)
+    config = context.params.get("config") if context is not None else None
+    named = ["--config", str(config)] if config not in {None, DEFAULT_CONFIG} else []
+    return shlex.join([program(), *words, *named])
+
+
+# -- words --------------------------------------------------------------------------------------------------------
+
+
+def show_pulls(out: Output, report: RunReport) -> None:
+    """One line a source, and one a problem."""
+    for source in dict.fromkeys(pull.source for pull in report.pulls):
+        pulls = [pull for pull in report.pulls if pull.source == source]
+        parts = ", ".join(f"{pull.rows:,} {pull.stream.replace('_', ' ')}" for pull in pulls if pull.rows)
+        if parts or any(pull.ending == "ok" for pull in pulls):
+            out.line(f"{source}: {parts or 'nothing new'}")
+        for pull in pulls:
+            _show_findings(out, pull)
+        _show_failures(out, source, [pull for pull in pulls if pull.ending == "failed"], blocked=report.blocked)
+    for breach in report.breaches:
+        if breach.alarm:
+            out.warn(f"{breach.source} {breach.stream} is not believed: {breach.why}")
+    if report.recovered:
+        settled = ", ".join(f"{number} {name}" for name, number in sorted(report.recovered.items()))
+        out.line(f"Settled from an earlier run: {settled}.")
+    if report.bands:
+        bands = ", ".join(f"{report.bands[name]:,} {name}" for name in ("red", "yellow", "green", "unknown"))
+        out.line(f"Health of {count(sum(report.bands.values()), 'account')}: {bands}.")
+
+
+def _show_findings(out: Output, pull: PullReport) -> None:
+    """What an admin should know of a stream that was read."""
+    name = f"{pull.source} {pull.stream}"
+    for note in pull.notes:
+        out.line(f"  {pull.stream}: {note.removeprefix(f'{pull.source}: ')}", style="dim")
+    if pull.counts.rejected:
+        out.warn(f"{name}: {count(pull.counts.rejected, 'row')} quarantined; see holdfast status")
+    for what, number in pull.warnings.most_common(WARNINGS):
+        out.warn(f"{name}: {count(number, 'value')} not used: {what}")
+
+
+def _show_failures(out: Output, source: str, failed: Sequence[PullReport], *, blocked: str) -> None:
+    """One line an error, however many streams met it."""
+    rest = "" if f"{source} could not be read" in blocked else "; the run goes on without it"
+    for error in dict.fromkeys(pull.error for pull in failed):
+        pulls = [pull for pull in failed if pull.error == error]
+        streams = ", ".join(pull.stream for pull in pulls)
+        complete = [pull.complete for pull in pulls if pull.complete]
+        age = f"last complete {min(complete):%Y-%m-%d %H:%M} UTC" if len(complete) == len(pulls) else "never complete"
+        out.fail(f"{source} {streams}: {error.removeprefix(f'{source}: ')} ({age}{rest})")
+
+
+def show_verdicts(out: Output, report: RunReport, shown: Shown) -> None:
+    """Why a plan waits for a person, and what that person types; where a saved plan lies."""
+    if report.left_out:
+        out.line(f"Left out: {count(report.left_out, 'task')} for accounts in trouble already; --tasks adds them.")
+    first = any(verdict.check == "baseline" for verdict in report.held)
+    if report.held and (shown.file is not None or not shown.dry_run):
+        out.line()
+        out.line("Held: a person decides first. Nothing was written.", style="bold yellow")
+        for verdict in report.held:
+            out.line(styled(("  • ", "yellow"), verdict.text))
+    elif report.held:
+        out.line()
+        out.line("A sync would hold this plan until a person has decided:", style="yellow")
+        for verdict in report.held:
+            out.line(styled(("  • ", "yellow"), verdict.text))
+    if first and shown.file is None:
+        fill = [("sync", "--initial"), ("sync", "--initial", "--tasks")]
+        tasks = len(report.plan.tasks) if report.plan else 0
+        _commands(
+            out,
+            (command(*fill[0]), "writes the fields; accounts in trouble already get no task"),
+            (command(*fill[1]), f"also creates {'the ' if tasks != 1 else ''}{count(tasks, 'task')} shown above"),
+        )
+    elif shown.file is not None:
+        _show_file(out, shown.file, held=bool(report.held))
+
+
+def _show_file(out: Output, file: Path, *, held: bool) -> None:
+    """Where a plan lies, and the commands that lead on from there."""
+    out.line(styled("Saved as ", (str(file), "bold")))
+    look = (command("apply", str(file), "--dry-run"), "shows every change again")
+    allow = (command("approve", str(file), "--by", "NAME"), "allows this plan and no other")
+    write = (command("apply", str(file)), "writes exactly this plan")
+    _commands(out, *([look, allow, write] if held else [look, write]))
+
+
+def _commands(out: Output, *lines: tuple[str, str]) -> None:
+    width = max(len(words) for words, _ in lines)
+    for words, what in lines:
+        out.line(styled(f"  {words:<{width}}  ", (what, "dim")))
+
+
+def show_applied(out: Output, report: RunReport) -> None:
+    """What was written, and every change that did not end well."""
+    assert report.plan is not None  # noqa: S101  # the caller asked
+    endings = report.endings
+    if report.plan.empty:
+        totals(out, report.plan)
+        return
+    for item in report.applied:
+        if item.result not in {"confirmed", "already"}:
+            out.warn(f"{_name(item.change)}: {item.result.replace('_', ' ')}: {item.message}")
+    for conflict in report.conflicts:
+        show_conflict(out, conflict)
+    for note in report.plan.notes:
+        out.line(f"Note: {note}", style="yellow")
+    removed = sum(isinstance(item.change, TaskRemoval) and item.result == "confirmed" for item in report.applied)
+    records = endings["confirmed"] - written_tasks(report) - removed
+    others = "".join(f"; {number} {name}" for name, number in sorted(endings.items()) if name != "confirmed")
+    taken = f", removed {count(removed, 'task')}" if removed else ""
+    out.line(
+        f"Wrote {count(written_fields(report), 'field')} on {count(records, 'record')} and "
+        f"{count(written_tasks(report), 'task')}{taken}{others}.",
+        style="bold",
+    )
+    _show_deferred(out, report)
+
+
+def _show_deferred(out: Output, report: RunReport) -> None:
+    if not report.deferred:
+        return
+    out.warn(
+        f"{count(len(report.deferred), 'change')} put off: the calls that writing may take (writeback.budget_share) do "
+        "not suffice. The worst changes of the most valuable accounts went first; the next run goes on."
+    )
+    for change in report.deferred[:LISTED]:
+        out.line(f"  put off: {_name(change)}", style="dim")
+    if len(report.deferred) > LISTED:
+        out.line(f"  … and {len(report.deferred) - LISTED:,} more.", style="dim")
+
+
+def _name(change: AnyChange) -> str:
+    return change.name if isinstance(change, RecordChange) else change.account_name
+
+
+def written_fields(report: RunReport) -> int:
+    """Fields that the CRM confirmed."""
+    return sum(len(getattr(item.change, "fields", ())) for item in report.applied if item.result == "confirmed")
+
+
+def written_tasks(report: RunReport) -> int:
+    """Tasks that the CRM confirmed."""
+    return sum(isinstance(item.change, TaskChange) and item.result == "confirmed" for item in report.applied)
+
+
+# -- numbers ------------------------------------------------------------------------------------------------------
+
+
+def code_of(report: RunReport, *, dry_run: bool = False) -> int:
+    """The exit code: the gravest thing that happened."""
+    errors = {type(report.halted).__name__, *(pull.error_class for pull in report.failed)}
+    if errors & {"CredentialsError", "MissingPermissionError"}:
+        return CREDENTIALS
+    if "ConfigError" in errors:
+        return USAGE
+    if "CanaryError" in errors or (report.held and not dry_run):
+        return HELD
+    if report.failed or report.blocked or report.halted:
+        return ERROR
+    if report.stopped:
+        return STOPPED
+    rejects = any(pull.counts.rejected for pull in report.pulls)
+    return CONFLICTS if report.endings.keys() & UNCLEAN or report.deferred or rejects else OK
+
+
+def plan_numbers(plan: Plan) -> dict[str, Any]:
+    """A plan in numbers."""
+    return {
+        "hash": plan.hash,
+        "kind": plan.kind,
+        "made_at": plan.made_at,
+        "baseline": plan.baseline,
+        "fields": plan.field_count,
+        "records": dict(Counter(record.object for record in plan.records)),
+        "tasks": len(plan.tasks),
+        "removals": len(plan.removals),
+        "kept": len(plan.kept),
+        "skipped": len(plan.skipped),
+        "expected_calls": plan.expected_calls,
+        "held": list(plan.held),
+        "notes": list(plan.notes),
+    }
+
+
+def numbers(agent: Agent, report: RunReport, shown: Shown, code: int) -> dict[str, Any]:
+    """What `--json` prints after a run."""
+    plan = report.plan
+    return {
+        "as_of": report.as_of,
+        "dry_run": shown.dry_run,
+        "exit_code": code,
+        "pulled": {
+            source.name: {pull.stream: pull.rows for pull in report.pulls if pull.source == source.name}
+            for source, _ in agent.sources
+        },
+        "failed": [
+            {"source": pull.source, "stream": pull.stream, "error": pull.error, "complete": pull.complete}
+            for pull in report.failed
+        ],
+        "rejected": sum(pull.counts.rejected for pull in report.pulls),
+        "breaches": list(report.breaches),
+        "recovered": dict(report.recovered),
+        "scored": dict(report.scored),
+        "bands": dict(report.bands),
+        "plan": plan_numbers(plan) if plan else None,
+        "plan_file": shown.file,
+        "changes": plan and plan.changes,
+        "kept": plan and plan.kept,
+        "skipped": plan and plan.skipped,
+        "guard": list(report.verdicts),
+        "held": list(report.held),
+        "tasks_left_out": report.left_out,
+        "applied": {
+            "fields": written_fields(report),
+            "tasks": written_tasks(report),
+            "endings": dict(report.endings),
+        },
+        "conflicts": list(report.conflicts),
+        "deferred": [
+            {"name": _name(change), "severity": change.severity, "value": change.value} for change in report.deferred
+        ],
+        "blocked": report.blocked,
+        "halted": str(report.halted or ""),
+        "not_sent": report.not_sent,
+        "stopped": report.stopped,
+        "api_calls": {source.name: sum(source.calls.values()) for source, _ in agent.sources},
+    }
