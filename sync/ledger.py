@@ -1,76 +1,71 @@
-"""What was sent, what became of it, and what we last wrote: the memory that makes each effect happen once.
+"""What is planned, what was sent, what became of it: the memory that makes each effect happen once.
 
-| state | meaning | next |
-|---|---|---|
-| sending | committed before the first byte leaves | confirmed, retry, rejected, gone, in_doubt |
-| in_doubt | sent, outcome unknown, or found in `sending` at start | confirmed, retry |
-| retry | certainly nothing happened | sending, dropped |
-| confirmed | the CRM says so | - |
-| rejected | the CRM will never take it | - |
-| gone | the record was deleted or merged away | - |
-| dropped | a later plan wants something else | - |
+docs/ledger.md tells of the states, and of what a crash leaves.
 
-A trigger in the database refuses every other transition.
+A trigger in the database refuses every transition that is not listed there, and every change of an event.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from connectors.base import Change, ObjectName, Outcome, Value
 from scoring.playbooks import BandState
-from sync.store import Store
-from sync.tables import epoch, instant
-from sync.values import dumps, loads
+from sync import ledger_keep, mirror
+from sync import ledger_settle as settle
+from sync.ledger_journal import OPEN, Journal
+from sync.ledger_owned import LedgerError, remember
+from sync.ledger_reads import LedgerReads
+from sync.ledger_rows import (
+    HOLD_OFF,
+    MAX_ATTEMPTS,
+    PATIENCE,
+    GuardRow,
+    Kind,
+    Op,
+    OpRow,
+    RunRecord,
+    Settled,
+    State,
+    VerdictLike,
+)
+from sync.plan import Plan
+from sync.seal import seal
+from sync.tables import epoch
+from sync.values import dumps
 
-State = Literal["sending", "in_doubt", "retry", "confirmed", "rejected", "gone", "dropped"]
+__all__ = [
+    "HOLD_OFF",
+    "MAX_ATTEMPTS",
+    "PATIENCE",
+    "GuardRow",
+    "Kind",
+    "Ledger",
+    "LedgerError",
+    "Op",
+    "RunRecord",
+    "Settled",
+    "State",
+]
 
-HOLD_OFF = timedelta(minutes=15)
-"""How long after an unclear request the CRM may still apply it; before that its absence proves nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Op:
-    """One effect on one record."""
-
-    op_id: int
-    key: str
-    object: ObjectName
-    record_id: str | None
-    values: Mapping[str, Value]
-    state: State
-    sent_at: datetime
+_DEFECT = "This is a defect; please report it with this line."
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """One finished or interrupted run, for `status`."""
-
-    run_id: int
-    mode: str
-    started: datetime
-    ended: datetime | None
-    status: str
-    counts: Mapping[str, Any]
-
-
-class Ledger:
-    """The ledger's tables in the state file. Every method is one transaction."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
+class Ledger(LedgerReads):
+    """The ledger's tables in the state file. Every method is one transaction, and joins one that is open."""
 
     # -- runs ---------------------------------------------------------------------------------------------------
 
-    def start_run(self, mode: str, now: datetime) -> int:
+    def start_run(self, mode: str, now: datetime, *, environment: str = "", config_hash: str = "") -> int:
         """Open a run and return its number. A run that is still open was killed: only one runs at a time."""
         with self.store.transaction() as conn:
             conn.execute("UPDATE run SET status = 'killed' WHERE status = 'running'")
             cursor = conn.execute(
-                "INSERT INTO run (mode, started, status, counts) VALUES (?, ?, 'running', '{}')", (mode, epoch(now))
+                """INSERT INTO run (mode, started, status, counts, environment, config_hash, fence)
+                   VALUES (?, ?, 'running', '{}', ?, ?, ?)""",
+                (mode, epoch(now), environment, config_hash, self.store.fence or 0),
             )
             return int(cursor.lastrowid or 0)
 
@@ -82,136 +77,241 @@ class Ledger:
                 (epoch(now), status, json.dumps(counts, sort_keys=True), run_id),
             )
 
-    def runs(self, limit: int = 5) -> list[RunRecord]:
-        """The newest runs first."""
-        rows = self._rows(
-            "SELECT run_id, mode, started, ended, status, counts FROM run ORDER BY run_id DESC LIMIT ?", (limit,)
-        )
-        return [
-            RunRecord(run_id, mode, instant(started), instant(ended) if ended else None, status, json.loads(counts))
-            for run_id, mode, started, ended, status, counts in rows
-        ]
+    # -- plans --------------------------------------------------------------------------------------------------
 
-    # -- operations ---------------------------------------------------------------------------------------------
+    def note_plan(self, run_id: int, plan: Plan, now: datetime, *, held: bool = False) -> None:
+        """Commit a plan: its hash, and one operation per change.
 
-    def sending(self, run_id: int, changes: Sequence[Change], now: datetime) -> None:
-        """Commit that these changes are about to leave. Nothing is sent unless this returned."""
+        Whatever earlier plans have not sent is superseded; an effect that had to be sent again keeps its attempts.
+        Left out are updates of records to which an earlier write is still unclear, and tasks whose key is taken.
+
+        Args:
+            run_id: The run that will send it.
+            plan: What to send.
+            now: When.
+            held: The guard holds the plan: nothing of it can be sent before `release`.
+        """
+        with self.store.transaction() as conn:
+            conn.execute(
+                "UPDATE run SET plan_hash = ?, environment = ?, config_hash = ? WHERE run_id = ?",
+                (plan.hash, plan.environment, plan.config_hash, run_id),
+            )
+            journal = Journal(conn, epoch(now))
+            earlier = {}
+            for row in journal.ops(f"{OPEN} AND state IN ('planned', 'held', 'retry')"):
+                earlier[row.key] = row
+                journal.move(row, "superseded", f"by run {run_id}")
+            unclear = journal.ops(f"{OPEN} AND state IN ('sending', 'in_doubt')")
+            taken = {row.key for row in unclear} | {row.record_id for row in unclear if row.kind == "field"}
+            keys = json.dumps([task.key for task in plan.tasks])
+            taken |= {key for (key,) in conn.execute(_TAKEN_TASKS, (keys,))}
+            for draft in _drafts(plan, run_id, journal.at, held=held):
+                if draft.key not in taken and draft.record_id not in taken:
+                    taken.add(draft.key)
+                    if before := earlier.get(draft.key):
+                        draft.attempt, draft.not_before = before.attempt, before.not_before
+                    journal.begin(draft)
+            if not held:
+                dealt_with = {record.undoes for record in plan.records} | {task.undoes for task in plan.removals}
+                skipped = {one.undoes: one.why for one in plan.skipped if one.undoes not in dealt_with}
+                settle.end_undone(journal, {op_id: ("undo_skipped", why) for op_id, why in skipped.items()})
+            journal.write()
+
+    def release(self, plan_hash: str, by: str, now: datetime) -> int:
+        """Let a held plan pass: this one and no other.
+
+        Returns:
+            How many operations may be sent now; none when a later plan has replaced it already.
+        """
+        with self.store.transaction() as conn:
+            runs = "SELECT run_id FROM run WHERE plan_hash = ?"
+            conn.execute(
+                f"""UPDATE guard SET released_by = ?, released_at = ?
+                    WHERE verdict = 'held' AND released_by IS NULL AND run_id IN ({runs})""",
+                (by, epoch(now), plan_hash),
+            )
+            journal = Journal(conn, epoch(now))
+            rows = journal.ops(f"{OPEN} AND state = 'held' AND run_id IN ({runs})", (plan_hash,))
+            for row in rows:
+                journal.move(row, "planned", f"released by {by}")
+            journal.write()
+        return len(rows)
+
+    def note_guard(self, run_id: int, verdicts: Iterable[VerdictLike]) -> None:
+        """Keep what the guard found on a run's plan."""
         with self.store.transaction() as conn:
             conn.executemany(
-                """INSERT INTO op (run_id, key, object, record_id, fields, state, attempt, sent_at, updated_at)
-                   VALUES (?, ?, ?, ?, ?, 'sending', 1, ?, ?)
-                   ON CONFLICT (key) WHERE state IN ('sending', 'in_doubt', 'retry') OR object = 'task'
-                   DO UPDATE SET run_id = excluded.run_id, state = 'sending', attempt = attempt + 1,
-                     sent_at = excluded.sent_at, updated_at = excluded.updated_at""",
-                [(run_id, c.key, c.object, c.record_id, dumps(c.values), epoch(now), epoch(now)) for c in changes],
+                """INSERT OR REPLACE INTO guard (run_id, check_name, measured, allowed, verdict, text)
+                   VALUES (?, ?, ?, ?, ?, ?)""",
+                [(run_id, v.check, v.measured, v.allowed, "held" if v.held else "passed", v.text) for v in verdicts],
             )
 
-    def settle(self, changes: Iterable[Change], outcomes: Iterable[Outcome], now: datetime) -> None:
-        """Commit what became of changes in `sending` or `in_doubt`; remembers what a confirmed update wrote."""
+    # -- batches ------------------------------------------------------------------------------------------------
+
+    def send_batch(self, run_id: int, changes: Sequence[Change], settled: Sequence[Settled], now: datetime) -> int:
+        """Commit one of two: what reading again has settled, and that `changes` are about to leave.
+
+        Nothing is sent unless this returned.
+
+        Returns:
+            The number of the batch; 0 when nothing is left to send.
+
+        Raises:
+            LedgerError: When a change is not planned in this run, or the guard holds it. Nothing was committed.
+        """
+        at = epoch(now)
         with self.store.transaction() as conn:
-            for change, outcome in zip(changes, outcomes, strict=True):
-                conn.execute(
-                    """UPDATE op SET state = ?, remote_id = coalesce(?, remote_id), error_code = ?, error = ?,
-                         updated_at = ?
-                       WHERE key = ? AND state IN ('sending', 'in_doubt')""",
-                    (
-                        outcome.result,
-                        outcome.remote_id,
-                        outcome.error_code,
-                        outcome.message[:500],
-                        epoch(now),
-                        change.key,
-                    ),
-                )
-                if outcome.result == "confirmed" and change.record_id is not None:
-                    self._wrote(conn, change.object, change.record_id, change.values, now)
+            journal = Journal(conn, at)
+            rows = journal.open_by_key([change.key for change in changes] + [item.key for item in settled])
+            batch_id = self._open_batch(conn, run_id, changes, at) if changes else 0
+            for change in changes:
+                row = rows.get(change.key)
+                if row is None or row.run_id != run_id or row.state not in ("planned", "retry"):
+                    state = "unknown" if row is None else f"{row.state} in run {row.run_id}"
+                    raise LedgerError(
+                        self.store.file, f"{change.object} {change.record_id} is not planned but {state}.", _DEFECT
+                    )
+                row.attempt += 1
+                row.batch_id, row.sent_at, row.not_before = batch_id, at, None
+                journal.move(row, "sending")
+            self._note_settled(conn, journal, rows, settled)
+            journal.write()
+        return batch_id
 
-    def adopt(self, run_id: int, change: Change, remote_id: str, now: datetime) -> None:
-        """Record an effect that the CRM already shows although we never sent it (or forgot that we did)."""
-        self.sending(run_id, [change], now)
-        self.settle([change], [Outcome(change.key, "confirmed", remote_id)], now)
+    @staticmethod
+    def _open_batch(conn: sqlite3.Connection, run_id: int, changes: Sequence[Change], at: int) -> int:
+        request = seal([[change.key for change in changes], [dumps(change.values) for change in changes]])
+        cursor = conn.execute(
+            "INSERT INTO batch (run_id, object, size, request_hash, sent_at) VALUES (?, ?, ?, ?, ?)",
+            (run_id, changes[0].object, len(changes), request, at),
+        )
+        return int(cursor.lastrowid or 0)
 
-    def open_ops(self) -> list[Op]:
-        """Every operation whose outcome is unknown, oldest first."""
-        return self._ops("state IN ('sending', 'in_doubt')")
+    def _note_settled(
+        self, conn: sqlite3.Connection, journal: Journal, rows: Mapping[str, OpRow], settled: Sequence[Settled]
+    ) -> None:
+        ended = []
+        for item in settled:
+            row = rows[item.key]
+            row.remote_id, row.error = item.remote_id or row.remote_id, settle.clean(item.message)
+            journal.move(row, item.state)
+            ended.append(row)
+            if item.said is not None and row.record_id is not None:
+                mirror.write_many(conn, row.object, {row.record_id: item.said}, journal.at)
+        settle.after(conn, self.store.file, journal, ended)
 
-    def stale_updates(self) -> list[Op]:
-        """Updates that had no effect: the next plan works out afresh what is wanted."""
-        return self._ops("state = 'retry' AND object <> 'task'")
+    def settle_batch(
+        self,
+        batch_id: int,
+        changes: Sequence[Change],
+        outcomes: Sequence[Outcome],
+        now: datetime,
+        *,
+        tried: bool = True,
+    ) -> None:
+        """Commit two of two: what became of each change, what we now own, and what the CRM says now.
 
-    def known_tasks(self) -> frozenset[str]:
-        """Keys of tasks that need no creating: created, refused for good, or still unclear."""
-        rows = self._rows("SELECT key FROM op WHERE object = 'task' AND state NOT IN ('retry', 'dropped')", ())
-        return frozenset(key for (key,) in rows)
+        Args:
+            batch_id: As `send_batch` gave it.
+            changes: What was sent.
+            outcomes: What became of each, in the same order.
+            now: When the answer was there.
+            tried: False when nothing at all was sent: it counts as no attempt.
+        """
+        with self.store.transaction() as conn:
+            journal = Journal(conn, epoch(now))
+            rows = journal.open_by_key(change.key for change in changes)
+            pairs = [(rows[change.key], outcome) for change, outcome in zip(changes, outcomes, strict=True)]
+            settle.settle(conn, self.store.file, journal, pairs, tried=tried)
+            conn.execute("UPDATE batch SET ended_at = ? WHERE batch_id = ?", (journal.at, batch_id))
 
-    def unconfirmed(self, since: datetime) -> dict[tuple[str, str], list[Mapping[str, Value]]]:
-        """What we sent since then and never heard of again, by (object, record id): it may have arrived late."""
-        found: dict[tuple[str, str], list[Mapping[str, Value]]] = {}
-        where = f"state IN ('in_doubt', 'retry', 'dropped') AND object <> 'task' AND sent_at >= {epoch(since)}"
-        for op in self._ops(where):
-            found.setdefault((op.object, op.record_id or ""), []).append(op.values)
-        return found
-
-    def tasks_on(self, account_ids: Iterable[str]) -> dict[str, tuple[str, datetime]]:
-        """Tasks made on these accounts, the oldest first: key -> subject, and when it was sent."""
-        wanted = set(account_ids)
-        ops = self._ops("object = 'task' AND state = 'confirmed'")
-        return {op.key: (str(op.values["subject"]), op.sent_at) for op in ops if op.values.get("account_id") in wanted}
+    # -- recovery -----------------------------------------------------------------------------------------------
 
     def doubt(self, ops: Iterable[Op], now: datetime) -> None:
         """Mark operations found in `sending` after a crash as unclear."""
-        self._move(ops, "in_doubt", now)
+        with self.store.transaction() as conn:
+            journal = Journal(conn, epoch(now))
+            for row in journal.by_id(op.op_id for op in ops).values():
+                journal.move(row, "in_doubt", "found in sending")
+            journal.write()
 
-    def drop(self, ops: Iterable[Op], now: datetime) -> None:
-        """Give operations up that a later plan replaces."""
-        self._move(ops, "dropped", now)
+    def resolve(self, ops: Sequence[Op], outcomes: Sequence[Outcome], now: datetime) -> None:
+        """Commit what asking the CRM has shown about unclear operations."""
+        with self.store.transaction() as conn:
+            journal = Journal(conn, epoch(now))
+            rows = journal.by_id(op.op_id for op in ops)
+            settle.settle(
+                conn, self.store.file, journal, [(rows[op.op_id], end) for op, end in zip(ops, outcomes, strict=True)]
+            )
 
-    def counts(self) -> dict[str, int]:
-        """Operations by state."""
-        return dict(self._rows("SELECT state, count(*) FROM op GROUP BY state", ()))
+    def park(self, ops: Iterable[Op], why: str, now: datetime) -> None:
+        """Leave unclear operations to a person; the fields they were about are not written until released."""
+        with self.store.transaction() as conn:
+            journal = Journal(conn, epoch(now))
+            for row in journal.by_id(op.op_id for op in ops).values():
+                settle.park(conn, journal, row, why)
+            journal.write()
 
-    def problems(self, limit: int = 20) -> list[tuple[str, str, str, str]]:
-        """(object, record or a task's subject, state, error) of the newest operations that did not end well.
+    # -- undo ---------------------------------------------------------------------------------------------------
 
-        What a later operation on the same record put right is no problem any more.
+    def skip_undo(self, skipped: Mapping[int, str], now: datetime) -> None:
+        """Note that an undo leaves these operations as they are: number of the operation -> why."""
+        with self.store.transaction() as conn:
+            journal = Journal(conn, epoch(now))
+            settle.end_undone(journal, {op_id: ("undo_skipped", why) for op_id, why in skipped.items()})
+            journal.write()
+
+    # -- what a new or restored state learns from the CRM -------------------------------------------------------
+
+    def adopt_tasks(self, run_id: int, tasks: Iterable[tuple[Change, str]], now: datetime) -> int:
+        """Enter tasks that the CRM shows, although we never made them or forgot that we did: change and task id.
+
+        Returns:
+            How many were not known before.
         """
-        return self._rows(
-            """SELECT object, coalesce(record_id, json_extract(fields, '$.subject'), ''), state, error FROM op
-               WHERE state IN ('rejected', 'gone', 'in_doubt', 'retry')
-                 AND op_id IN (SELECT max(op_id) FROM op GROUP BY object, coalesce(record_id, key))
-               ORDER BY op_id DESC LIMIT ?""",
-            (limit,),
-        )
+        given = {change.key: (change, task_id) for change, task_id in tasks}
+        with self.store.transaction() as conn:
+            journal = Journal(conn, epoch(now))
+            known = {key for (key,) in conn.execute(_TAKEN_TASKS, (json.dumps(list(given)),))}
+            new = [item for key, item in given.items() if key not in known]
+            for change, task_id in new:
+                row = _draft(run_id, change, journal.at)
+                journal.begin(row, "found in the CRM")
+                journal.write()  # it must be there before it can move
+                row.remote_id = task_id
+                journal.move(row, "confirmed", "found in the CRM")
+            journal.write()
+        return len(new)
 
-    # -- what we wrote ------------------------------------------------------------------------------------------
+    def adopt_values(self, obj: ObjectName, said: Mapping[str, Mapping[str, Value]], now: datetime) -> None:
+        """Take what the CRM says in our fields (record id -> field -> value) for what we last wrote."""
+        with self.store.transaction() as conn:
+            wrote = {record_id: json.loads(dumps(values)) for record_id, values in said.items()}
+            remember(conn, self.store.file, obj, wrote, epoch(now))
 
-    def written(self) -> dict[tuple[str, str], dict[str, Value]]:
-        """What we last wrote, by (object, record id)."""
-        rows = self._rows("SELECT object, record_id, fields FROM owned", ())
-        return {(obj, record_id): loads(fields) for obj, record_id, fields in rows}
+    # -- keeping and forgetting ---------------------------------------------------------------------------------
 
-    @staticmethod
-    def _wrote(conn: sqlite3.Connection, obj: str, record_id: str, values: Mapping[str, Value], now: datetime) -> None:
-        row = conn.execute("SELECT fields FROM owned WHERE object = ? AND record_id = ?", (obj, record_id)).fetchone()
-        merged = {**(loads(row[0]) if row else {}), **values}
-        conn.execute(
-            """INSERT INTO owned (object, record_id, fields, written_at) VALUES (?, ?, ?, ?)
-               ON CONFLICT (object, record_id)
-               DO UPDATE SET fields = excluded.fields, written_at = excluded.written_at""",
-            (obj, record_id, dumps(merged), epoch(now)),
-        )
+    def prune(self, before: datetime) -> int:
+        """Remove closed operations on fields, events, batches and empty runs of before an instant.
+
+        Keys of tasks stay for ever, and the chain of what is left stays whole.
+
+        Returns:
+            How many operations were removed.
+        """
+        with self.store.transaction() as conn:
+            return ledger_keep.prune(conn, epoch(before))
+
+    def forget(self, obj: ObjectName, record_id: str, now: datetime) -> int:
+        """Empty what the ledger says of a record; its operations, their states and the chain stay.
+
+        Returns:
+            How many operations were emptied.
+        """
+        with self.store.transaction() as conn:
+            return ledger_keep.forget(conn, obj, record_id, epoch(now))
 
     # -- episodes -----------------------------------------------------------------------------------------------
-
-    def band_states(self) -> dict[str, BandState]:
-        """Which band each account is in since when, and when its playbooks were last started, by CRM id."""
-        rows = self._rows("SELECT crm_id, band, since, episodes FROM band_state", ())
-        return {
-            crm_id: BandState(
-                band, instant(since), {name: instant(start) for name, start in json.loads(episodes).items()}
-            )
-            for crm_id, band, since, episodes in rows
-        }
 
     def save_band_states(self, states: Mapping[str, BandState]) -> None:
         """Keep what `band_states` returns next time; rows that say the same are not rewritten."""
@@ -233,23 +333,32 @@ class Ledger:
                 rows,
             )
 
-    # -- plumbing -----------------------------------------------------------------------------------------------
 
-    def _rows(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
-        return self.store.rows(sql, parameters)
+_TAKEN_TASKS = """
+SELECT key FROM op WHERE kind = 'task_create' AND state <> 'superseded' AND key IN (SELECT value FROM json_each(?))
+"""
 
-    def _ops(self, where: str) -> list[Op]:
-        rows = self._rows(
-            f"SELECT op_id, key, object, record_id, fields, state, sent_at FROM op WHERE {where} ORDER BY op_id", ()
-        )
-        return [
-            Op(op_id, key, obj, record_id, loads(fields), state, instant(sent_at))
-            for op_id, key, obj, record_id, fields, state, sent_at in rows
-        ]
 
-    def _move(self, ops: Iterable[Op], state: State, now: datetime) -> None:
-        with self.store.transaction() as conn:
-            conn.executemany(
-                "UPDATE op SET state = ?, updated_at = ? WHERE op_id = ?",
-                [(state, epoch(now), op.op_id) for op in ops],
-            )
+def _drafts(plan: Plan, run_id: int, at: int, *, held: bool) -> Iterator[OpRow]:
+    """An operation for each change of a plan, in the order in which they are sent."""
+    state: State = "held" if held else "planned"
+    for record in plan.records:
+        row = _draft(run_id, record.as_change(plan.environment), at, state)
+        row.before_image = dumps({change.field: change.before for change in record.fields})
+        row.undoes = record.undoes
+        yield row
+    for task in plan.tasks:
+        yield _draft(run_id, task.as_change(), at, state)
+    for removal in plan.removals:
+        row = _draft(run_id, removal.as_change(), at, state)
+        row.undoes = removal.undoes
+        yield row
+
+
+def _draft(run_id: int, change: Change, at: int, state: State = "planned") -> OpRow:
+    kind: Kind = "field" if change.object != "task" else "task_create" if change.record_id is None else "task_remove"
+    payload = dumps(change.values)
+    return OpRow(
+        0, run_id, kind, change.object, change.record_id, change.key, payload, "{}", state, 0,
+        None, None, None, "", "", None, at, None, at,
+    )  # fmt: skip

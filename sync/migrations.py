@@ -6,6 +6,8 @@ docs/state.md says what each table is for.
 
 from sqlite_utils import Database, Migrations
 
+from sync import migrations_ledger
+
 APPLICATION_ID = 0x48464153
 """Marks the file as ours ("HFAS")."""
 
@@ -322,3 +324,9 @@ def m003_copies_roles_and_tasks(db: Database) -> None:
             db.execute(f"ALTER TABLE {kind}_history ADD COLUMN {column}")
     _script(db, _RECORD_TABLE_1.format(kind="contact_role", columns=_CONTACT_ROLE_3))
     _script(db, _INDEXES_3)
+
+
+@migrations()
+def m004_full_ledger(db: Database) -> None:
+    """Operations with hashes and a chain of events, planned ones among them; batches, holds, and parked fields."""
+    migrations_ledger.convert(db.conn)

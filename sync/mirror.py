@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from connectors.base import Value
 from mapping.schema import Record
@@ -57,20 +58,40 @@ def see(
 
 def write(conn: sqlite3.Connection, obj: str, record_id: str, values: Mapping[str, Value], now: int) -> None:
     """Remember what fields of a record say after we read or wrote them; the others stay as they are."""
-    row = conn.execute('SELECT "values" FROM crm_value WHERE object = ? AND record_id = ?', (obj, record_id)).fetchone()
-    old = json.loads(row[0]) if row else {}
-    merged = {**old, **json.loads(dumps(values))}
-    filled = {name: value for name, value in merged.items() if value is not None}
-    text = json.dumps(filled, sort_keys=True, separators=(",", ":"))
-    conn.execute(_UPSERT, (obj, record_id, text, _held_version(conn, obj, record_id), 1, now))
+    write_many(conn, obj, {record_id: values}, now)
 
 
-def _held_version(conn: sqlite3.Connection, obj: str, record_id: str) -> int | None:
+def write_many(conn: sqlite3.Connection, obj: str, said: Mapping[str, Mapping[str, Value]], now: int) -> None:
+    """The same for many records: record id -> what its fields say."""
+    write_json(conn, obj, {record_id: json.loads(dumps(values)) for record_id, values in said.items()}, now)
+
+
+def write_json(conn: sqlite3.Connection, obj: str, said: Mapping[str, Mapping[str, Any]], now: int) -> None:
+    """The same with values as JSON holds them; two queries and one statement for all of them."""
+    ids = compact(list(said))
+    held = dict(
+        conn.execute(
+            'SELECT record_id, "values" FROM crm_value '
+            "WHERE object = ? AND record_id IN (SELECT value FROM json_each(?))",
+            (obj, ids),
+        )
+    )
+    versions = _held_versions(conn, obj, ids)
+    rows = []
+    for record_id, values in said.items():
+        merged = {**json.loads(held.get(record_id, "{}")), **values}
+        filled = {name: value for name, value in merged.items() if value is not None}
+        text = json.dumps(filled, sort_keys=True, separators=(",", ":"))
+        rows.append((obj, record_id, text, versions.get(record_id), 1, now))
+    conn.executemany(_UPSERT, rows)
+
+
+def _held_versions(conn: sqlite3.Connection, obj: str, ids: str) -> dict[str, int | None]:
     if obj not in KINDS:
-        return None
-    sql = f"SELECT max(version) FROM {obj} WHERE source IN (SELECT id FROM source) AND source_id = ?"
-    version: int | None = conn.execute(sql, (record_id,)).fetchone()[0]
-    return version
+        return {}
+    sql = f"""SELECT source_id, max(version) FROM {obj} WHERE source IN (SELECT id FROM source)
+              AND source_id IN (SELECT value FROM json_each(?)) GROUP BY source_id"""
+    return dict(conn.execute(sql, (ids,)))
 
 
 def _canonical(values: Mapping[str, Value]) -> str:
