@@ -40,7 +40,7 @@ def _targets(portal: Portal, kind: str, record_id: int, to: str, after: str, lim
     """One page of a record's associations: the rows, and where to go on."""
     if after and not after.isdigit():
         raise validation(f"after must be a cursor from an earlier page, was {after}")
-    found = portal.links.get(kind, record_id, to)
+    found = portal.links.shown(kind, record_id, to)
     ids = sorted(i for i in found if i >= int(after or 0))
     page: dict[str, Any] = {
         "rows": [{"toObjectId": str(i), "associationTypes": _types(kind, to, found[i])} for i in ids[:limit]]

@@ -8,7 +8,7 @@ Results come in no particular order.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sandbox.hubspot_errors import ApiError, error, item_error, non_unique, validation
+from sandbox.hubspot_errors import ApiError, error, invalid_values, item_error, non_unique, problem, validation
 from sandbox.hubspot_objects import add_history, check_id_property, make, prepare, show_written, wanted, writable
 from sandbox.hubspot_portal import Call, Portal, Reply
 from sandbox.hubspot_render import mixed
@@ -126,6 +126,7 @@ def batch_create(portal: Portal, call: Call) -> Reply:
     errors: list[dict[str, Any]] = []
     if not partial:
         prepared = [prepare(portal, kind, item) for item in inputs]
+        _apart(portal, kind, [stored for stored, _ in prepared])
         results = [_made(portal, kind, item, *ready) for item, ready in zip(inputs, prepared, strict=True)]
         return batch_reply(portal, 201, _shuffled(results))
     for item, trace in zip(inputs, traces, strict=True):
@@ -134,6 +135,17 @@ def batch_create(portal: Portal, call: Call) -> Reply:
         except ApiError as refusal:
             errors.append(_as_item(refusal, trace))
     return batch_reply(portal, 201, _shuffled(results), errors)
+
+
+def _apart(portal: Portal, kind: str, rows: Sequence[Mapping[str, str | None]]) -> None:
+    """Raises 400 when two inputs of a batch set the same unique value."""
+    properties = portal.schemas[kind].properties
+    for name in {name for row in rows for name in row if properties[name].unique}:
+        values = [value.strip().lower() for row in rows if (value := row.get(name))]
+        if len(set(values)) < len(values):
+            repeated = next(value for value in values if values.count(value) > 1)
+            taken = problem(name, "CONFLICTING_UNIQUE_VALUE", f"{repeated} stands in several inputs.")
+            raise invalid_values([taken], portal.options.portal_id)
 
 
 def _made(portal: Portal, kind: str, item: Mapping[str, Any], stored: dict[str, str | None], targets: Any) -> Any:
@@ -180,6 +192,7 @@ def batch_update(portal: Portal, call: Call) -> Reply:
             continue
         portal.check_unique(kind, stored, record_id)
         rows.append((record_id, stored, item))
+    _apart(portal, kind, [stored for _, stored, _ in rows])
     portal.lock_check(len(rows))
     results = [_updated(portal, kind, *row) for row in rows]
     traces = [trace for _, trace in missing if trace]

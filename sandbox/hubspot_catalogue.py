@@ -38,6 +38,7 @@ _ID: Row = ("hs_object_id", "Record ID", "number", "number", "r")
 _MERGED: Row = ("hs_merged_object_ids", "Merged record IDs", "enumeration", "checkbox", "rx")
 _MODIFIED: Row = ("hs_lastmodifieddate", "Object last modified date/time", "datetime", "date", "r")
 _CREATED: Row = ("createdate", "Create date", "datetime", "date", "r")
+_UPDATED_BY: Row = ("hs_updated_by_user_id", "Updated by user ID", "number", "number", "r")
 _HS_CREATED: Row = ("hs_createdate", "Object create date/time", "datetime", "date", "r")
 
 PROPERTIES: Mapping[str, tuple[Row, ...]] = {
@@ -84,6 +85,7 @@ PROPERTIES: Mapping[str, tuple[Row, ...]] = {
         _MERGED,
         _CREATED,
         _MODIFIED,
+        _UPDATED_BY,
     ),
     "deals": (
         ("dealname", "Deal name", "string", "text", ""),
@@ -128,6 +130,7 @@ PROPERTIES: Mapping[str, tuple[Row, ...]] = {
         _ID,
         _HS_CREATED,
         _MODIFIED,
+        _UPDATED_BY,
     ),
     "notes": (
         ("hs_timestamp", "Activity date", "datetime", "date", ""),

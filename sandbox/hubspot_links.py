@@ -31,6 +31,7 @@ class Links:
         self.portal = portal
         self._world = _world_links(bases)
         self._changed: dict[tuple[str, int, str], Targets] = {}
+        self._made: dict[tuple[str, int, str, int], int] = {}
 
     def get(self, kind: str, record_id: int, to: str) -> Targets:
         """What a record is associated with, records that are gone left out."""
@@ -39,9 +40,15 @@ class Links:
         alive, now = self.portal.tables[to].alive, self.portal.now
         return {i: types for i, types in found.items() if alive(i, now)}
 
+    def shown(self, kind: str, record_id: int, to: str) -> Targets:
+        """The same as reads show it: new associations only once the account's lag has passed."""
+        found = self.get(kind, record_id, to)
+        seen = self.portal.now - round(self.portal.options.association_lag * 1000)
+        return {i: types for i, types in found.items() if self._made.get((kind, record_id, to, i), seen) <= seen}
+
     def linked(self, kind: str, record_id: int, to: str) -> list[int]:
         """Ids of the records of kind `to` that a record is associated with."""
-        return list(self.get(kind, record_id, to)) if (kind, to) in LINK_TYPES else []
+        return list(self.shown(kind, record_id, to)) if (kind, to) in LINK_TYPES else []
 
     def _from_world(self, kind: str, record_id: int, to: str) -> Targets:
         find = self._world.get((kind, to))
@@ -64,6 +71,8 @@ class Links:
         defined = [t.id for t in LINK_TYPES[kind, to]]
         wanted = set(types) | ({defined[1]} if len(defined) > 1 else set())
         there = self._editable(kind, record_id, to)
+        if to_id not in there:
+            self._made[kind, record_id, to, to_id] = self._made[to, to_id, kind, record_id] = self.portal.now
         kept = wanted | set(there.get(to_id, ()))
         there[to_id] = tuple(i for i in defined if i in kept)
         self._editable(to, to_id, kind)[record_id] = tuple(REVERSE[i] for i in there[to_id])
@@ -110,7 +119,7 @@ class Links:
             to: The kind of the others.
             page: URL of the association list that a long entry goes on in.
         """
-        targets = self.get(kind, record_id, to)
+        targets = self.shown(kind, record_id, to)
         if not targets:
             return None
         names = {t.id: t.name for t in LINK_TYPES[kind, to]}

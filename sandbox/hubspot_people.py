@@ -1,16 +1,18 @@
 """What people, workflows and administrators do in HubSpot's own pages, for tests and demonstrations.
 
-Every action takes plain JSON arguments. Record ids are HubSpot's, as number or text; `object` is a kind of record.
+Every action takes plain JSON arguments. Record ids are HubSpot's, as number or text; `object` is a kind of record. What
+happens to tasks and properties between two requests stands in `sandbox.hubspot_changes`.
 """
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from sandbox import hubspot_changes
 from sandbox.hubspot_access import Token
 from sandbox.hubspot_errors import ApiError
 from sandbox.hubspot_links import Links
-from sandbox.hubspot_portal import Call, Flow, Portal, kind_of
+from sandbox.hubspot_portal import ADMINISTRATOR, Call, Flow, Portal, kind_of
 from sandbox.hubspot_properties import create_property, drop_property, update_property
 from sandbox.hubspot_render import to_ms
 
@@ -43,7 +45,8 @@ class People:
         except ApiError as refusal:
             raise ValueError(f"hubspot refuses {action}: {refusal}") from refusal
 
-    def _record(self, args: Mapping[str, Any], key: str = "id") -> tuple[str, int]:
+    def record(self, args: Mapping[str, Any], key: str = "id") -> tuple[str, int]:
+        """Kind and id of the record that arguments name. Raises `ValueError` when there is none."""
         kind, record_id = kind_of(str(args["object"])), int(args[key])
         if self.portal.tables[kind].position(record_id) is None:
             raise ValueError(f"no {kind} record {record_id}")
@@ -51,14 +54,15 @@ class People:
 
     def edit(self, args: Mapping[str, Any]) -> None:
         """Change properties by hand: object, id, properties. Read-only ones may be changed too."""
-        kind, record_id = self._record(args)
+        kind, record_id = self.record(args)
         stored = self.portal.check(kind, args["properties"], system=True)
-        self.portal.write(kind, record_id, stored, "CRM_UI")
+        self.portal.write(kind, record_id, stored, "CRM_UI", user=_user(args))
 
     def create(self, args: Mapping[str, Any]) -> str:
         """Make a record: object, properties, and optionally associations [{"object", "id", "types"}]; gives its id."""
         kind = kind_of(str(args["object"]))
-        record_id = self.portal.create(kind, self.portal.check(kind, args["properties"], system=True), "CRM_UI")
+        stored = self.portal.check(kind, args["properties"], system=True)
+        record_id = self.portal.create(kind, stored, "CRM_UI", user=_user(args))
         for link in args.get("associations", ()):
             target = {"to": link["object"], "to_id": link["id"], "types": link.get("types", ())}
             self._link({"object": kind, "id": record_id, **target})
@@ -83,24 +87,24 @@ class People:
 
     def archive(self, args: Mapping[str, Any]) -> None:
         """Delete a record: object, id."""
-        self.portal.archive(*self._record(args))
+        self.portal.archive(*self.record(args))
 
     def restore(self, args: Mapping[str, Any]) -> None:
         """Take a record out of the recycle bin: object, id."""
-        kind, record_id = self._record(args)
+        kind, record_id = self.record(args)
         self.portal.tables[kind].touch(record_id).archived_at = None
         self.portal.stamp(kind, record_id)
 
     def purge(self, args: Mapping[str, Any]) -> None:
         """Remove a record without trace: object, id."""
-        kind, record_id = self._record(args)
+        kind, record_id = self.record(args)
         self.portal.tables[kind].touch(record_id).purged = True
         self.portal.indexes[kind].note(record_id, self.portal.now)
 
     def merge(self, args: Mapping[str, Any]) -> str:
         """Merge two records: object, winner, loser; gives the surviving id."""
-        kind, winner = self._record(args, "winner")
-        _, loser = self._record(args, "loser")
+        kind, winner = self.record(args, "winner")
+        _, loser = self.record(args, "loser")
         return str(self.portal.merge(kind, winner, loser))
 
     def touch(self, args: Mapping[str, Any]) -> int:
@@ -152,10 +156,13 @@ class People:
         schema.properties[definition.name] = definition
 
     def flow(self, args: Mapping[str, Any]) -> None:
-        """Add a workflow: object, when (property written over the API), set, value, and delay in seconds."""
+        """Add a workflow: object, when (property written over the API), set, value, and delay in seconds.
+
+        `set` may be `when` itself, for a workflow that overrules what was written; an empty value clears it.
+        """
         kind = kind_of(str(args["object"]))
         stored = self.portal.check(kind, {args["set"]: args["value"]}, system=True)
-        flow = Flow(kind, args["when"], args["set"], stored[args["set"]] or "", float(args.get("delay", 0)))
+        flow = Flow(kind, args["when"], args["set"], stored[args["set"]], float(args.get("delay", 0)))
         self.portal.flows.append(flow)
 
     def token(self, args: Mapping[str, Any]) -> None:
@@ -181,6 +188,11 @@ class People:
         self.vendor.limits.use(int(args["calls"]), self.portal.now, self.portal.options)
 
 
+def _user(args: Mapping[str, Any]) -> int:
+    """The user id of whoever does it."""
+    return int(args.get("user", ADMINISTRATOR))
+
+
 _ACTIONS: Mapping[str, Callable[[People, Mapping[str, Any]], Any]] = {
     "edit": People.edit,
     "create": People.create,
@@ -203,4 +215,5 @@ _ACTIONS: Mapping[str, Callable[[People, Mapping[str, Any]], Any]] = {
     "expire_tokens": People.expire_tokens,
     "options": People.options,
     "use_quota": People.use_quota,
+    **hubspot_changes.ACTIONS,
 }

@@ -21,6 +21,10 @@ Reply = tuple[int, Any]
 BIN_MS = 90 * 86_400_000
 """How long deleted records stay in the recycle bin."""
 LOCK_MS = 2_000
+_SOURCE_IDS = {"INTEGRATION": "1", "AUTOMATION_PLATFORM": "enrollmentId:1;actionExecutionIndex:0"}
+"""What did it, by source type; the form of a workflow's is one of several that are in use."""
+ADMINISTRATOR = 1
+"""The user id of whoever works in the account's own pages, unless somebody else is named."""
 
 
 @dataclass(slots=True)
@@ -49,6 +53,11 @@ class Options:
         plain_partial: Whether partly successful batches answer 200 or 201 in place of 207, as 2026-09 describes it.
         association_error: Status for an association with a record that is gone, 400 or 404.
         property_limit: Custom properties allowed per kind of record.
+        task_unique_properties: What becomes of a task property that is to have unique values: "refused" (HubSpot's
+            published list of objects that take them has no activities), "allowed" (its batch upsert of tasks is
+            documented to go by one), or "ignored" (made, but not unique).
+        association_lag: Seconds until a new association shows in reads; none is documented.
+        refuse_inactive_owners: Whether a record cannot be given to an owner who left; not documented either way.
     """
 
     search_lag: float = 10.0
@@ -72,6 +81,9 @@ class Options:
     plain_partial: bool = False
     association_error: int = 400
     property_limit: int = 1000
+    task_unique_properties: str = "refused"
+    association_lag: float = 0.0
+    refuse_inactive_owners: bool = False
 
     def changed(self, values: Mapping[str, Any]) -> "Options":
         """A copy with other values. Raises `ValueError` naming what is unknown."""
@@ -141,8 +153,17 @@ class Flow:
     kind: str
     when: str
     set: str
-    value: str
+    value: str | None
     delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A validation rule of the account: refuses writes over the API of a property, or of any when it names none."""
+
+    kind: str
+    message: str
+    property: str | None = None
 
 
 class Portal:
@@ -160,6 +181,7 @@ class Portal:
         self.owners: dict[str, Owner] = {str(owner_id(o.id)): o for o in world.owners}
         self.inactive: dict[str, bool] = {key: not o.active for key, o in self.owners.items()}
         self.flows: list[Flow] = []
+        self.rules: list[Rule] = []
         self._due: list[tuple[int, str, int, dict[str, str | None]]] = []
         self._recent: list[tuple[int, int]] = []
         self._locked_until = 0
@@ -199,7 +221,12 @@ class Portal:
         """Turn sent values into stored ones. Raises 400 for what properties do not take."""
         if not isinstance(values, Mapping) or any(isinstance(v, list | dict) for v in values.values()):
             raise validation("Invalid input JSON: properties must be an object of texts")
-        stored, problems = self.schemas[kind].check(values, frozenset(self.owners), system=system)
+        gone = {key for key, left in self.inactive.items() if left and self.options.refuse_inactive_owners}
+        stored, problems = self.schemas[kind].check(values, frozenset(self.owners.keys() - gone), system=system)
+        for rule in self.rules:
+            if rule.kind == kind and not system and (rule.property is None or rule.property in values):
+                name = rule.property or next(iter(values), "")
+                problems.append(problem(name, "FAILED_VALIDATION", rule.message))
         if problems:
             raise invalid_values(problems, self.options.portal_id)
         return stored
@@ -242,17 +269,36 @@ class Portal:
         overwritten = first in table.written and name in table.written[first].values
         return None if overwritten else first
 
-    def write(self, kind: str, record_id: int, stored: Mapping[str, str | None], source: str = "INTEGRATION") -> None:
-        """Store values and move the modified stamp, also when nothing differs; workflows follow."""
+    def write(
+        self,
+        kind: str,
+        record_id: int,
+        stored: Mapping[str, str | None],
+        source: str = "INTEGRATION",
+        *,
+        user: int | None = None,
+    ) -> None:
+        """Store values and move the modified stamp, also when nothing differs; workflows follow.
+
+        Args:
+            kind: Kind of record.
+            record_id: The record.
+            stored: Checked values.
+            source: What the history calls the source of the change.
+            user: Who did it by hand; None for programs.
+        """
         table, schema = self.tables[kind], self.schemas[kind]
         place = table.position(record_id)
         assert place is not None  # noqa: S101 - callers look the record up first
         log = table.touch(record_id)
         values = dict(stored)
+        if user is not None and "hs_updated_by_user_id" in schema.properties:
+            values["hs_updated_by_user_id"] = str(user)
+        source_id = f"userId:{user}" if user is not None else _SOURCE_IDS.get(source, "")
         for name, value in stored.items():
             if value is not None and schema.properties[name].field_type == "checkbox":
                 values[name] = add_options(schema.properties[name], table.value(place, name, self.now), value)
-            log.history.setdefault(name, []).insert(0, (self.now, values[name], source))
+            log.history.setdefault(name, []).insert(0, (self.now, values[name], source, source_id))
         log.values = {**log.values, **values}
         self.stamp(kind, record_id)
         if source == "INTEGRATION":
@@ -280,12 +326,14 @@ class Portal:
                 self.write(kind, record_id, values, "AUTOMATION_PLATFORM")
         self.now = present
 
-    def create(self, kind: str, stored: Mapping[str, str | None], source: str = "INTEGRATION") -> int:
+    def create(
+        self, kind: str, stored: Mapping[str, str | None], source: str = "INTEGRATION", *, user: int | None = None
+    ) -> int:
         """Make a record and return its id."""
         # Pending index entries would be lost if the index were made only after the record.
         _ = self.indexes
         record_id = self.tables[kind].add(self.now)
-        self.write(kind, record_id, stored, source)
+        self.write(kind, record_id, stored, source, user=user)
         return record_id
 
     def archive(self, kind: str, record_id: int) -> None:

@@ -55,7 +55,7 @@ def _new(portal: Portal, kind: str, body: Any) -> Property:
     _check_type(str(body["type"]), str(body["fieldType"]))
     _check_group(schema, str(body["groupName"]))
     options = _options(body.get("options") or ())
-    unique = bool(body.get("hasUniqueValue"))
+    unique = bool(body.get("hasUniqueValue")) and _takes_unique(portal, kind)
     _check_room(portal, schema, unique=unique)
     return Property(
         name=name,
@@ -73,6 +73,15 @@ def _new(portal: Portal, kind: str, body: Any) -> Property:
         created_at=portal.now,
         updated_at=portal.now,
     )
+
+
+def _takes_unique(portal: Portal, kind: str) -> bool:
+    """Whether a kind of record may have properties with unique values. Raises 400 where that is refused."""
+    if kind not in {"tasks", "notes"} or portal.options.task_unique_properties == "allowed":
+        return True
+    if portal.options.task_unique_properties == "refused":
+        raise validation(f"Properties with unique values are not supported for object type {kind}")
+    return False
 
 
 def _required(body: Mapping[str, Any], names: tuple[str, ...]) -> None:

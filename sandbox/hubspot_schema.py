@@ -25,7 +25,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(slots=True)
 class Property:
-    """One property definition; `archived_at` in epoch milliseconds, None while in use."""
+    """One property definition; `archived_at` in epoch milliseconds, None while in use.
+
+    `max_length` is a validation rule of the account's for texts; None for none.
+    """
 
     name: str
     label: str
@@ -44,6 +47,7 @@ class Property:
     created_at: int = 0
     updated_at: int = 0
     archived_at: int | None = None
+    max_length: int | None = None
 
     @property
     def values(self) -> set[str]:
@@ -162,6 +166,7 @@ class Schema:
                 stored[definition.name] = _enumeration(definition, text, self.options_of(definition, owners))
             else:
                 stored[definition.name] = _CONVERTERS[definition.type](text)
+                _check_length(text, definition.max_length)
         except Refused as refused:
             problems.append(problem(definition.name, refused.code, str(refused)))
 
@@ -241,9 +246,13 @@ def parse_instant(text: str) -> int:
     return round((moment - _EPOCH) / timedelta(milliseconds=1))
 
 
+def _check_length(text: str, most: int | None) -> None:
+    if most is not None and len(text) > most:
+        raise Refused("INVALID_LENGTH", f"Value is {len(text)} characters long, at most {most} are allowed.")
+
+
 def _string(text: str) -> str:
-    if len(text) > LONGEST_TEXT:
-        raise Refused("INVALID_LENGTH", f"Value is {len(text)} characters long, at most {LONGEST_TEXT} are allowed.")
+    _check_length(text, LONGEST_TEXT)
     return text
 
 

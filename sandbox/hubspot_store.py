@@ -9,13 +9,21 @@ from sandbox.hubspot_render import Base, Renderer
 from sandbox.hubspot_schema import iso, without_fraction
 from sandbox.hubspot_types import ObjectType
 
-History = tuple[int, str | None, str]
-"""Epoch milliseconds, value, source type."""
+History = tuple[int, str | None, str, str]
+"""Epoch milliseconds, value, source type, source id (empty for none)."""
 
 Field = tuple[str, Renderer | None]
 """A property to show and how to work it out from the world; None when only written values exist."""
 
 _NOTHING: dict[str, str | None] = {}
+
+
+def _shown_history(at: int, value: str | None, source: str, source_id: str) -> dict[str, Any]:
+    shown: dict[str, Any] = {"value": value or "", "timestamp": iso(at), "sourceType": source}
+    if source_id:
+        shown["sourceId"] = source_id
+    kind, _, user = source_id.partition(":")
+    return shown | ({"updatedByUserId": int(user)} if kind == "userId" else {})
 
 
 @dataclass(slots=True)
@@ -185,8 +193,8 @@ class Table:
         rows = [] if written is None else list(written.history.get(name, ()))
         item, renderer = self.items[place], self.renderers.get(name)
         if item is not None and renderer is not None:
-            rows.append((self.created[place], renderer(item, now), "CRM_UI"))
-        return [{"value": value or "", "timestamp": iso(at), "sourceType": source} for at, value, source in rows]
+            rows.append((self.created[place], renderer(item, now), "CRM_UI", ""))
+        return [_shown_history(*row) for row in rows]
 
     def origin(self, place: int) -> Any:
         """The world object behind a record, also after a merge gave it a new id; None for what programs made."""

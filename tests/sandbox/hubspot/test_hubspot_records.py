@@ -191,7 +191,8 @@ def test_history_lists_values_newest_first(hubspot: Any) -> None:
     hubspot.ask("PATCH", f"{COMPANIES}/{record_id}", json={"properties": {"name": "Renamed"}})
     shown = hubspot.get(f"{COMPANIES}/{record_id}", propertiesWithHistory="name")
     newest, oldest = shown["propertiesWithHistory"]["name"]
-    assert newest == {"value": "Renamed", "timestamp": "2026-11-22T00:00:05.000Z", "sourceType": "INTEGRATION"}
+    source = {"sourceType": "INTEGRATION", "sourceId": "1"}
+    assert newest == {"value": "Renamed", "timestamp": "2026-11-22T00:00:05.000Z", **source}
     assert (oldest["value"], oldest["sourceType"]) == (company.name, "CRM_UI")
 
 
