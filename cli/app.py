@@ -27,6 +27,8 @@ from connectors.registry import VENDORS
 from mapping.fields import FieldMap
 from scoring.card import Scorecard
 from sync.database import private_folder
+from sync.integrity import begin_work
+from sync.lock import run_lock
 from sync.owned import OwnedField, OwnedFieldError, owned_fields
 from sync.policy import Policy
 from sync.run import Agent
@@ -152,11 +154,26 @@ def _field_overrides(vendor: VendorConfig) -> dict[str, Any]:
 
 
 @contextmanager
-def open_agent(path: Path, clock: Clock | None = None, stop: Event | None = None) -> Iterator[Agent]:
+def agent_at_work(path: Path, out: Output, clock: Clock | None = None, stop: Event | None = None) -> Iterator[Agent]:
+    """A wired agent that holds the lock of its state folder, whose state was found whole and is copied daily.
+
+    Raises:
+        LockedError: At once, when another agent is at work.
+        DamagedError: When state or ledger are damaged.
+    """
+    with run_lock(load(path).state_dir), open_agent(path, clock, stop, locked=True) as agent:
+        begin_work(agent.store, agent.clock.now(), out.warn)
+        yield agent
+
+
+@contextmanager
+def open_agent(
+    path: Path, clock: Clock | None = None, stop: Event | None = None, *, locked: bool = False
+) -> Iterator[Agent]:
     """A wired agent with its state file open. `stop` ends its work at the next batch boundary, and its waiting."""
     stop = stop or Event()
     wiring = wire(path, stoppable(clock or current_clock(), stop))
-    store = Store.open(wiring.config.state_dir)
+    store = Store.open(wiring.config.state_dir, locked=locked)
     private_folder(wiring.config.state_dir / "spool")
     try:
         yield Agent(
