@@ -140,7 +140,7 @@ def counted(store: Store, path: Path, *, replaces: bool) -> float:
     day = (NOW - timedelta(days=1)).date()
     start = time.perf_counter()
     export = EventExport(copy, day, NOW.date(), replaces)
-    counts = usage.ingest(store, "mixpanel", "events", export, events, cursor="c", now=NOW)
+    counts = usage.ingest(store, ("mixpanel", "events"), export, events, cursor="c", now=NOW)
     seconds = time.perf_counter() - start
     assert counts.events + counts.duplicates == EVENTS
     return EVENTS / seconds

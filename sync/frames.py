@@ -353,12 +353,10 @@ def _active(store: Store) -> Iterator[Member]:
         files = usage_files.files(store, sources=[source])[-MEMBER_DAYS:]
         if not files:
             continue
-        from sync.usage import pairs
-
         key = _source_key(store, source)
         groups = dict(store.rows("SELECT key, source_id FROM account WHERE source = ?", (key,)))
         people = dict(store.rows("SELECT key, source_id FROM contact WHERE source = ?", (key,)))
-        yield from (Member(source, people[person], groups[group]) for person, group in pairs(files))
+        yield from (Member(source, people[person], groups[group]) for person, group in usage_files.pairs(files))
 
 
 # -- planning -----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ is read twice changes nothing.
 
 import logging
 from array import array
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,6 +47,7 @@ def pull_all(
     *,
     on_progress: Callable[[PullProgress], None] | None = None,
     stop: Event | None = None,
+    trusted: Collection[str] = (),
 ) -> list[PullReport]:
     """Pull every stream of every source and commit it; one report a stream, in the order of `sources`.
 
@@ -58,12 +59,13 @@ def pull_all(
         clock: For ages, validity and rates.
         on_progress: Called from one thread at a time.
         stop: Set it to end all pulls at their next batch boundary.
+        trusted: Sources ("mixpanel") and streams ("mixpanel/events") that are believed whatever they say.
 
     Raises:
         StoreError: When the state cannot be written. All pulls have ended then.
     """
     usage_files.clean(store)
-    shared = _Shared(store, clock, on_progress or (lambda _: None), stop or Event())
+    shared = _Shared(store, clock, on_progress or (lambda _: None), stop or Event(), frozenset(trusted))
     pools = [ThreadPoolExecutor(THREADS, thread_name_prefix=f"pull-{source.name}") for source, _ in sources]
     futures: list[Future[PullReport]] = []
     try:
@@ -107,6 +109,7 @@ class _Shared:
     clock: Clock
     on_progress: Callable[[PullProgress], None]
     stop: Event
+    trusted: frozenset[str]
     abort: Event = field(default_factory=Event)
     lock: Lock = field(default_factory=Lock)
 
@@ -176,6 +179,8 @@ class _StreamPull:
         self.report = report
         self.crm = group.source if isinstance(group.source, Crm) else None
         self.began = self.shared.clock.monotonic()
+        names = {self.source.name, f"{self.source.name}/{stream.name}"}
+        self.trusted = not names.isdisjoint(self.shared.trusted)
         self.skew: int | None = None
         self.listed = False
         self._start_over()
@@ -336,12 +341,12 @@ class _StreamPull:
             raise ShapeError(f"The field map of {self.source.name} does not say how to read events.")
         counts = usage.ingest(
             self.shared.store,
-            self.source.name,
-            self.stream.name,
+            (self.source.name, self.stream.name),
             batch.export,
             events,
             cursor=batch.cursor,
             now=now,
+            trusted=self.trusted,
         )
         self.report.counts += counts
         self.report.rows += counts.events + counts.anonymous + counts.duplicates + counts.rejected

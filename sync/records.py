@@ -14,9 +14,11 @@ from mapping.schema import Record
 from sync.tables import KINDS, Kind, compact
 
 VANISH_SHARE = 0.2
-VANISH_ALWAYS = 20
+VANISH_ALWAYS = 3
 """A complete listing may make records vanish up to this share of the stream, or this many; more is not believed: an
-outage that answers with an empty list must not empty the state."""
+outage that answers with an empty list, or with one page of many, must not empty the state."""
+PAGE = 100
+"""What vendors' pages are multiples of: a listing of exactly so many may have lost the pages after it."""
 
 REMEMBERED = frozenset({"ticket"})
 """Kinds whose deleted records are noted even if they were gone before we came: copies in other sources outlive them."""
@@ -266,8 +268,10 @@ class RecordWriter:
             (self.stream,),
         ).fetchall()
         gone = [key for key, named in live if not named]
+        listed = int(self.conn.execute("SELECT count(*) FROM temp.listed").fetchone()[0])
         self.conn.execute("DELETE FROM temp.listed")
-        if len(gone) > max(VANISH_ALWAYS, VANISH_SHARE * len(live)):
+        cut_off = listed % PAGE == 0  # nothing at all, or full pages only
+        if gone and (cut_off or len(gone) > max(VANISH_ALWAYS, VANISH_SHARE * len(live))):
             return Counts(held=len(gone))
         return Counts(vanished=self._end(gone, "vanished"))
 

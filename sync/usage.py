@@ -10,7 +10,7 @@ An event that names several groups counts once for each of them. An event withou
 nobody.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -26,19 +26,17 @@ from sync.database import StoreError, private_folder
 from sync.records import Counts, take_keys
 from sync.store import Store
 from sync.tables import KINDS, compact, epoch, epoch_day
-from sync.usage_files import spill_folder, sync_to_disk
+from sync.usage_doubt import require_believable
+from sync.usage_files import MEMORY, REMOVE, THREADS, first_line, spill_folder, sync_to_disk
 from sync.usage_sql import GROUPS, PERSONS, READ, TOTALS, USAGE, columns
 
 if TYPE_CHECKING:
     import duckdb
 
-MEMORY = "400MB"
-THREADS = 2
 KEEP_HASHES = timedelta(hours=24)
 """How long after its arrival an event sent again is known for a repetition. Longer than any overlap; a connector's
 daily repair replaces the counts of the days it reads."""
 CHUNK = 20_000
-REMOVE = "If it names a file of that folder, remove it: the events are read again then."
 
 _EPOCH = date(1970, 1, 1)
 
@@ -56,53 +54,36 @@ class _Day:
 
 def ingest(
     store: Store,
-    source: str,
-    stream: str,
+    stream: tuple[str, str],
     export: EventExport,
     events: EventMap,
     *,
     cursor: str | None,
     now: datetime,
+    trusted: bool = False,
 ) -> Counts:
     """Count the events of an export; commit counts and cursor together; delete the export's file.
 
     Args:
         store: The state.
-        source: Name of the source in the config.
-        stream: The vendor's word for its events.
+        stream: Name of the source in the config, and the vendor's word for its events.
         export: The spooled file. Where it `replaces`, its days are overwritten, otherwise added to.
         events: Where to find things in a line.
         cursor: Where to resume afterwards; None keeps the earlier cursor.
         now: For the quarantine.
+        trusted: Whether an export is believed that replaces days by next to nothing.
 
     Raises:
-        ShapeError: When the file cannot be read at all, such as a line of more than 16 MiB.
+        ShapeError: When the file cannot be read at all, such as a line of more than 16 MiB, or is not believed.
         StoreError: When state or disk cannot be used. In both cases nothing was counted.
     """
     try:
-        work = _Ingest(store, source, stream, export, events)
+        work = _Ingest(store, *stream, export, events)
+        work.trusted = trusted
         with work.engine():
             return work.run(cursor, now)
     finally:
         export.path.unlink(missing_ok=True)
-
-
-def pairs(files: Sequence[Path]) -> list[tuple[int, int]]:
-    """Who was active under which group, as keys, in these usage files.
-
-    Raises:
-        StoreError: When one of them cannot be read.
-    """
-    import duckdb
-
-    with duckdb.connect(config={"memory_limit": MEMORY, "threads": THREADS}) as db:
-        try:
-            return db.execute(
-                "SELECT DISTINCT person, grp FROM read_parquet(?) WHERE grp IS NOT NULL ORDER BY ALL",
-                [[str(path) for path in files]],
-            ).fetchall()
-        except duckdb.Error as error:
-            raise StoreError(files[0].parent, f"A usage file cannot be read: {_first_line(error)}", REMOVE) from error
 
 
 class _Ingest:
@@ -114,6 +95,7 @@ class _Ingest:
         self.stream = stream
         self.export = export
         self.events = events
+        self.trusted = False
         self.folder = store.path / "usage" / quote(source, safe="")
         with store.transaction() as conn:
             self.source_key = streams.source_key(conn, source)
@@ -148,7 +130,7 @@ class _Ingest:
             short = isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException)
             raise StoreError(
                 self.folder,
-                f"The events could not be counted: {_first_line(error)}",
+                f"The events could not be counted: {first_line(error)}",
                 "Check disk and memory, then repeat." if short else REMOVE,
             ) from error
         except BaseException:
@@ -170,6 +152,7 @@ class _Ingest:
         self._drop_repetitions()
         seen = self._write_hashes(generation)
         totals = {day: (events, anonymous) for day, events, anonymous in self.db.execute(TOTALS).fetchall()}
+        self._doubt(totals)
         self.db.execute(PERSONS)
         self.db.execute(GROUPS)
         self._keys("person", "contact")
@@ -195,7 +178,7 @@ class _Ingest:
         try:
             self.db.execute(READ.format(**columns(self.events)), [str(self.export.path), self.events.device_prefix])
         except duckdb.InvalidInputException as error:
-            raise ShapeError(f"The event export cannot be read: {_first_line(error)}") from error
+            raise ShapeError(f"The event export cannot be read: {first_line(error)}") from error
 
     def _one(self, sql: str) -> Any:
         return self.db.execute(sql).fetchall()[0][0]
@@ -219,7 +202,7 @@ class _Ingest:
         return [(Reject(self.source, self.stream, None, reasons[why], ""), times) for why, times in found]
 
     def _drop_repetitions(self) -> None:
-        """Keep each event once, and not at all where an earlier pull counted it."""
+        """Keep each event once, and not at all where an earlier pull counted it or must have."""
         # Nearly no event comes twice, so only those that do are compared.
         self.db.execute("CREATE TEMP TABLE twice AS SELECT h FROM ev GROUP BY h HAVING count(*) > 1")
         if self._one("SELECT count(*) FROM twice"):
@@ -229,9 +212,25 @@ class _Ingest:
             )
             self.db.execute("DELETE FROM ev WHERE h IN (FROM twice)")
             self.db.execute("INSERT INTO ev FROM once")
-        known = [] if self.export.replaces else self._hash_files()
-        if known:
+        if self.export.replaces:
+            return
+        self._drop_old()
+        if known := self._hash_files():
             self.db.execute("DELETE FROM ev WHERE h IN (SELECT h FROM read_parquet(?))", [known])
+
+    def _drop_old(self) -> None:
+        """Remove what arrived before the hashes we keep reach back: it can only be a stale copy's."""
+        newest = self.store.rows("SELECT max(newest) FROM usage_seen WHERE stream = ?", (self.stream_key,))[0][0]
+        if newest is not None:
+            self.db.execute("DELETE FROM ev WHERE arrived < ?", [newest - int(KEEP_HASHES.total_seconds())])
+
+    def _doubt(self, totals: dict[int, tuple[int, int]]) -> None:
+        if not self.export.replaces or self.trusted:
+            return
+        held = dict(self.store.rows("SELECT day, events FROM usage_file WHERE stream = ?", (self.stream_key,)))
+        days = range(epoch_day(self.export.first_day), epoch_day(self.export.last_day) + 1)
+        found = {day: events for day, (events, _) in totals.items()}
+        require_believable(held, found, days, f"{self.source}/{self.stream}")
 
     def _hash_files(self) -> list[str]:
         """Hashes kept by earlier pulls. Another DuckDB may hash otherwise, so that its files say nothing to us."""
@@ -392,7 +391,3 @@ class _Ingest:
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.store.path).as_posix()
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -3,12 +3,17 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 
+from sync.database import StoreError
 from sync.store import Store
 from sync.tables import epoch_day
+
+MEMORY = "400MB"
+THREADS = 2
+REMOVE = "If it names a file of that folder, remove it: the events are read again then."
 
 
 def files(store: Store, *, sources: Iterable[str] | None = None, until: date | None = None) -> list[Path]:
@@ -55,3 +60,26 @@ def sync_to_disk(path: Path) -> None:
             os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def pairs(files: Sequence[Path]) -> list[tuple[int, int]]:
+    """Who was active under which group, as keys, in these usage files.
+
+    Raises:
+        StoreError: When one of them cannot be read.
+    """
+    import duckdb
+
+    with duckdb.connect(config={"memory_limit": MEMORY, "threads": THREADS}) as db:
+        try:
+            return db.execute(
+                "SELECT DISTINCT person, grp FROM read_parquet(?) WHERE grp IS NOT NULL ORDER BY ALL",
+                [[str(path) for path in files]],
+            ).fetchall()
+        except duckdb.Error as error:
+            raise StoreError(files[0].parent, f"A usage file cannot be read: {first_line(error)}", REMOVE) from error
+
+
+def first_line(error: Exception) -> str:
+    """What an error of DuckDB says, without the lines that follow."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

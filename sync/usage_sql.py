@@ -12,7 +12,7 @@ SELECT
   CAST({seconds} // 86400 AS INTEGER) AS day,
   CASE WHEN {person} <> '' AND NOT starts_with({person}, $2) THEN {person} END AS person,
   {account} AS grp,
-  coalesce(CAST({arrived} / 1000 AS BIGINT), {seconds}) AS arrived
+  coalesce(CASE WHEN {arrived} > 0 THEN CAST({arrived} / 1000 AS BIGINT) END, {seconds}) AS arrived
 FROM read_json($1, format = 'newline_delimited', columns = {{{types}}}, ignore_errors = true)
 """
 """Reads file $1; a person that starts with $2 is a device. A line that is no JSON object gives a row of NULLs, a

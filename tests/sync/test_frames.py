@@ -271,7 +271,7 @@ def use(store: Store, tmp_path: Path, *lines: tuple[str, Any], now: datetime = N
         rows.append(json.dumps({"event": "Login", "properties": properties}))
     path.write_text("\n".join(rows) + "\n")
     usage.ingest(
-        store, "mp", "events", EventExport(path, now.date(), now.date(), replaces=True), EVENTS, cursor=None, now=now
+        store, ("mp", "events"), EventExport(path, now.date(), now.date(), replaces=True), EVENTS, cursor=None, now=now
     )
 
 

@@ -75,7 +75,7 @@ def take(
 ) -> Counts:
     first, last = (TODAY + timedelta(days=n) for n in days)
     counts = usage.ingest(
-        store, "mp", "events", EventExport(path, first, last, replaces), events, cursor=cursor, now=NOW
+        store, ("mp", "events"), EventExport(path, first, last, replaces), events, cursor=cursor, now=NOW
     )
     assert not path.exists()
     return counts
@@ -348,7 +348,7 @@ def test_keys_are_those_of_the_sources_own_records(store: Store, tmp_path: Path)
 def test_who_was_active_where(store: Store, tmp_path: Path) -> None:
     take(store, spool(tmp_path, event(), event("u2", company_id=["acme", "beta"]), event("u3", company_id=None)))
     people, groups = (dict(store.rows(f"SELECT source_id, key FROM {kind}")) for kind in ("contact", "account"))
-    assert set(usage.pairs(usage_files.files(store))) == {
+    assert set(usage_files.pairs(usage_files.files(store))) == {
         (people["u1"], groups["acme"]),
         (people["u2"], groups["acme"]),
         (people["u2"], groups["beta"]),
@@ -363,7 +363,7 @@ def test_a_damaged_file_is_named_with_what_to_do(store: Store, tmp_path: Path) -
     with pytest.raises(StoreError, match=r"could not be counted.*remove it"):
         take(store, spool(tmp_path, event(minutes=1)))
     with pytest.raises(StoreError, match="remove it: the events are read again"):
-        usage.pairs([path])
+        usage_files.pairs([path])
     assert dump(store) == before
 
 
@@ -384,7 +384,7 @@ def test_files_are_chosen_by_source_and_day(store: Store, tmp_path: Path) -> Non
 
 def test_a_source_may_have_any_name(store: Store, tmp_path: Path) -> None:
     export = EventExport(spool(tmp_path, event()), TODAY, TODAY, replaces=True)
-    usage.ingest(store, "../my mixpanel's", "events", export, EVENTS, cursor=None, now=NOW)
+    usage.ingest(store, ("../my mixpanel's", "events"), export, EVENTS, cursor=None, now=NOW)
     (path,) = usage_files.files(store)
     assert path.parent.parent == store.path / "usage"
 
@@ -409,7 +409,7 @@ elif point == "commit":
 elif point == "committed":
     remove = Path.unlink
     Path.unlink = lambda self, missing_ok=False: die() if "usage" in self.parts else remove(self, missing_ok)
-usage.ingest(store, "mp", "events", EventExport(export, NOW.date(), NOW.date(), False), EVENTS, cursor="c2", now=NOW)
+usage.ingest(store, ("mp", "events"), EventExport(export, NOW.date(), NOW.date(), False), EVENTS, cursor="c2", now=NOW)
 """
 
 

@@ -1,0 +1,39 @@
+"""When an export that replaces days is not believed: it would overwrite what people did with next to nothing."""
+
+from collections.abc import Iterable, Mapping
+
+from connectors.errors import ShapeError
+from sync.tables import instant
+
+DAY = 86400
+LOST_SHARE = 0.2
+"""An export may take away this share of the events of its days, or `LOST_ALWAYS`, but never all of them."""
+LOST_ALWAYS = 20
+LOST_OF_A_DAY = 0.5
+"""And this share of one day that had more than `LOST_ALWAYS`: a stale copy lacks the newest days and no others."""
+
+
+def require_believable(held: Mapping[int, int], found: Mapping[int, int], days: Iterable[int], where: str) -> None:
+    """Compare an export with the days that it would replace.
+
+    Args:
+        held: Epoch day -> events that we hold.
+        found: Epoch day -> events in the export.
+        days: The epoch days that it replaces.
+        where: Source and stream, as in `guard.trusted`.
+
+    Raises:
+        ShapeError: It says so much less that it is rather an outage than the truth; what we hold stays.
+    """
+    lost = {day: held[day] - found.get(day, 0) for day in days if held.get(day, 0) > found.get(day, 0)}
+    before = sum(held.get(day, 0) for day in days)
+    after = sum(found.get(day, 0) for day in days)
+    gone = sum(lost.values())
+    emptied = [day for day, less in lost.items() if less >= LOST_ALWAYS and less > LOST_OF_A_DAY * held[day]]
+    if before and (not after or emptied or (gone >= LOST_ALWAYS and gone > LOST_SHARE * before)):
+        worst = max(lost, key=lost.__getitem__)
+        raise ShapeError(
+            f"The export tells of {after:,} events where we hold {before:,} (on {instant(worst * DAY):%Y-%m-%d} of "
+            f"{found.get(worst, 0):,} for {held[worst]:,}): not believed, what we hold stays.",
+            advice=f'If it is right, add "{where}" to guard.trusted.',
+        )
