@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from cli.app import common, current_clock, open_agent, stop_after, stop_on_signals
+from cli.app import agent_at_work, common, current_clock, stop_after, stop_on_signals
 from cli.config import load
 from cli.errors import OK, USAGE, CommandError
 from cli.output import Output, styled
@@ -13,7 +13,6 @@ from cli.plan_view import show_plan, totals
 from cli.progress import watched
 from cli.run_view import Shown, command, finish, plan_numbers
 from sync import approval
-from sync.lock import run_lock
 from sync.plan_file import PlanFile
 from sync.store import Store
 
@@ -78,7 +77,7 @@ def apply(config: Path, out: Output, *, file: Path, dry_run: bool, full: bool) -
         if out.as_json:
             out.json({**plan_numbers(saved.plan), "approved": _approval(saved)})
         return OK
-    with open_agent(config) as agent, run_lock(agent.store.path):
+    with agent_at_work(config, out) as agent:
         by = saved.approved.by if saved.approved is not None else ""
         with stop_on_signals(agent.stop.set), stop_after(settings.run.deadline, agent.stop):
             report = watched(agent, out, lambda: agent.apply_saved(saved.plan, by))

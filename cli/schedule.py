@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
-from cli.app import current_clock, open_agent, stop_after, stop_on_signals, wire
+from cli.app import agent_at_work, current_clock, stop_after, stop_on_signals, wire
 from cli.clock import StoppedError, stoppable
 from cli.config import Config, load, parse_duration
 from cli.errors import OK, USAGE, CommandError, explain
@@ -15,7 +15,6 @@ from cli.run_view import Shown, finish
 from cli.sync import plan_path, save_held
 from connectors.base import Clock
 from sync import approval
-from sync.lock import run_lock
 
 JITTER = 0.05
 """Share of the period by which a run is moved, so that many agents do not call one vendor in the same second."""
@@ -118,7 +117,7 @@ def _once(config: Path, out: Output, stopping: Stopping, clock: Clock) -> int:
     try:
         settings = load(config)
         stopping.run = Event()
-        with open_agent(config, clock, stopping.run) as agent, run_lock(agent.store.path):
+        with agent_at_work(config, out, clock, stopping.run) as agent:
             if stopping.for_good.is_set():
                 return OK
             only_plan = settings.writeback.policy == "approve"

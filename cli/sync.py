@@ -5,14 +5,13 @@ from pathlib import Path
 
 import click
 
-from cli.app import common, open_agent, stop_after, stop_on_signals
+from cli.app import agent_at_work, common, stop_after, stop_on_signals
 from cli.config import load
 from cli.errors import USAGE, CommandError
 from cli.output import Output
 from cli.progress import watched
 from cli.run_view import Shown, finish
 from sync import approval
-from sync.lock import run_lock
 from sync.plan import Plan
 from sync.run import Agent
 from sync.run_report import RunReport
@@ -47,7 +46,7 @@ def sync(config: Path, out: Output, *, plan_out: Path | None, full: bool, **flag
             "writeback.policy is 'approve': make a plan with `holdfast plan`, look at it, allow it with "
             "`holdfast approve PLAN`, and write it with `holdfast apply PLAN`."
         )
-    with open_agent(config) as agent, run_lock(agent.store.path):
+    with agent_at_work(config, out) as agent:
         with stop_on_signals(agent.stop.set), stop_after(settings.run.deadline, agent.stop):
             report = watched(agent, out, lambda: agent.run(dry_run=dry_run, initial=initial, with_tasks=tasks or None))
         file = None if dry_run else save_held(agent, report)
@@ -73,7 +72,7 @@ def plan(config: Path, out: Output, *, path: Path | None, tasks: bool, full: boo
     Example: holdfast plan --out monday.plan
     """
     settings = load(config)
-    with open_agent(config) as agent, run_lock(agent.store.path):
+    with agent_at_work(config, out) as agent:
         with stop_on_signals(agent.stop.set), stop_after(settings.run.deadline, agent.stop):
             report = watched(agent, out, lambda: agent.run(dry_run=True, with_tasks=tasks))
         file = None

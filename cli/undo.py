@@ -5,13 +5,12 @@ from typing import Any
 
 import click
 
-from cli.app import common, open_agent, stop_after, stop_on_signals
+from cli.app import agent_at_work, common, stop_after, stop_on_signals
 from cli.errors import OK, CommandError
 from cli.look import open_for_reading
 from cli.output import Output, ago, styled
 from connectors.base import Clock
 from sync.ledger import Ledger, Op, RunRecord
-from sync.lock import run_lock
 from sync.store import Store
 from sync.values import show, to_json
 
@@ -131,10 +130,12 @@ def undo(config: Path, out: Output, *, run_id: int, dry_run: bool, full: bool) -
     """
     from cli.config import load
     from cli.progress import watched
-    from cli.run_view import finish
+    from cli.run_view import Shown, finish
+    from cli.sync import save_held
 
     settings = load(config)
-    with open_agent(config) as agent, run_lock(agent.store.path):
+    with agent_at_work(config, out) as agent:
         with stop_on_signals(agent.stop.set), stop_after(settings.run.deadline, agent.stop):
             report = watched(agent, out, lambda: agent.undo(run_id, dry_run=dry_run))
-        return finish(agent, report, out, dry_run=dry_run, full=full)
+        file = None if dry_run else save_held(agent, report)
+        return finish(agent, report, out, Shown(dry_run, full, file))

@@ -1,10 +1,10 @@
 """Works out a plan: what every scored record should say, compared with what the CRM says, under the admin's policy."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from connectors.base import Clock, Crm, WriteSpec
+from connectors.base import Clock, Crm, Value, WriteSpec
 from scoring.card import Scorecard
 from scoring.inputs import ScoreRow
 from scoring.playbooks import DesiredTask, desired_tasks, next_states
@@ -31,7 +31,11 @@ LATE = timedelta(days=1)
 
 @dataclass(slots=True)
 class Planner:
-    """Everything that a plan is made from."""
+    """Everything that a plan is made from.
+
+    Attributes:
+        written: What we last wrote, by (object, record id); known once a plan was made.
+    """
 
     crm: Crm
     store: Store
@@ -41,10 +45,11 @@ class Planner:
     policy: Policy
     clock: Clock
     config_hash: str
+    written: Mapping[tuple[str, str], Mapping[str, Value]] = field(default_factory=dict)
 
     def make(self, rows: Sequence[ScoreRow], as_of: datetime, environment: str) -> Plan:
         """Desired minus current. Remembers which band each account is in, so that an episode starts once."""
-        written = self.ledger.written()
+        written = self.written = self.ledger.written()
         accounts = {record.crm_id: record for record in frames.accounts_for_plan(self.store, crm=self.crm.name)}
         known = {("account", crm_id): _known(record, "account", written) for crm_id, record in accounts.items()}
         if self.policy.contacts:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from threading import Event
 from typing import Literal
 
@@ -22,6 +21,7 @@ from sync import baseline, frames
 from sync.apply import Applied, Applier
 from sync.approval import require_allowed, require_current
 from sync.budget import Budget
+from sync.guard import remember
 from sync.judging import judged
 from sync.ledger import Ledger
 from sync.owned import OwnedField
@@ -31,6 +31,7 @@ from sync.policy import Policy
 from sync.pull import PullProgress, pull_all
 from sync.run_report import RunReport, status_of, summary
 from sync.store import Store, StoreError
+from sync.watch import hold_bands, watch
 from sync.writing import MissingFieldsError, Writer
 
 __all__ = ["Agent", "MissingFieldsError", "Phase"]
@@ -122,10 +123,39 @@ class Agent:
                 self._carry_out(run_id, report)
         return report
 
+    def undo(self, target: int, *, dry_run: bool) -> RunReport:
+        """Put back what an earlier run changed, as far as nobody has touched it since: a plan like any other.
+
+        Args:
+            target: Number of the run to take back.
+            dry_run: Stop at the plan.
+
+        Raises:
+            UndoError: There is no such run.
+        """
+        from sync.undo import Undoer
+
+        report = RunReport(self.clock.now())
+        with self._noted("dry" if dry_run else "undo", report) as run_id:
+            if not dry_run:
+                self._recover(report)
+            if report.blocked or report.stopped:
+                return report
+            self.on_phase("plan")
+            environment = self.check_environment()
+            undoer = Undoer(self.crm, self.store, self.ledger, self.fields, environment, self.config_hash)
+            plan = replace(undoer.plan(target, report.as_of), max_age=self.policy.plan_max_age)
+            report.verdicts, _ = judged(self, plan, (), self.ledger.written())
+            report.plan = replace(plan, held=tuple(verdict.text for verdict in report.held))
+            if not dry_run:
+                self._carry_out(run_id, report)
+        return report
+
     @contextmanager
     def _noted(self, mode: str, report: RunReport) -> Iterator[int]:
         """Keep the run in the table of runs, however it ends."""
-        run_id = self.ledger.start_run(mode, self.clock.now())
+        environment = self.store.environment(self.crm.name) or ""
+        run_id = self.ledger.start_run(mode, self.clock.now(), environment=environment, config_hash=self.config_hash)
         try:
             yield run_id
         except BaseException:
@@ -188,10 +218,14 @@ class Agent:
         self.store.save_links(report.resolution, report.as_of, crm=self.crm.name)
         self.on_phase("score")
         names = [source.name for source, _ in self.sources]
-        given = frames.inputs(self.store, report.as_of, crm=self.crm.name, sources=names)
+        if self.policy.guard is not None:
+            report.breaches = watch(self.store, report.as_of, sources=names, trusted=self.policy.trusted)
+        given = frames.inputs(self.store, report.as_of, crm=self.crm.name, sources=names, breaches=report.breaches)
         with collector_paused():
             with self.store.released():
                 rows = list(score(self.card, given))
+            bands = self.ledger.band_states()
+            rows = hold_bands(rows, bands, report.breaches, card=self.card, as_of=report.as_of)
             report.score_counts = self.store.save_scores(run_id, rows, report.as_of)
         report.scored = Counter(row.level for row in rows)
         report.bands = Counter(row.band for row in rows if row.level == "account")
@@ -201,33 +235,36 @@ class Agent:
         self, rows: Sequence[ScoreRow], report: RunReport, *, initial: bool = False, with_tasks: bool | None = None
     ) -> None:
         """Work the plan out, and whether it may be written as it is."""
-        plan = self.make_plan(rows, report.as_of)
-        first = baseline.stand(self.store) if self.policy.guard is not None else baseline.Stand()
-        if first.open:
-            tasks = first.way == "tasks" if first.way else with_tasks if with_tasks is not None else not initial
-            report.left_out = 0 if tasks else len(plan.tasks)
-            plan = replace(plan if tasks else without_tasks(plan, self.crm.write), baseline=True)
-            waits = first.due and not initial and not plan.empty
-            report.verdicts = [baseline.verdict(plan)] if waits else []
-        else:
-            report.verdicts = judged(self, plan, rows)
-        report.plan = replace(plan, held=tuple(verdict.text for verdict in report.held))
-
-    def make_plan(self, rows: Sequence[ScoreRow], as_of: datetime) -> Plan:
-        """Desired minus current. Remembers which band each account is in, so that an episode starts once."""
         self.on_phase("plan")
         environment = self.store.environment(self.crm.name) or self.check_environment()
         planner = Planner(
             self.crm, self.store, self.ledger, self.card, self.fields, self.policy, self.clock, self.config_hash
         )
-        return planner.make(rows, as_of, environment)
+        plan = planner.make(rows, report.as_of, environment)
+        first = baseline.stand(self.store) if self.policy.guard is not None else baseline.Stand()
+        if not first.open:
+            report.verdicts, report.worse = judged(self, plan, rows, planner.written)
+        else:
+            tasks = first.way == "tasks" if first.way else with_tasks if with_tasks is not None else not initial
+            report.left_out = 0 if tasks else len(plan.tasks)
+            plan = replace(plan if tasks else without_tasks(plan, self.crm.write), baseline=True)
+            waits = first.due and not initial and not plan.empty
+            report.verdicts = [baseline.verdict(plan)] if waits else []
+        report.plan = replace(plan, held=tuple(verdict.text for verdict in report.held))
 
     # -- write --------------------------------------------------------------------------------------------------
 
     def _carry_out(self, run_id: int, report: RunReport) -> None:
-        """Write the plan unless it is held."""
-        plan = report.plan
-        if plan is None or report.held:
+        """Commit the plan to the ledger, and write it unless it is held."""
+        plan, now = report.plan, self.clock.now()
+        if plan is None:
+            return
+        with self.store.transaction():
+            self.ledger.note_guard(run_id, report.verdicts)
+            self.ledger.note_plan(run_id, plan, now, held=bool(report.held))
+            if not plan.baseline and self.policy.guard is not None:
+                remember(self.store, bool(report.held), report.worse, now)
+        if report.held:
             return
         if not plan.empty:
             Writer(self, run_id, report).write(plan)

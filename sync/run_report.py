@@ -1,7 +1,7 @@
 """What one run came to, and how that is told and kept."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -48,6 +48,7 @@ class RunReport:
         breaches: Streams that are not believed at the moment.
         bands: Accounts by band.
         verdicts: What the guard measured in the plan; empty when there was nothing to judge.
+        worse: CRM ids of the accounts whose band gets worse by the plan.
         left_out: Tasks that a first fill without tasks does not create.
         applied: What became of each planned change; empty for a dry run.
         conflicts: Fields that moved between plan and writing, with both values.
@@ -67,6 +68,7 @@ class RunReport:
     score_counts: Counts = field(default_factory=Counts)
     plan: Plan | None = None
     verdicts: Sequence[Verdict] = ()
+    worse: Collection[str] = ()
     left_out: int = 0
     applied: list[Applied] = field(default_factory=list)
     conflicts: Sequence[Conflict] = ()

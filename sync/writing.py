@@ -11,6 +11,7 @@ from sync.budget import Budget, BudgetError
 from sync.plan import Plan, PlanError, RecordChange
 from sync.run_report import Conflict, RunReport
 from sync.store import Page
+from sync.tables import epoch
 from sync.values import loads, same
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 DAY = timedelta(days=1)
 
+_SPENT = "SELECT coalesce(sum(json_extract(counts, '$.write_calls')), 0) FROM run WHERE started > ?"
 _SAYS = 'SELECT "values" FROM crm_value WHERE object = ? AND record_id = ?'
 
 
@@ -86,9 +88,8 @@ class Writer:
 
     def _spent(self) -> int:
         """Calls that writing took in the last 24 hours."""
-        since = self.agent.clock.now() - DAY
-        runs = (run for run in self.agent.ledger.runs(limit=2_000) if run.started > since)
-        return sum(int(run.counts.get("write_calls", 0)) for run in runs)
+        ((spent,),) = self.agent.store.rows(_SPENT, (epoch(self.agent.clock.now() - DAY),))
+        return int(spent)
 
     def _conflicts(self) -> Iterator[Conflict]:
         """Both values of every field that moved; what the CRM says was remembered when it was read again."""
