@@ -47,7 +47,7 @@ def _show_rest(out: Output, plan: Plan, limit: int | None) -> None:
     for edit in plan.kept[:limit]:
         _kept(out, edit)
     for skipped in plan.skipped[:limit]:
-        _skipped(out, skipped)
+        show_skipped(out, skipped)
 
 
 def totals(out: Output, plan: Plan) -> None:
@@ -127,6 +127,7 @@ def _removal(out: Output, removal: TaskRemoval) -> None:
     out.line(styled((removal.account_name, "bold"), ("  - task ", "red"), removal.subject, (f"  {removal.why}", "dim")))
 
 
-def _skipped(out: Output, skipped: Skipped) -> None:
+def show_skipped(out: Output, skipped: Skipped) -> None:
+    """What an undo leaves as it is, and why."""
     what = f"{skipped.what}: " if skipped.what else ""
     out.line(styled((skipped.name or skipped.record_id, "bold"), f"  {what}stays as it is: {skipped.why}"))

@@ -12,7 +12,7 @@ import click
 from cli.app import DEFAULT_CONFIG
 from cli.errors import CONFLICTS, CREDENTIALS, ERROR, HELD, OK, STOPPED, USAGE
 from cli.output import Output, count, styled
-from cli.plan_view import show_conflict, show_plan, totals
+from cli.plan_view import show_conflict, show_plan, show_skipped, totals
 from cli.trial import program
 from sync.plan import AnyChange, Plan, RecordChange, TaskChange, TaskRemoval
 from sync.reports import PullReport
@@ -163,6 +163,8 @@ def show_applied(out: Output, report: RunReport) -> None:
     """What was written, and every change that did not end well."""
     assert report.plan is not None  # noqa: S101  # the caller asked
     endings = report.endings
+    for skipped in report.plan.skipped:
+        show_skipped(out, skipped)
     if report.plan.empty:
         totals(out, report.plan)
         return
@@ -229,7 +231,8 @@ def code_of(report: RunReport, *, dry_run: bool = False) -> int:
     if report.stopped:
         return STOPPED
     rejects = any(pull.counts.rejected for pull in report.pulls)
-    return CONFLICTS if report.endings.keys() & UNCLEAN or report.deferred or rejects else OK
+    skipped = report.plan is not None and report.plan.skipped and not dry_run
+    return CONFLICTS if report.endings.keys() & UNCLEAN or report.deferred or rejects or skipped else OK
 
 
 def plan_numbers(plan: Plan) -> dict[str, Any]:

@@ -9,7 +9,11 @@ from cli.app import agent_at_work, common, stop_after, stop_on_signals
 from cli.errors import OK, CommandError
 from cli.look import open_for_reading
 from cli.output import Output, ago, styled
+from cli.progress import watched
+from cli.run_view import Shown, finish
+from cli.sync import plan_path, save_held
 from connectors.base import Clock
+from sync import approval
 from sync.ledger import Ledger, Op, RunRecord
 from sync.store import Store
 from sync.values import show, to_json
@@ -128,14 +132,13 @@ def undo(config: Path, out: Output, *, run_id: int, dry_run: bool, full: bool) -
 
     Example: holdfast undo 12 --dry-run
     """
-    from cli.config import load
-    from cli.progress import watched
-    from cli.run_view import Shown, finish
-    from cli.sync import save_held
-
     settings = load(config)
-    with agent_at_work(config, out) as agent:
+    only_approved = settings.writeback.policy == "approve"
+    with open_agent(config) as agent, run_lock(agent.store.path):
         with stop_on_signals(agent.stop.set), stop_after(settings.run.deadline, agent.stop):
-            report = watched(agent, out, lambda: agent.undo(run_id, dry_run=dry_run))
+            report = watched(agent, out, lambda: agent.undo(run_id, dry_run=dry_run or only_approved))
         file = None if dry_run else save_held(agent, report)
-        return finish(agent, report, out, Shown(dry_run, full, file))
+        if only_approved and not dry_run and file is None and report.plan is not None:
+            file = plan_path(agent, report.plan)
+            approval.save(report.plan, file, agent.store.path)
+        return finish(agent, report, out, Shown(dry_run or only_approved, full, file))

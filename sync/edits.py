@@ -198,7 +198,7 @@ class Edits:
             conn.execute(
                 """INSERT OR IGNORE INTO parked (object, record_id, field, since, why, flips)
                    SELECT object, '', field, ?, count(*) || ' records take it back again and again', count(*)
-                   FROM parked WHERE record_id <> '' GROUP BY object, field HAVING count(*) >= ?""",
+                   FROM parked WHERE record_id <> '' AND flips > 0 GROUP BY object, field HAVING count(*) >= ?""",
                 (epoch(now), FIELD_RECORDS),
             )
 

@@ -63,4 +63,5 @@ def forget(conn: sqlite3.Connection, obj: str, record_id: str, at: int) -> int:
     journal.write()
     conn.execute("DELETE FROM owned WHERE object = ? AND record_id = ?", (obj, record_id))
     conn.execute("DELETE FROM parked WHERE object = ? AND record_id = ?", (obj, record_id))
+    conn.execute("DELETE FROM decision WHERE object = ? AND record_id = ?", (obj, record_id))
     return len(rows)

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from connectors.base import Crm, TaskState, Value
 from sync.budget import expected_calls
-from sync.ledger import Ledger, Op
+from sync.ledger import Ledger, Op, RunRecord
 from sync.owned import OwnedField
 from sync.plan import FieldChange, Plan, RecordChange, Skipped, TaskChange, TaskRemoval, derive_key
 from sync.store import Store
@@ -33,6 +33,18 @@ class UndoError(Exception):
     """A run cannot be undone; the message says why."""
 
 
+def require_run(ledger: Ledger, run_id: int) -> RunRecord:
+    """The run of that number.
+
+    Raises:
+        UndoError: When there is none.
+    """
+    for run in ledger.runs(limit=-1):
+        if run.run_id == run_id:
+            return run
+    raise UndoError(f"there is no run {run_id}; `holdfast history` lists them.")
+
+
 @dataclass(slots=True)
 class _Parts:
     """What the plan is put together from."""
@@ -42,6 +54,7 @@ class _Parts:
     tasks: list[TaskChange] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     done: int = 0
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +79,7 @@ class Undoer:
         Raises:
             UndoError: When there is no such run.
         """
-        if run_id not in {run.run_id for run in self.ledger.runs(limit=-1)}:
-            raise UndoError(f"there is no run {run_id}; `holdfast history` lists them.")
+        run = require_run(self.ledger, run_id)
         ops = [op for op in self.ledger.ops(run_id) if op.state not in EFFECTLESS and _sent(op)]
         names = self._names(ops)
         parts = _Parts(done=sum(op.state == "rolled_back" for op in ops))
@@ -80,12 +92,15 @@ class Undoer:
         self._fields_back([op for op in sure if op.kind == "field"], names, parts)
         self._tasks_away([op for op in sure if op.kind == "task_create"], names, parts)
         self._tasks_back([op for op in sure if op.kind == "task_remove"], names, parts)
+        parts.lost = max(0, _confirmed(run) - sum(op.state not in OPEN for op in ops))
         return self._put_together(run_id, now, parts)
 
     def _put_together(self, run_id: int, now: datetime, parts: _Parts) -> Plan:
         notes = [f"Takes back run {run_id}."]
         if parts.done:
-            notes.append(f"{parts.done:,} of its effects were taken back before.")
+            notes.append(f"{parts.done:,} of its changes were taken back before.")
+        if parts.lost:
+            notes.append(f"{parts.lost:,} of its changes are so old that they are not kept any more: they stay.")
         calls = expected_calls(parts.records, parts.tasks, self.crm.write, removals=parts.removals)
         return Plan(
             now,
@@ -108,7 +123,7 @@ class Undoer:
             members = [op for op in ops if op.object == obj]
             for batch in _batches(members, self.crm.write.read_batch):
                 asked = sorted({name for op in batch for name in op.values})
-                found = self.crm.read(obj, [op.record_id or "" for op in batch], asked)  # type: ignore[arg-type]  # obj is one of two literals
+                found = self.crm.read(obj, [op.record_id or "" for op in batch], asked)
                 for op in batch:
                     says = found.get(op.record_id or "")
                     if says is None:
@@ -251,6 +266,12 @@ def touched(task: TaskState, made: Mapping[str, Value]) -> str:
     if task.due is not None and isinstance(due, datetime) and task.due.date() != due.date():
         return "Somebody has moved its due date."
     return "Somebody has worked on it." if task.touched else ""
+
+
+def _confirmed(run: RunRecord) -> int:
+    """How many changes the CRM took from a run while it ran."""
+    endings = run.counts.get("endings")
+    return int(endings.get("confirmed", 0)) if isinstance(endings, dict) else 0
 
 
 def _sent(op: Op) -> bool:
