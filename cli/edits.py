@@ -1,7 +1,7 @@
 """`edits`: values of ours that somebody else changed, and what people decide about them."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,12 +48,14 @@ def _desk(config: Path, *, readonly: bool) -> Iterator[_Desk]:
     folder = require_state(config)
     writeback = wiring.config.writeback
     policy = Policy(writeback.human_edits, writeback.contacts, edits=writeback.edits)
-    store = Store.open(folder, readonly=readonly)
-    try:
-        kept = left_alone(store, wiring.crm.name, wiring.fields, policy)
-        yield _Desk(store, Edits(store), wiring.fields, kept)
-    finally:
-        store.close()
+    # Decisions are made between two runs: one that is under way would not see them all alike.
+    with nullcontext() if readonly else run_lock(folder):
+        store = Store.open(folder, readonly=readonly, locked=not readonly)
+        try:
+            kept = left_alone(store, wiring.crm.name, wiring.fields, policy)
+            yield _Desk(store, Edits(store), wiring.fields, kept)
+        finally:
+            store.close()
 
 
 @click.group(invoke_without_command=True)
@@ -115,7 +117,7 @@ def release(config: Path, out: Output, *, field: str, record_id: str | None) -> 
     """
     from cli.app import current_clock
 
-    with _desk(config, readonly=False) as desk, run_lock(desk.store.path):
+    with _desk(config, readonly=False) as desk:
         owned = _field(desk, field)
         released = desk.edits.release(owned.spec.object, owned.spec.name, record_id)
         if owned.logical == AGENT and record_id is None:
@@ -144,7 +146,7 @@ def answer(config: Path, out: Output, *, record: str, field: str, choice: Choice
 
     Example: holdfast edits answer 0014x00001 account.health_band ours
     """
-    with _desk(config, readonly=False) as desk, run_lock(desk.store.path):
+    with _desk(config, readonly=False) as desk:
         owned = _field(desk, field)
         about = [edit for edit in desk.kept if (edit.object, edit.field) == (owned.spec.object, owned.spec.name)]
         chosen = [edit for edit in about if record in {EVERYWHERE, edit.record_id}]

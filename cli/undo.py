@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from cli.app import agent_at_work, common, stop_after, stop_on_signals
+from cli.config import load
 from cli.errors import OK, CommandError
 from cli.look import open_for_reading
 from cli.output import Output, ago, styled
@@ -134,7 +135,7 @@ def undo(config: Path, out: Output, *, run_id: int, dry_run: bool, full: bool) -
     """
     settings = load(config)
     only_approved = settings.writeback.policy == "approve"
-    with open_agent(config) as agent, run_lock(agent.store.path):
+    with agent_at_work(config, out) as agent:
         with stop_on_signals(agent.stop.set), stop_after(settings.run.deadline, agent.stop):
             report = watched(agent, out, lambda: agent.undo(run_id, dry_run=dry_run or only_approved))
         file = None if dry_run else save_held(agent, report)
