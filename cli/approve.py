@@ -13,6 +13,7 @@ from cli.plan_view import show_plan, totals
 from cli.progress import watched
 from cli.run_view import Shown, command, finish, plan_numbers
 from sync import approval
+from sync.ledger import Ledger
 from sync.plan_file import PlanFile
 from sync.store import Store
 
@@ -34,7 +35,7 @@ def approve(config: Path, out: Output, *, file: Path, by: str | None) -> int:
     name = _name(by)
     clock = current_clock()
     made = approval.load(file, settings.state_dir).plan
-    store = Store.open(settings.state_dir, readonly=True)
+    store = Store.open(settings.state_dir)
     try:
         approval.require_current(
             made,
@@ -43,9 +44,10 @@ def approve(config: Path, out: Output, *, file: Path, by: str | None) -> int:
             max_age=settings.writeback.plan_max_age,
             now=clock.now(),
         )
+        saved = approval.approve(file, name, settings.state_dir, clock.now())
+        Ledger(store).release(made.hash, name, clock.now())
     finally:
         store.close()
-    saved = approval.approve(file, name, settings.state_dir, clock.now())
     totals(out, saved.plan)
     _show_held(out, saved)
     out.line(styled("Approved by ", (name, "bold"), f". To write it: {command('apply', str(file))}"))
