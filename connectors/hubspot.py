@@ -38,10 +38,11 @@ from connectors.base import (
     Quota,
     Row,
     Stream,
+    TaskState,
+    TaskStrategy,
     Value,
     WriteSpec,
 )
-from connectors.defaults import CrmDefaults
 from connectors.errors import MissingPermissionError, NotFoundError, ShapeError
 from connectors.hubspot_api import Api
 from connectors.hubspot_fold import Fold
@@ -106,7 +107,7 @@ def connect(
     return HubSpot(name, settings, clock=clock, adapter=adapter, own_fields=own_fields, wanted=wanted or {})
 
 
-class HubSpot(CrmDefaults):
+class HubSpot:
     """One HubSpot account; see the module's docstring and `connectors.base.Crm`."""
 
     def __init__(
@@ -121,7 +122,7 @@ class HubSpot(CrmDefaults):
     ) -> None:
         self.name = name
         self.streams = STREAMS
-        self.write = WriteSpec(update_batch=100, create_batch=100, read_batch=100, opening_calls=3)
+        self.write = WriteSpec(update_batch=100, create_batch=100, read_batch=100, opening_calls=4)
         self._api = Api(
             name,
             settings.token.get_secret_value(),
@@ -173,6 +174,8 @@ class HubSpot(CrmDefaults):
         yield from checkup.room()
         yield from checkup.clock()
         yield from checkup.quota(self.quota())
+        if self._own_fields:
+            yield checkup.tasks()
 
     def pull(self, stream: Stream, cursor: str | None) -> Iterator[Batch]:
         """See `Source.pull`."""
@@ -207,7 +210,20 @@ class HubSpot(CrmDefaults):
 
     def find_tasks(self, account_ids: Sequence[str]) -> Mapping[str, str]:
         """See `Crm.find_tasks`."""
-        return self._writer.find_tasks(account_ids)
+        return self._writer.tasks.find(account_ids)
+
+    @property
+    def task_strategy(self) -> TaskStrategy:
+        """See `Crm.task_strategy`."""
+        return self._writer.strategy
+
+    def duplicate_tasks(self, account_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """See `Crm.duplicate_tasks`."""
+        return self._writer.tasks.duplicates(account_ids)
+
+    def read_tasks(self, ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """See `Crm.read_tasks`."""
+        return self._writer.tasks.read(ids)
 
     def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
         """See `Crm.setup`. New properties go into a group of their own."""
@@ -231,6 +247,11 @@ class HubSpot(CrmDefaults):
         return (
             Quota(limit, limit - used, "day") if isinstance(limit, int) and isinstance(used, int) else self._api.daily
         )
+
+    def quotas(self) -> tuple[Quota, ...]:
+        """See `Crm.quotas`: the burst of some seconds, where the last answer told of it, and the day."""
+        daily = self.quota()
+        return (daily,) if self._api.burst is None else (self._api.burst, daily)
 
     def _details(self, purpose: str) -> Row:
         with self._lock:

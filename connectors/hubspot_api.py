@@ -119,6 +119,7 @@ class Api:
             on_headers=self._note,
         )
         self.daily = Quota(None, None, "day")
+        self.burst: Quota | None = None
         self.skew: timedelta | None = None
         self._token = token
         self._apis: dict[tuple[str, str], Any] = {}
@@ -232,6 +233,8 @@ class Api:
         burst = _count(headers, "X-HubSpot-RateLimit-Max")
         if burst:
             self.http.buckets[GENERAL].resize(max(1, int(burst * SHARE)))
+            period = _count(headers, "X-HubSpot-RateLimit-Interval-Milliseconds") or 10_000
+            self.burst = Quota(burst, _count(headers, "X-HubSpot-RateLimit-Remaining"), f"{period / 1000:g} s")
         limit, left = (
             _count(headers, "X-HubSpot-RateLimit-Daily"),
             _count(headers, "X-HubSpot-RateLimit-Daily-Remaining"),

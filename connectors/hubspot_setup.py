@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 from connectors.base import FieldDiff, FieldSpec, Finding, Quota
-from connectors.errors import ConnectorError, CredentialsError, MissingPermissionError, NotFoundError
+from connectors.errors import ConnectorError, CredentialsError, MissingPermissionError, NotFoundError, RequestError
 from connectors.http import refused_with
 from connectors.hubspot_api import Api, missing_scopes, results
 from connectors.hubspot_kinds import KINDS
+from connectors.hubspot_tasks import KEY_FIELD
 from connectors.hubspot_values import ALIKE, TYPES
 from connectors.hubspot_write import OBJECTS, Writer
+from connectors.strategies import task_finding
 
 GROUP = "holdfast"
 GROUP_LABEL = "Holdfast"
@@ -42,7 +44,41 @@ class Setup:
                 self._extend(kind, found, known)
                 found = self._create(kind, found)
             diffs |= {diff.spec: diff for diff in found}
-        return [diffs[spec] for spec in fields]
+        return [*(diffs[spec] for spec in fields), self._key(dry_run=dry_run)]
+
+    def _key(self, *, dry_run: bool) -> FieldDiff:
+        """Look after the property for the keys of tasks: unique where the portal takes that, else plain.
+
+        That it cannot be made is told and stops nothing: tasks can do without it. Uniqueness is fixed for ever when a
+        property is made, so that a plain one stays.
+        """
+        try:
+            known = self.writer.definitions("tasks", fresh=True)
+            found = compare(KEY_FIELD, known.get(KEY_FIELD.name))
+            if found.action == "create":
+                (found,) = self._not_archived("tasks", [found])
+            if found.action != "create" or dry_run:
+                return found
+            self._ensure_group("tasks")
+            self._make_key()
+            known = self.writer.definitions("tasks", fresh=True)
+        except (MissingPermissionError, RequestError) as error:
+            return FieldDiff(KEY_FIELD, "conflict", error.message)
+        return _done(found, compare(KEY_FIELD, known.get(KEY_FIELD.name)))
+
+    def _make_key(self) -> None:
+        batch = self.api.client.crm.properties.batch_api
+        for unique in (True, False):
+            body = {"inputs": [{**definition(KEY_FIELD), "hasUniqueValue": unique}]}
+            try:
+                self.api.call(batch.create, "tasks", body, purpose="setup", repeatable=False)
+            except RequestError as error:
+                if refused_with(error, "OBJECT_ALREADY_EXISTS", "CONFLICT"):
+                    return
+                if not unique:
+                    raise
+            else:
+                return
 
     def _not_archived(self, kind: str, diffs: Sequence[FieldDiff]) -> list[FieldDiff]:
         """An archived property keeps its name: creating another one of that name fails."""
@@ -122,8 +158,9 @@ def definition(spec: FieldSpec) -> dict[str, Any]:
 
 def files(fields: Sequence[FieldSpec]) -> dict[str, str]:
     """The fields as bodies of `POST /crm/v3/properties/{kind}/batch/create`, one file a kind of record."""
-    kinds = dict.fromkeys(OBJECTS[spec.object] for spec in fields)
+    kinds = dict.fromkeys(OBJECTS[spec.object] for spec in fields if spec.object != "task")
     bodies = {kind: {"inputs": [definition(s) for s in fields if OBJECTS[s.object] == kind]} for kind in kinds}
+    bodies["tasks"] = {"inputs": [{**definition(KEY_FIELD), "hasUniqueValue": True}]}
     return {f"properties/{kind}.json": json.dumps(body, indent=2) + "\n" for kind, body in bodies.items()}
 
 
@@ -221,6 +258,14 @@ class Checkup:
             seconds = round(self.api.skew.total_seconds())
             message = f"HubSpot's clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} ours."
             yield Finding("warning", "clock", message, "Set this machine's clock.")
+
+    def tasks(self) -> Finding:
+        """How tasks are kept from being made twice, what that promises, and what would promise more."""
+        advice = (
+            f"`holdfast setup` makes the property {KEY_FIELD.name} of tasks unique where HubSpot takes that; one that"
+            " is there and not unique must be deleted before, and made under this name anew."
+        )
+        return task_finding("HubSpot", self.writer.choose(fresh=True), advice)
 
     def quota(self, quota: Quota) -> Iterator[Finding]:
         """How much of the day's budget is left."""

@@ -9,17 +9,17 @@ What HubSpot does to batches, from its documents and public issues, and what is 
 - `idProperty` must be left out for record ids, and an id of the wrong form can be reported as a success;
 - records locked by another burst give 423 for two seconds, which the HTTP layer waits out;
 - a task whose owner HubSpot does not take goes to the fallback owner, and else to nobody;
-- tasks have no unique field: our key stands at the end of the body and is found by reading the account's tasks.
+- what a unique key refuses was made before: it is confirmed, and the rest is sent again;
+- an archive of tasks says 204 whatever was there, so that it is asked first which of them are.
 """
 
-import html
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from connectors.base import Change, ObjectName, Outcome, Row
+from connectors.base import Change, ObjectName, Outcome, Row, TaskStrategy
 from connectors.errors import (
     ConnectorError,
     CredentialsError,
@@ -30,17 +30,14 @@ from connectors.errors import (
 )
 from connectors.hubspot_api import Api, results
 from connectors.hubspot_fold import Fold
+from connectors.hubspot_tasks import KEY, Tasks, for_somebody_else, key_of, task_shape
 from connectors.hubspot_values import objection, to_text
 
 OBJECTS: Mapping[ObjectName, str] = {"account": "companies", "contact": "contacts", "task": "tasks"}
 BATCH = 100
-TASK_TO = {"account_id": 192, "contact_id": 204}
-"""Association types from a task to a company and to a contact; the reverse ones have other numbers."""
-PRIORITIES = {"low": "LOW", "medium": "MEDIUM", "high": "HIGH"}
 DEFINITIONS_LAST = 3_600.0
 """Seconds for which property definitions are remembered."""
 
-_MARK = re.compile(r"\[holdfast:([^\[\]]+)\]")
 _GONE = frozenset({"OBJECT_NOT_FOUND", "NOT_FOUND"})
 
 
@@ -50,11 +47,17 @@ class Writer:
     Args:
         api: The account.
         fold: Reads associations and records by id.
+
+    Attributes:
+        tasks: Reads tasks.
+        strategy: How tasks are kept from being made twice, as `choose` last saw it.
     """
 
     def __init__(self, api: Api, fold: Fold) -> None:
         self.api = api
-        self.fold = fold
+        self.tasks = Tasks(api, fold)
+        self.strategy: TaskStrategy = "marker"
+        self._keyed = False
         self._definitions: dict[str, tuple[float, dict[str, Row]]] = {}
         self._lock = threading.Lock()
 
@@ -62,36 +65,84 @@ class Writer:
         """See `Crm.send`."""
         if not changes:
             return []
-        kind = OBJECTS[changes[0].object]
+        found = {outcome.key: outcome for outcome in self._remove([one for one in changes if is_removal(one)])}
+        left = [change for change in changes if change.key not in found]
+        if left:
+            found |= self._write(OBJECTS[left[0].object], left)
+        return [found[change.key] for change in changes]
+
+    def choose(self, *, fresh: bool = False) -> TaskStrategy:
+        """Look at whether tasks have a unique key: at the definitions of their properties, once an hour.
+
+        Raises:
+            CredentialsError, QuotaError: As the API does.
+        """
+        definitions = self._known("tasks", fresh=fresh)
+        if definitions is not None:
+            self._keyed = KEY in definitions
+            unique = self._keyed and definitions[KEY].get("hasUniqueValue") is True
+            self.strategy = "unique_key" if unique else "marker"
+        return self.strategy
+
+    def _write(self, kind: str, changes: Sequence[Change]) -> dict[str, Outcome]:
+        """Outcomes of updates, or of new tasks."""
         found: dict[str, Outcome] = {}
         todo: list[tuple[Change, Row]] = []
-        definitions = self._checked_definitions(kind)
+        if kind == "tasks":
+            self.choose()
+        definitions = None if kind == "tasks" else self._known(kind)
         for change in changes:
-            shape = _task if change.object == "task" else _update
             refusal = _refusal(change, definitions)
-            if refusal is None:
-                todo.append((change, shape(change)))
-            else:
+            if refusal is not None:
                 found[change.key] = refusal
+            else:
+                shape = task_shape(change, keyed=self._keyed) if kind == "tasks" else _update(change)
+                todo.append((change, shape))
         first = True
         while todo:
             for batch in _rounds(todo):
                 found |= {outcome.key: outcome for outcome in self._settled(kind, batch, first=first)}
                 first = False
             refused = [(change, shape) for change, shape in todo if found[change.key].result == "rejected"]
-            todo = [(change, other) for change, shape in refused if (other := _for_somebody_else(change, shape))]
-        return [found[change.key] for change in changes]
-
-    def find_tasks(self, account_ids: Sequence[str]) -> dict[str, str]:
-        """See `Crm.find_tasks`. Associations and batch reads are consistent, a search would lag behind."""
-        links = self.fold.associated("companies", "tasks", account_ids, purpose="tasks") if account_ids else {}
-        ids = [link["id"] for found in links.values() for link in found]
-        found: dict[str, str] = {}
-        for row in self.fold.batch_read("tasks", ids, ("hs_task_body",), purpose="tasks"):
-            key = marked(row)
-            if key is not None:
-                found.setdefault(key, str(row.get("id")))
+            found |= {outcome.key: outcome for outcome in self._known_keys(kind, [change for change, _ in refused])}
+            left = [(change, shape) for change, shape in refused if found[change.key].result == "rejected"]
+            todo = [(change, other) for change, shape in left if (other := for_somebody_else(change, shape))]
         return found
+
+    def _known_keys(self, kind: str, changes: Sequence[Change]) -> Iterator[Outcome]:
+        """Those of these tasks that were made before, which a unique key tells; they count as made."""
+        if kind != "tasks" or self.strategy != "unique_key" or not changes:
+            return
+        try:
+            made = self.tasks.made_before([change.key for change in changes])
+        except ConnectorError:
+            return
+        for change in changes:
+            if change.key in made:
+                yield Outcome(change.key, "confirmed", made[change.key], message="It was made before.")
+
+    def _remove(self, changes: Sequence[Change]) -> Iterator[Outcome]:
+        """Put tasks into the archive, from which they can be restored for 90 days."""
+        rest = [change for change in changes if is_id(change.record_id)]
+        try:
+            there = self.tasks.there([str(change.record_id) for change in rest]) if rest else set()
+        except (CredentialsError, QuotaError):
+            raise
+        except ConnectorError as error:
+            yield from _all([(change, {}) for change in changes], "retry", error)
+            return
+        todo: list[tuple[Change, Row]] = []
+        for change in changes:
+            if not is_id(change.record_id):
+                yield Outcome(change.key, "rejected", change.record_id, "INVALID_ID", "a task's id is a number")
+            elif change.record_id in there:
+                todo.append((change, {"id": change.record_id}))
+            else:
+                yield Outcome(change.key, "gone", change.record_id, message="The task was away already.")
+        first = True
+        for batch in _rounds(todo):
+            yield from self._settled("archive", batch, first=first)
+            first = False
 
     def definitions(self, kind: str, *, fresh: bool = False) -> dict[str, Row]:
         """Property name -> its definition, remembered for an hour."""
@@ -105,12 +156,10 @@ class Writer:
                 self._definitions[kind] = (now, known)
             return known
 
-    def _checked_definitions(self, kind: str) -> dict[str, Row] | None:
-        """Definitions to check values against; None when they cannot be had and HubSpot must judge alone."""
-        if kind == "tasks":
-            return None
+    def _known(self, kind: str, *, fresh: bool = False) -> dict[str, Row] | None:
+        """Definitions of properties; None when they cannot be had and HubSpot must judge alone."""
         try:
-            return self.definitions(kind)
+            return self.definitions(kind, fresh=fresh)
         except (CredentialsError, QuotaError):
             raise
         except ConnectorError:
@@ -132,7 +181,12 @@ class Writer:
                     raise
                 yield from _all(part, "retry", error)
             except RequestError as error:
-                if len(part) > 1:
+                made = list(self._known_keys(kind, [change for change, _ in part]))
+                yield from made
+                left = [one for one in part if one[0].key not in {outcome.key for outcome in made}]
+                if made:
+                    todo += [left] if left else []
+                elif len(part) > 1:
                     middle = len(part) // 2
                     todo += [part[middle:], part[:middle]]
                 else:
@@ -147,23 +201,11 @@ class Writer:
 
     def _post(self, kind: str, inputs: Sequence[Row]) -> Any:
         api = self.api.client.crm.objects.batch_api
-        method: Callable[..., Any] = api.create if kind == "tasks" else api.update
-        purpose = "write tasks" if kind == "tasks" else "write"
-        return self.api.call(method, kind, {"inputs": list(inputs)}, purpose=purpose, repeatable=False)
-
-
-def task_body(text: str, key: str) -> str:
-    """A task's body: HubSpot shows it as HTML, so the text is escaped, and our key follows in small print."""
-    escaped = html.escape(text).replace("\n", "<br>")
-    return f'<p>{escaped}</p><p><span style="font-size: 8px;">[holdfast:{html.escape(key)}]</span></p>'
-
-
-def marked(row: Row) -> str | None:
-    """Our key in a task's body; None when the task is not ours."""
-    properties = row.get("properties")
-    body = properties.get("hs_task_body") if isinstance(properties, dict) else None
-    found = _MARK.findall(html.unescape(str(body or "")))
-    return found[-1] if found else None
+        methods: dict[str, Callable[..., Any]] = {"tasks": api.create, "archive": api.archive}
+        purpose = "write tasks" if kind in methods else "write"
+        path = "tasks" if kind in methods else kind
+        body = {"inputs": list(inputs)}
+        return self.api.call(methods.get(kind, api.update), path, body, purpose=purpose, repeatable=False)
 
 
 def is_id(text: str | None) -> bool:
@@ -171,48 +213,14 @@ def is_id(text: str | None) -> bool:
     return re.fullmatch(r"[0-9]{1,20}", text or "") is not None
 
 
+def is_removal(change: Change) -> bool:
+    """Whether a change takes a task away."""
+    return change.object == "task" and change.record_id is not None and not change.values
+
+
 def _update(change: Change) -> Row:
     properties = {name: to_text(value) for name, value in change.values.items()}
     return {"id": change.record_id, "properties": properties, "objectWriteTraceId": change.key}
-
-
-def _task(change: Change) -> Row:
-    values = change.values
-    due = values.get("due")
-    properties = {
-        "hs_timestamp": to_text(due),
-        "hs_task_subject": to_text(values.get("subject")),
-        "hs_task_body": task_body(to_text(values.get("body")), change.key),
-        "hs_task_status": "NOT_STARTED",
-        "hs_task_priority": PRIORITIES.get(str(values.get("priority")), "NONE"),
-        "hs_task_type": "TODO",
-    }
-    if values.get("owner_id"):
-        properties["hubspot_owner_id"] = to_text(values["owner_id"])
-    associations = [
-        {
-            "to": {"id": to_text(values[name])},
-            "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": number}],
-        }
-        for name, number in TASK_TO.items()
-        if values.get(name)
-    ]
-    return {"properties": properties, "associations": associations, "objectWriteTraceId": change.key}
-
-
-def _for_somebody_else(change: Change, shape: Row) -> Row | None:
-    """A refused task for whoever stands in for its owner, then for nobody; None when it is not the owner's fault.
-
-    HubSpot's code for an owner who cannot have it is the one for any bad value, so that any refusal may be his.
-    """
-    properties = dict(shape["properties"])
-    owner = properties.pop("hubspot_owner_id", None) if change.object == "task" else None
-    if owner is None:
-        return None
-    fallback = to_text(change.values.get("fallback_owner_id"))
-    if fallback and fallback != owner == to_text(change.values.get("owner_id")):
-        properties["hubspot_owner_id"] = fallback
-    return {**shape, "properties": properties}
 
 
 def _refusal(change: Change, definitions: Mapping[str, Row] | None) -> Outcome | None:
@@ -247,9 +255,12 @@ def _rounds(todo: Sequence[tuple[Change, Row]]) -> Iterator[list[tuple[Change, R
 
 def _judged(kind: str, changes: Sequence[Change], answer: Any) -> Iterator[Outcome]:
     """One outcome for every change, from an answer that says 200, 201 or 207."""
+    if kind == "archive" and answer is None:
+        yield from (Outcome(change.key, "confirmed", change.record_id) for change in changes)
+        return
     answer = answer if isinstance(answer, dict) else {}
     rows = [row for row in answer.get("results") or () if isinstance(row, dict)]
-    told = {row.get("objectWriteTraceId") or marked(row) or str(row.get("id")): str(row.get("id")) for row in rows}
+    told = {row.get("objectWriteTraceId") or key_of(row) or str(row.get("id")): str(row.get("id")) for row in rows}
     by_id = {str(row.get("id")) for row in rows}
     errors = _errors_by_name(answer)
     for change in changes:
@@ -262,7 +273,7 @@ def _judged(kind: str, changes: Sequence[Change], answer: Any) -> Iterator[Outco
             code = str(error.get("category") or "")
             result = "gone" if code in _GONE else "rejected"
             yield Outcome(change.key, result, change.record_id, code, str(error.get("message") or "")[:500])  # type: ignore[arg-type]  # one of two literals
-        elif kind == "tasks" or not isinstance(answer.get("results"), list):
+        elif kind in {"tasks", "archive"} or not isinstance(answer.get("results"), list):
             yield Outcome(change.key, "in_doubt", message="HubSpot's answer does not mention it.")
         else:
             message = "HubSpot left it out of its answer: it was merged into another record or deleted."

@@ -39,10 +39,11 @@ from connectors.base import (
     Quota,
     Row,
     Stream,
+    TaskState,
+    TaskStrategy,
     Value,
     WriteSpec,
 )
-from connectors.defaults import CrmDefaults
 from connectors.errors import ShapeError
 from connectors.salesforce_api import API_VERSION, Api
 from connectors.salesforce_auth import Keys, Way
@@ -51,6 +52,7 @@ from connectors.salesforce_kinds import KINDS, survey_kind
 from connectors.salesforce_metadata import files
 from connectors.salesforce_read import Reader, Rhythm
 from connectors.salesforce_setup import Setup
+from connectors.salesforce_task_states import TaskReader
 from connectors.salesforce_values import OBJECTS, own_values
 from connectors.salesforce_write import BATCH, BULK_BATCH, READ_BATCH, Writer
 
@@ -82,8 +84,8 @@ WAYS: Mapping[Way, tuple[frozenset[str], ...]] = {
 """Way to log in -> the settings that make it up."""
 LOGIN_KEYS = frozenset().union(*(keys for sets in WAYS.values() for keys in sets))
 LAST_SOAP_VERSION = 64.0
-OPENING_CALLS = 7
-"""Log-in, who the org is, three descriptions of objects, and at most two looks: at the definition of an optional field
+OPENING_CALLS = 8
+"""Log-in, who the org is, four descriptions of objects, and at most two looks: at the definition of an optional field
 that is hidden, and at which statuses of tasks are open ones."""
 HOW_TO_LOG_IN = (
     "set consumer_key and consumer_secret (client credentials); or username, consumer_key and private_key (JWT); or"
@@ -123,6 +125,10 @@ class Settings(BaseModel):
         None,
         pattern=r"^[A-Za-z]\w*__c$",
         description="API name of the custom object that holds survey answers, such as 'NPS_Response__c'.",
+    )
+    task_receipts: bool = Field(
+        True,
+        description="Keep tasks from being made twice by receipts (Holdfast_Receipt__c) where their key is not unique.",
     )
     cases: bool = Field(True, description="Whether to read cases; off where another source has the tickets.")
     bulk_above: int = Field(2000, ge=0, description="Records of a kind above which lists are read by a bulk job.")
@@ -214,7 +220,7 @@ def connect(
     return Salesforce(name, settings, clock=clock, adapter=adapter, own_fields=own_fields, wanted=wanted or {})
 
 
-class Salesforce(CrmDefaults):
+class Salesforce:
     """One Salesforce org; see the module's docstring and `connectors.base.Crm`.
 
     Reading is `connectors.salesforce_read.Reader`'s, writing `connectors.salesforce_write.Writer`'s.
@@ -255,7 +261,8 @@ class Salesforce(CrmDefaults):
             Rhythm(timedelta(hours=settings.relist_hours), settings.bulk_above),
             currency=settings.currency,
         )
-        self._writer = Writer(self._api, self._own_fields)
+        self._writer = Writer(self._api, self._own_fields, receipts=settings.task_receipts)
+        self._tasks = TaskReader(self._api, self._writer.tasks)
         self._org: Row | None = None
         self._lock = threading.Lock()
 
@@ -298,7 +305,10 @@ class Salesforce(CrmDefaults):
         yield from checkup.currency(self._settings.currency)
         yield from checkup.room(str(self._organization().get("OrganizationType") or ""))
         yield from self._api.watch.check()
-        yield from checkup.quota(self.quota())
+        self.quota()
+        yield from checkup.quota(self._api.daily)
+        if self._own_fields:
+            yield checkup.tasks(self._writer.choose(fresh=True), receipts=self._settings.task_receipts)
 
     def pull(self, stream: Stream, cursor: str | None) -> Iterator[Batch]:
         """See `Source.pull`."""
@@ -322,20 +332,40 @@ class Salesforce(CrmDefaults):
         """See `Crm.find_tasks`."""
         return self._writer.find_tasks(account_ids)
 
+    @property
+    def task_strategy(self) -> TaskStrategy:
+        """See `Crm.task_strategy`."""
+        return self._writer.strategy
+
+    def duplicate_tasks(self, account_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """See `Crm.duplicate_tasks`."""
+        return self._writer.tasks.duplicates(account_ids)
+
+    def read_tasks(self, ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """See `Crm.read_tasks`."""
+        return self._tasks.read(ids)
+
     def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
         """See `Crm.setup`. Fields are made as the administrator, where one is given, and granted to us."""
-        return Setup(self._api, self._admin, self._settings.permission_set).run(fields, dry_run=dry_run)
+        settings = self._settings
+        setup = Setup(self._api, self._admin, settings.permission_set, receipts=settings.task_receipts)
+        return setup.run(fields, dry_run=dry_run)
 
     def setup_files(self, fields: Sequence[FieldSpec]) -> Mapping[str, str]:
         """See `Crm.setup_files`: a Salesforce DX project with the fields and the permission set."""
         further = [kind.object for kind in self._kinds.values() if kind.object.endswith("__c")]
-        return files(fields, self._settings.permission_set, self._settings.api_version, further)
+        settings = self._settings
+        return files(fields, settings.permission_set, settings.api_version, further, receipts=settings.task_receipts)
 
     def quota(self) -> Quota:
-        """The org's calls in 24 hours, from the headers of the last answer, or else from its list of limits."""
+        """The org's calls in 24 hours up to `stop_at`, from the headers of the last answer or the list of limits."""
+        return self.quotas()[-1]
+
+    def quotas(self) -> tuple[Quota, ...]:
+        """See `Crm.quotas`: the tighter of the org's budget and of our own app's, where Salesforce tells of one."""
         if self._api.daily.remaining is None:
             self._api.ask_limits()
-        return self._api.daily
+        return (self._api.usage.left(),)
 
     def _organization(self) -> Row:
         with self._lock:

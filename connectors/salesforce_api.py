@@ -352,6 +352,12 @@ class Api:
                 self.login.identify(body.get(key) if isinstance(body, dict) else None)
         return self.login.user_id
 
+    def session(self) -> str:
+        """The session itself, for the SOAP calls that want it in their text; logs in anew unless one was given."""
+        if self.login.keys.way == "session":
+            return self.login.keys.session_id
+        return self.login.headers()["Authorization"].removeprefix("Bearer ")
+
     def ask_limits(self) -> None:
         """Learn the org's budget from its list of limits, where the user may see it; one call."""
         try:

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from connectors.base import FieldSpec, Finding, Quota, Row, Severity
+from connectors.base import FieldSpec, Finding, Quota, Row, Severity, TaskStrategy
 from connectors.errors import MissingPermissionError, NotFoundError, RequestError
 from connectors.salesforce_api import Api
 from connectors.salesforce_auth import Way
 from connectors.salesforce_kinds import EXTRAS, Kind
 from connectors.salesforce_soql import one_of, quoted
 from connectors.salesforce_values import OBJECTS
+from connectors.strategies import task_finding
 
 LOW_QUOTA = 0.10
 VIEW_ALL = ("Account", "Contact", "Opportunity", "Case", "Contract")
@@ -158,6 +159,12 @@ class Checkup:
             if len(custom) + len(new) > limit:
                 message = f"{obj} has {len(custom)} custom fields of at most {limit}; {len(new)} of ours are to come."
                 yield Finding("warning", "few_fields_left", message, "Delete unused ones in Salesforce.")
+
+    def tasks(self, strategy: TaskStrategy, *, receipts: bool) -> Finding:
+        """How tasks are kept from being made twice, what that promises, and what would promise more."""
+        better = " and receipts" if receipts else "; task_receipts = true would allow receipts instead"
+        advice = f"`holdfast setup` makes a unique key for tasks where the org takes one{better}."
+        return task_finding("Salesforce", strategy, advice)
 
     def quota(self, quota: Quota) -> Iterator[Finding]:
         """How much of the org's budget is left, and who uses it where Salesforce tells."""

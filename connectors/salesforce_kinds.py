@@ -18,6 +18,8 @@ CURRENCY = "CurrencyIsoCode"
 TASK_KEY = "Holdfast_Task_Key__c"
 """Our own field on activities, which tells our tasks from everybody else's."""
 
+RECEIPT, RECEIPT_KEY = "Holdfast_Receipt__c", "Holdfast_Key__c"
+"""API names of the object that holds receipts, and of its unique field."""
 EXTRAS = frozenset({CURRENCY, "IsPersonAccount", TASK_KEY})
 """Fields that an org may lack without anything being wrong."""
 

@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from connectors.base import FieldSpec, FieldType
-from connectors.salesforce_kinds import TASK_KEY
+from connectors.salesforce_kinds import RECEIPT, RECEIPT_KEY, TASK_KEY
 from connectors.salesforce_values import OBJECTS
 
 XMLNS = "http://soap.sforce.com/2006/04/metadata"
@@ -32,6 +32,17 @@ TASK_KEY_FIELD = FieldSpec(
 )
 """A field of the connector's own. Without it tasks are found by a line in their text."""
 
+RECEIPT_FIELD = FieldSpec(
+    "task",
+    RECEIPT,
+    "Holdfast receipt",
+    "text",
+    description="One record for each task that the agent has made: its unique key keeps a task from being made twice.",
+    max_length=64,
+    optional=True,
+)
+"""Stands for the object that holds receipts, where tasks cannot have a unique key of their own."""
+
 SHAPES: Mapping[FieldType, Mapping[str, Any]] = {
     "number": {"type": "Number", "precision": 18, "scale": 2},
     "text": {"type": "Text"},
@@ -43,6 +54,9 @@ SHAPES: Mapping[FieldType, Mapping[str, Any]] = {
     "boolean": {"type": "Checkbox", "defaultValue": "false"},
 }
 """Neutral type -> Salesforce's."""
+
+UNIQUE = {"externalId": True, "unique": True, "caseSensitive": True}
+"""What makes a text field a key."""
 
 READ: Mapping[str, tuple[str, ...]] = {
     "Account": ("allowEdit", "allowRead", "viewAllRecords"),
@@ -77,6 +91,8 @@ def definition(spec: FieldSpec) -> dict[str, Any]:
     }
     if spec.type == "text":
         described["length"] = min(spec.max_length, 255)
+    if spec == TASK_KEY_FIELD:
+        described |= UNIQUE
     if spec.type == "boolean":
         del described["required"]
     if spec.type in {"select", "multi_select"}:
@@ -86,12 +102,36 @@ def definition(spec: FieldSpec) -> dict[str, Any]:
     return described
 
 
+def plainly(described: Mapping[str, Any]) -> dict[str, Any]:
+    """A unique field's definition for an org that does not take it: the same field without the promise."""
+    return {**{name: value for name, value in described.items() if name not in UNIQUE}, "externalId": False}
+
+
+def receipt_object() -> dict[str, Any]:
+    """The object that holds receipts, without its fields."""
+    return {
+        "deploymentStatus": "Deployed",
+        "description": RECEIPT_FIELD.description,
+        "label": RECEIPT_FIELD.label,
+        "nameField": {"displayFormat": "R-{0000000000}", "label": "Receipt", "type": "AutoNumber"},
+        "pluralLabel": "Holdfast receipts",
+        "sharingModel": "Private",
+    }
+
+
+def receipt_field() -> dict[str, Any]:
+    """Its key, as the Tooling API wants it described."""
+    return {"label": "Key", "type": "Text", "length": RECEIPT_FIELD.max_length, "required": False, **UNIQUE}
+
+
 def option(value: str) -> dict[str, Any]:
     """A picklist value as the Tooling API wants it."""
     return {"valueName": value, "label": value.replace("_", " ").capitalize(), "default": False}
 
 
-def files(fields: Sequence[FieldSpec], permission_set: str, version: str, extra: Iterable[str] = ()) -> dict[str, str]:
+def files(
+    fields: Sequence[FieldSpec], permission_set: str, version: str, extra: Iterable[str] = (), *, receipts: bool = False
+) -> dict[str, str]:
     """The fields and the permission set as a Salesforce DX project, with a package.xml for other tools.
 
     Args:
@@ -99,12 +139,20 @@ def files(fields: Sequence[FieldSpec], permission_set: str, version: str, extra:
         permission_set: Its API name.
         version: API version.
         extra: Further objects that the agent reads.
+        receipts: With the object that holds receipts, for orgs that do not keep the key of tasks unique: there
+            `unique` is to be taken out of that field's file.
     """
     specs = list(dict.fromkeys((*fields, TASK_KEY_FIELD)))
     found = {f"{FOLDER}/objects/{owner(s)}/fields/{s.name}.field-meta.xml": _field(s) for s in specs}
     rights = {**READ, **dict.fromkeys(extra, ("allowRead", "viewAllRecords"))}
-    found[f"{FOLDER}/permissionsets/{permission_set}.permissionset-meta.xml"] = _permissions(specs, rights)
-    found["package.xml"] = _package(specs, permission_set, version)
+    if receipts:
+        rights[RECEIPT] = ("allowCreate", "allowRead")
+        found[f"{FOLDER}/objects/{RECEIPT}/{RECEIPT}.object-meta.xml"] = _document("CustomObject", receipt_object())
+        key = _document("CustomField", {"fullName": RECEIPT_KEY, **receipt_field()})
+        found[f"{FOLDER}/objects/{RECEIPT}/fields/{RECEIPT_KEY}.field-meta.xml"] = key
+    permissions = _permissions(specs, rights, receipts=receipts)
+    found[f"{FOLDER}/permissionsets/{permission_set}.permissionset-meta.xml"] = permissions
+    found["package.xml"] = _package(specs, permission_set, version, receipts=receipts)
     found["sfdx-project.json"] = (
         '{\n  "packageDirectories": [{ "path": "main", "default": true }],\n'
         f'  "name": "holdfast",\n  "sourceApiVersion": "{version}"\n}}\n'
@@ -123,8 +171,9 @@ def _spelled(value: Any) -> Any:
     return [_spelled(one) for one in value] if isinstance(value, list) else value
 
 
-def _permissions(specs: Sequence[FieldSpec], rights: Mapping[str, Sequence[str]]) -> str:
-    names = [
+def _permissions(specs: Sequence[FieldSpec], rights: Mapping[str, Sequence[str]], *, receipts: bool) -> str:
+    names = [f"{RECEIPT}.{RECEIPT_KEY}"] if receipts else []
+    names += [
         f"{obj}.{spec.name}"
         for spec in specs
         for obj in (("Event", "Task") if spec.object == "task" else (OBJECTS[spec.object],))
@@ -145,9 +194,12 @@ def _permissions(specs: Sequence[FieldSpec], rights: Mapping[str, Sequence[str]]
     )
 
 
-def _package(specs: Sequence[FieldSpec], permission_set: str, version: str) -> str:
+def _package(specs: Sequence[FieldSpec], permission_set: str, version: str, *, receipts: bool) -> str:
+    names = [full_name(spec) for spec in specs] + ([f"{RECEIPT}.{RECEIPT_KEY}"] if receipts else [])
+    objects = [{"members": [RECEIPT], "name": "CustomObject"}] if receipts else []
     types = [
-        {"members": sorted(full_name(spec) for spec in specs), "name": "CustomField"},
+        {"members": sorted(names), "name": "CustomField"},
+        *objects,
         {"members": [permission_set], "name": "PermissionSet"},
     ]
     return _document("Package", {"types": types, "version": version})

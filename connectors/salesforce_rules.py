@@ -5,6 +5,7 @@ tells, so the table goes by codes. All integrations of an org share one number o
 it in the header Sforce-Limit-Info.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -140,6 +141,16 @@ class Usage:
         """Used part of the budget, 0 to 1 and beyond; None when not known."""
         limit, remaining = self.quota.limit, self.quota.remaining
         return None if not limit or remaining is None else 1 - remaining / limit
+
+    def left(self) -> Quota:
+        """What we may still use: the org's budget up to `stop_at`, or our app's own where that is tighter."""
+        limit, remaining = self.quota.limit, self.quota.remaining
+        if limit is not None and remaining is not None:
+            remaining = max(0, remaining - math.ceil(limit * max(0.0, 1.0 - self.stop_at)))
+        own = [Quota(most, max(0, most - used), "day") for used, most in self.apps.values()]
+        if len(own) == 1 and remaining is not None and (own[0].remaining or 0) < remaining:
+            return own[0]
+        return Quota(limit, remaining, "day")
 
     def saw(self, headers: Mapping[str, str]) -> None:
         """Learn from an answer's headers: "api-usage=18/15000; per-app-api-usage=17/250(appName=x)"."""

@@ -5,7 +5,9 @@ them.
 """
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,7 @@ from connectors.errors import (
 from connectors.http import refused_with
 from connectors.salesforce_api import Api
 from connectors.salesforce_ingest import Ingest, Told, Update
+from connectors.salesforce_kinds import TASK_KEY
 from connectors.salesforce_outcomes import ABSENT, DUPLICATE_ALERT, HIDDEN, Refusal, from_item, from_refused_call
 from connectors.salesforce_tasks import stepped_down
 from connectors.salesforce_values import OBJECTS, fits_cell, short_id
@@ -68,6 +71,10 @@ class Item:
         return str(self.row.get("id") or self.row.get("WhatId"))[:15]
 
 
+TAKEN = "DUPLICATE_VALUE"
+_TASK_ID = re.compile(r"\b00T[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?\b")
+
+Find = Callable[[Sequence[str]], Mapping[str, str]]
 Prepare = Callable[[Sequence[Change]], tuple[dict[str, Outcome], list[Item]]]
 Verdict = Outcome | Refusal
 
@@ -80,11 +87,13 @@ class Delivery:
         obj: Kind of every record.
         prepare: Looks at the org's fields again: gives outcomes of changes not worth sending, and the others anew.
         rng: Source of jitter.
+        find: Finds our tasks on accounts: key -> task id.
     """
 
-    def __init__(self, api: Api, obj: ObjectName, prepare: Prepare, rng: random.Random) -> None:
+    def __init__(self, api: Api, obj: ObjectName, prepare: Prepare, rng: random.Random, find: Find) -> None:
         self.api = api
         self.obj = obj
+        self.find = find
         self._prepare = prepare
         self._rng = rng
         self._sent = False
@@ -103,10 +112,13 @@ class Delivery:
         while waiting:
             again: list[Item] = []
             hidden: list[tuple[Item, Refusal]] = []
+            known: list[tuple[Item, Refusal]] = []
             pause = 0.0
             for item, verdict in self._once(waiting):
                 if isinstance(verdict, Outcome):
                     yield verdict
+                elif self.obj == "task" and says_taken(verdict, TASK_KEY):
+                    known.append((item, verdict))
                 elif verdict.locked and item.locks + 1 < LOCK_TRIES:
                     pause = max(pause, LOCK_WAIT * 2**item.locks)
                     item.locks += 1
@@ -118,6 +130,7 @@ class Delivery:
                     hidden.append((item, verdict))
                 else:
                     yield verdict.outcome(item.change)
+            yield from made_before(known, self.find)
             outcomes, anew = self._seen_anew(hidden)
             yield from outcomes
             again += anew
@@ -131,7 +144,7 @@ class Delivery:
         while todo:
             part = todo.pop()
             try:
-                answer = self._post([item.row for item in part])
+                answer = self._post(part)
             except (CredentialsError, QuotaError) as error:
                 if not self._sent:
                     raise
@@ -153,16 +166,19 @@ class Delivery:
                     todo += [part[middle:], part[:middle]]
             else:
                 self._refused = 0
-                yield from judged(part, answer)
+                yield from self._judged(part, answer)
             self._sent = True
 
-    def _post(self, rows: Sequence[Row]) -> Any:
+    def _judged(self, items: Sequence[Item], answer: Any) -> Iterator[tuple[Item, Verdict]]:
+        return judged(items, answer)
+
+    def _post(self, items: Sequence[Item]) -> Any:
         task = self.obj == "task"
         return self.api.json(
             "POST" if task else "PATCH",
             COLLECTIONS,
             purpose=PURPOSES[self.obj],
-            body={"allOrNone": False, "records": list(rows)},
+            body={"allOrNone": False, "records": [item.row for item in items]},
             repeatable=False,
             headers=HEADERS if task else {**HEADERS, **DUPLICATE_HEADERS},
         )
@@ -277,20 +293,44 @@ def judged(items: Sequence[Item], answer: Any) -> Iterator[tuple[Item, Verdict]]
         named = {str(one.get("id"))[:15]: one for one in listed if isinstance(one, dict)}
         answers = [named.get(item.identity) for item in items]
     for item, one in zip(items, answers, strict=True):
-        yield item, _verdict(item, one)
+        yield item, verdict_on(item, one)
 
 
-def _verdict(item: Item, answer: Any) -> Verdict:
+def verdict_on(item: Item, answer: Any) -> Verdict:
+    """What one record's answer says about it."""
     change = item.change
-    unclear = Outcome(change.key, "in_doubt", change.record_id, message="Salesforce's answer does not tell.")
     if not isinstance(answer, dict):
-        return unclear
+        return unclear(item)
     named = answer.get("id")
     if change.record_id is not None and named is not None and str(named)[:15] != item.identity:
-        return unclear
+        return unclear(item)
     if answer.get("success") is True and short_id(str(named)) is not None:
         return Outcome(change.key, "confirmed", change.record_id or str(named))
-    return (from_item(answer) if answer.get("success") is False else None) or unclear
+    return (from_item(answer) if answer.get("success") is False else None) or unclear(item)
+
+
+def unclear(item: Item) -> Outcome:
+    """The outcome of a change that an answer says nothing about."""
+    return Outcome(item.change.key, "in_doubt", item.change.record_id, message="Salesforce's answer does not tell.")
+
+
+def says_taken(refusal: Refusal, field: str) -> bool:
+    """Whether a record was refused because another one has the same key in this field."""
+    return refusal.code == TAKEN and (field in refusal.message or field in refusal.fields)
+
+
+def made_before(known: Sequence[tuple[Item, Refusal]], find: Find) -> Iterator[Outcome]:
+    """Tasks whose key is taken exist: the outcomes say so, with the task's id where it can be found."""
+    named = {item.change.key: _TASK_ID.search(refusal.message) for item, refusal in known}
+    accounts = [str(item.change.values.get("account_id")) for item, _ in known if named[item.change.key] is None]
+    found: Mapping[str, str] = {}
+    if accounts:
+        with suppress(ConnectorError):
+            found = find(list(dict.fromkeys(accounts)))
+    for item, _ in known:
+        told = named[item.change.key]
+        task_id = told.group() if told else found.get(item.change.key)
+        yield Outcome(item.change.key, "confirmed", task_id, message="It was made before.")
 
 
 def _about_records(error: ConnectorError) -> bool:
@@ -303,3 +343,16 @@ def _about_records(error: ConnectorError) -> bool:
 def _all(items: Sequence[Item], result: Result, error: ConnectorError) -> Iterator[tuple[Item, Outcome]]:
     for item in items:
         yield item, Outcome(item.change.key, result, item.change.record_id, error.code, error.message)
+
+
+class Removal(Delivery):
+    """One `send` of tasks that go to the recycle bin."""
+
+    def _post(self, items: Sequence[Item]) -> Any:
+        return self.api.json(
+            "DELETE",
+            COLLECTIONS,
+            purpose="write tasks",
+            params={"ids": ",".join(str(item.change.record_id) for item in items), "allOrNone": "false"},
+            repeatable=False,
+        )

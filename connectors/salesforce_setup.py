@@ -14,7 +14,17 @@ from connectors.base import FieldDiff, FieldSpec, FieldType, Row
 from connectors.errors import MissingPermissionError, NotFoundError, RequestError
 from connectors.http import refused_with
 from connectors.salesforce_api import Api
-from connectors.salesforce_metadata import LABEL, PURPOSE, TASK_KEY_FIELD, definition, full_name, option, owner
+from connectors.salesforce_metadata import (
+    LABEL,
+    PURPOSE,
+    TASK_KEY_FIELD,
+    definition,
+    full_name,
+    option,
+    owner,
+    plainly,
+)
+from connectors.salesforce_receipt_setup import ReceiptSetup
 from connectors.salesforce_soql import one_of, quoted
 from connectors.salesforce_values import OBJECTS
 
@@ -47,19 +57,33 @@ class Setup:
         api: The org, as the agent's user; what it sees is what counts.
         admin: The org, as the one who makes fields; may be the same.
         permission_set: API name of the permission set that fields are granted to.
+        receipts: Whether tasks may have receipts, where their key cannot be unique.
     """
 
-    def __init__(self, api: Api, admin: Api, permission_set: str) -> None:
+    def __init__(self, api: Api, admin: Api, permission_set: str, *, receipts: bool = False) -> None:
         self.api = api
         self.admin = admin
         self.permission_set = permission_set
+        self._receipts = ReceiptSetup(api, admin, self._send, self._rows) if receipts else None
 
     def run(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
         """See `Crm.setup`; the field that tells our tasks apart comes on top.
 
+        After it comes the object for receipts, where that field is there and the org does not keep it unique.
+
         Raises:
             MissingPermissionError: Who asks may not make fields.
         """
+        diffs = self._fields(fields, dry_run=dry_run)
+        key = self.api.describe("Task", purpose=PURPOSE_OF_CALLS).get(TASK_KEY_FIELD.name)
+        if self._receipts is None or key is None or key.get("unique") is True:
+            return diffs
+        receipts = self._receipts.look()
+        if receipts.action == "create" and not dry_run:
+            receipts = self._receipts.make(self._permission_set)
+        return [*diffs, receipts]
+
+    def _fields(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
         specs = list(dict.fromkeys((*fields, TASK_KEY_FIELD)))
         before = self._compare(specs)
         absent = [diff.spec for diff in before if diff.action == "create"]
@@ -97,8 +121,13 @@ class Setup:
 
     def _create(self, spec: FieldSpec) -> str:
         """Make a field; gives why it could not be made."""
-        body = {"FullName": full_name(spec), "Metadata": definition(spec)}
-        return self._try("tooling/sobjects/CustomField", "POST", body)
+        described = definition(spec)
+        body = {"FullName": full_name(spec), "Metadata": described}
+        why = self._try("tooling/sobjects/CustomField", "POST", body)
+        if why and spec == TASK_KEY_FIELD:
+            # Whether fields of activities can be unique is up to the org; a plain one still tells our tasks apart.
+            why = self._try("tooling/sobjects/CustomField", "POST", {**body, "Metadata": plainly(described)})
+        return why
 
     def _extend(self, spec: FieldSpec) -> str:
         """Add the options that are missing. The whole definition is replaced, so all of it is read and sent along."""
@@ -141,25 +170,33 @@ class Setup:
         """Grant fields to the permission set and the permission set to us; gives why it could not be done."""
         if not specs:
             return ""
-        user = self.api.who()
-        if user is None:
-            return "our own user is not known"
         try:
-            parent = self._ensure(
-                f"SELECT Id FROM PermissionSet WHERE Name = {quoted(self.permission_set)}",
-                "PermissionSet",
-                {"Name": self.permission_set, "Label": LABEL, "Description": PURPOSE[:255]},
-            )
-            self._ensure(
-                f"SELECT Id FROM PermissionSetAssignment WHERE AssigneeId = {quoted(user)}"
-                f" AND PermissionSetId = {quoted(parent)}",
-                "PermissionSetAssignment",
-                {"AssigneeId": user, "PermissionSetId": parent},
-            )
-            self._grant_fields(parent, specs)
+            self._grant_fields(self._permission_set(), specs)
         except (MissingPermissionError, RequestError) as error:
             return error.message
         return ""
+
+    def _permission_set(self) -> str:
+        """Id of the permission set, which is made where it is missing and given to us.
+
+        Raises:
+            RequestError: We do not know who we are.
+        """
+        user = self.api.who()
+        if user is None:
+            raise RequestError("our own user is not known", vendor=self.api.name)
+        parent = self._ensure(
+            f"SELECT Id FROM PermissionSet WHERE Name = {quoted(self.permission_set)}",
+            "PermissionSet",
+            {"Name": self.permission_set, "Label": LABEL, "Description": PURPOSE[:255]},
+        )
+        self._ensure(
+            f"SELECT Id FROM PermissionSetAssignment WHERE AssigneeId = {quoted(user)}"
+            f" AND PermissionSetId = {quoted(parent)}",
+            "PermissionSetAssignment",
+            {"AssigneeId": user, "PermissionSetId": parent},
+        )
+        return parent
 
     def _grant_fields(self, parent: str, specs: Sequence[FieldSpec]) -> None:
         wanted = {f"{OBJECTS[spec.object]}.{spec.name}": OBJECTS[spec.object] for spec in specs}

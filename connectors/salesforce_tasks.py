@@ -37,6 +37,7 @@ IDS_A_QUERY = 400
 STATUSES = "SELECT ApiName, IsClosed FROM TaskStatus ORDER BY SortOrder"
 
 _MARK = re.compile(r"\[holdfast:([^\[\]\s]+)\]")
+_MARK_AT_END = re.compile(r"\s*\[holdfast:[^\[\]\s]+\]\s*$")
 _NEEDED = ("Subject", "ActivityDate", "WhatId")
 _OWNER_REFUSED = frozenset({"INACTIVE_OWNER_OR_USER"})
 
@@ -58,6 +59,11 @@ class Form:
         """The field for our key; None where there is none that we may fill."""
         field = self.fields.get(TASK_KEY.lower())
         return str(field["name"]) if field is not None and field.get("createable") else None
+
+    def unique(self, length: int) -> bool:
+        """Whether the org keeps our key unique, and takes keys of so many characters."""
+        field = self.fields.get(TASK_KEY.lower()) or {}
+        return self.key_field is not None and field.get("unique") is True and self._length(TASK_KEY, 0) >= length
 
     def refusal(self, change: Change) -> Refusal | None:
         """Why a task is not worth sending; None when it is."""
@@ -135,6 +141,8 @@ class Tasks:
         self.api = api
         self._describe = describe
         self._closed: dict[str, bool] | None = None
+        self._last: Mapping[str, Row] = {}
+        self._seen: tuple[frozenset[str], dict[str, list[str]]] = (frozenset(), {})
 
     def form(self, *, fresh: bool = False) -> Form:
         """How the org wants its tasks, at the cost of a description an hour.
@@ -142,32 +150,48 @@ class Tasks:
         Raises:
             CredentialsError, QuotaError: As the API does.
         """
-        form = self._known(fresh=fresh)
+        form = self.known(fresh=fresh)
         return replace(form, status=self._status(form.fields.get("status")))
 
-    def _known(self, *, fresh: bool = False) -> Form:
-        fields = self._describe("Task", fresh=fresh) or {}
+    def known(self, *, fresh: bool = False) -> Form:
+        """The fields of a task as last described; what cannot be described now is as it was."""
+        fields = self._describe("Task", fresh=fresh) or self._last
+        self._last = fields
         return Form({name.lower(): field for name, field in fields.items()})
 
     def find(self, account_ids: Sequence[str]) -> dict[str, str]:
         """See `Crm.find_tasks`. Closed and archived tasks count too; of two with one key the older one does."""
+        found = self._find(account_ids)
+        self._seen = (frozenset(account_ids), found)
+        return {key: ids[0] for key, ids in found.items()}
+
+    def duplicates(self, account_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """See `Crm.duplicate_tasks`."""
+        seen, found = self._seen
+        if seen != frozenset(account_ids):
+            found = self._find(account_ids)
+        self._seen = (frozenset(), {})
+        return {key: tuple(ids) for key, ids in found.items() if len(ids) > 1}
+
+    def _find(self, account_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Our key -> the tasks that carry it, oldest first: ids of one kind grow."""
         ids = [one for one in dict.fromkeys(account_ids) if short_id(one, "Account")]
-        found: dict[str, str] = {}
+        found: dict[str, set[str]] = {}
         for start in range(0, len(ids), IDS_A_QUERY):
             for row in self._rows(ids[start : start + IDS_A_QUERY]):
                 key = key_of(row)
                 if key is not None:
-                    found[key] = min(found.get(key, "~"), str(row.get("Id")))
-        return found
+                    found.setdefault(key, set()).add(str(row.get("Id")))
+        return {key: sorted(tasks) for key, tasks in found.items()}
 
     def _rows(self, ids: Sequence[str]) -> Iterator[Row]:
         try:
-            pages = list(self._pages(ids, self._known()))
+            pages = list(self._pages(ids, self.known()))
         except ConnectorError as error:
             if not is_not_there(error):
                 raise
             # A field came or went since it was described.
-            pages = list(self._pages(ids, self._known(fresh=True)))
+            pages = list(self._pages(ids, self.known(fresh=True)))
         for page in pages:
             yield from (row for row in page["records"] if isinstance(row, dict))
 
@@ -235,6 +259,11 @@ def marked(text: str, key: str, most: int = MOST_DESCRIPTION) -> str:
     mark = f"[holdfast:{key}]"
     room = most - len(mark) - 2
     return f"{cut(text, room)}\n\n{mark}" if text and room > 0 else mark
+
+
+def unmarked(text: str) -> str:
+    """A description without our key."""
+    return _MARK_AT_END.sub("", text)
 
 
 def key_of(row: Row) -> str | None:

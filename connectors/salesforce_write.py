@@ -11,19 +11,30 @@ What Salesforce does to writes, from its public REST guide and public issues, an
 - writes lock the records above them, and locked ones fail alone: they are sent again by themselves, sorted by id, so
   that two of our requests never wait for each other;
 - triggers and validation rules fail single records for reasons of the org's own; these are reported and left alone;
-- an owner who has left refuses a task: the fallback gets it, or nobody in particular.
+- an owner who has left refuses a task: the fallback gets it, or nobody in particular;
+- a task whose key the org keeps unique is inserted, not upserted: an upsert would undo what people did to one that is
+  there, while an insert is refused, which proves as well that it exists.
 """
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from connectors.base import Change, FieldSpec, ObjectName, Outcome, Row, Value
-from connectors.errors import ConnectorError, CredentialsError, NotFoundError, QuotaError, ShapeError
-from connectors.salesforce_api import Api, is_not_there
+from connectors.base import Change, FieldSpec, ObjectName, Outcome, Row, TaskStrategy, Value
+from connectors.errors import (
+    ConnectorError,
+    CredentialsError,
+    MissingPermissionError,
+    NotFoundError,
+    QuotaError,
+    ShapeError,
+)
+from connectors.salesforce_api import DESCRIBE_LIFE, Api, is_not_there
+from connectors.salesforce_kinds import RECEIPT
 from connectors.salesforce_outcomes import Refusal
-from connectors.salesforce_send import BATCH, COLLECTIONS, Delivery, Item, rounds
+from connectors.salesforce_receipts import KEY_LENGTH, ReceiptDelivery, usable
+from connectors.salesforce_send import BATCH, COLLECTIONS, Delivery, Item, Removal, rounds
 from connectors.salesforce_tasks import Tasks
 from connectors.salesforce_values import OBJECTS, objection, own_values, short_id, to_json
 
@@ -41,12 +52,27 @@ class Writer:
     Args:
         api: The org.
         own_fields: The fields that are ours, for their types.
+        receipts: Whether tasks may be kept apart by receipts.
         rng: Source of jitter.
+
+    Attributes:
+        tasks: How tasks look.
+        strategy: How tasks are kept from being made twice, as `choose` last saw it.
     """
 
-    def __init__(self, api: Api, own_fields: Sequence[FieldSpec] = (), *, rng: random.Random | None = None) -> None:
+    def __init__(
+        self,
+        api: Api,
+        own_fields: Sequence[FieldSpec] = (),
+        *,
+        receipts: bool = True,
+        rng: random.Random | None = None,
+    ) -> None:
         self.api = api
         self.tasks = Tasks(api, self._described)
+        self.strategy: TaskStrategy = "marker"
+        self._receipts = receipts
+        self._has_receipts: tuple[float, bool] | None = None
         self._specs = {(spec.object, spec.name): spec for spec in own_fields}
         self._rng = rng or random.Random()
 
@@ -55,14 +81,67 @@ class Writer:
         if not changes:
             return []
         # One key is one effect, however often it is asked for.
-        found, todo = self._prepared(list({change.key: change for change in changes}.values()))
+        unique = list({change.key: change for change in changes}.values())
+        removed = {outcome.key: outcome for outcome in self._remove([one for one in unique if is_removal(one)])}
+        found, todo = self._prepared([one for one in unique if one.key not in removed])
+        found |= removed
         obj = changes[0].object
-        delivery = Delivery(self.api, obj, partial(self._prepared, fresh=True), self._rng)
+        delivery = self._delivery(obj)
         bulk = obj != "task" and len(todo) > BATCH
         for batch in rounds(todo, BULK_BATCH if bulk else BATCH):
             deliver = delivery.by_bulk if len(batch) > BATCH else delivery.by_collections
             found |= {outcome.key: outcome for outcome in deliver(batch)}
         return [found[change.key] for change in changes]
+
+    def choose(self, *, fresh: bool = False) -> TaskStrategy:
+        """Look at how tasks can be kept from being made twice: at a description or two an hour.
+
+        Raises:
+            CredentialsError, QuotaError: As the API does.
+        """
+        form = self.tasks.known(fresh=fresh)
+        if form.unique(KEY_LENGTH):
+            self.strategy = "unique_key"
+        else:
+            self.strategy = "receipt" if self._receipts and self._take_receipts(fresh=fresh) else "marker"
+        return self.strategy
+
+    def _take_receipts(self, *, fresh: bool) -> bool:
+        """Whether the org takes receipts. An org that does not tell is as it was when it last told."""
+        now = self.api.clock.monotonic()
+        if fresh or self._has_receipts is None or now - self._has_receipts[0] > DESCRIBE_LIFE:
+            before = self._has_receipts is not None and self._has_receipts[1]
+            try:
+                has = usable(self.api.about(RECEIPT, purpose="describe", fresh=True))
+            except (CredentialsError, QuotaError):
+                raise
+            except MissingPermissionError:
+                has = False
+            except ConnectorError:
+                return before
+            self._has_receipts = (now, has)
+        return self._has_receipts[1]
+
+    def _forget_receipts(self) -> None:
+        self._has_receipts = None
+
+    def _delivery(self, obj: ObjectName) -> Delivery:
+        again = partial(self._prepared, fresh=True)
+        if obj == "task" and self.strategy == "receipt":
+            return ReceiptDelivery(self.api, again, self._rng, self.tasks.find, self._forget_receipts)
+        return Delivery(self.api, obj, again, self._rng, self.tasks.find)
+
+    def _remove(self, changes: Sequence[Change]) -> Iterator[Outcome]:
+        """Put tasks into the recycle bin."""
+        todo: list[Item] = []
+        for change in changes:
+            if short_id(change.record_id, "Task") is None:
+                message = f"{str(change.record_id)[:40]!r} is not the id of a task"
+                yield Outcome(change.key, "rejected", change.record_id, "MALFORMED_ID", message)
+            else:
+                todo.append(Item(change, {"id": change.record_id}))
+        for batch in rounds(todo, BATCH):
+            yield from Removal(self.api, "task", _as_they_are, self._rng, self.tasks.find).by_collections(batch)
 
     def read(self, obj: ObjectName, ids: Sequence[str], fields: Sequence[str]) -> dict[str, dict[str, Value]]:
         """See `Crm.read`. Fields that the org does not have, or hides from us, are left out."""
@@ -115,9 +194,12 @@ class Writer:
 
     def _prepared(self, changes: Sequence[Change], *, fresh: bool = False) -> tuple[dict[str, Outcome], list[Item]]:
         """Outcomes of changes that are not worth sending, and the others in the order in which they are sent."""
+        if not changes:
+            return {}, []
         obj = changes[0].object
         if obj == "task":
             form = self.tasks.form(fresh=fresh)
+            self.choose()
             refusals = {change.key: form.refusal(change) for change in changes}
             todo = [Item(change, form.row(change)) for change in changes if refusals[change.key] is None]
         else:
@@ -126,6 +208,15 @@ class Writer:
             todo = [Item(change, _update(change)) for change in changes if refusals[change.key] is None]
         found = {change.key: told.outcome(change) for change in changes if (told := refusals[change.key]) is not None}
         return found, sorted(todo, key=lambda item: item.place)
+
+
+def is_removal(change: Change) -> bool:
+    """Whether a change takes a task away."""
+    return change.object == "task" and change.record_id is not None and not change.values
+
+
+def _as_they_are(changes: Sequence[Change]) -> tuple[dict[str, Outcome], list[Item]]:
+    return {}, [Item(change, {"id": change.record_id}) for change in changes]
 
 
 def _update(change: Change) -> Row:

@@ -10,6 +10,7 @@ import pytest
 
 from connectors.base import FieldSpec, Finding, Quota
 from connectors.errors import CredentialsError, MissingPermissionError, RequestError, ShapeError
+from connectors.hubspot_tasks import KEY_FIELD
 from connectors.hubspot_write import OBJECTS
 
 SCORE = FieldSpec("account", "holdfast_score", "Score", "number", description="0-100.")
@@ -22,7 +23,7 @@ FIELDS = (SCORE, SEGMENTS, BAND, FLAG, NOTE)
 
 def setup(portal: Any, fields: Sequence[FieldSpec] = FIELDS, *, dry_run: bool = False) -> dict[str, tuple[str, str]]:
     diffs = portal.crm.setup(fields, dry_run=dry_run)
-    assert [diff.spec for diff in diffs] == list(fields)
+    assert [diff.spec for diff in diffs] == [*fields, KEY_FIELD]
     return {diff.spec.name: (diff.action, diff.detail) for diff in diffs}
 
 
@@ -35,7 +36,7 @@ def test_a_dry_run_writes_nothing_and_a_run_creates_then_finds_all_well(portal: 
     assert {action for action, _ in setup(portal, dry_run=True).values()} == {"create"}
     assert portal.box.journal.writes() == 0
     assert {action for action, _ in setup(portal).values()} == {"create"}
-    assert portal.box.journal.writes() == 4, "a group and a batch for each kind"
+    assert portal.box.journal.writes() == 4 + 3, "a group and a batch for each kind, and tasks refuse a unique key"
     portal.forget()
     assert {action for action, _ in setup(portal).values()} == {"ok"}
     assert portal.box.journal.writes() == 0
@@ -43,7 +44,8 @@ def test_a_dry_run_writes_nothing_and_a_run_creates_then_finds_all_well(portal: 
 
 def test_what_setup_creates_can_be_had_as_files_for_hubspots_own_call(portal: Any) -> None:
     files = portal.crm.setup_files(FIELDS)
-    assert sorted(files) == ["properties/companies.json", "properties/contacts.json"]
+    assert sorted(files) == [f"properties/{kind}.json" for kind in ("companies", "contacts", "tasks")]
+    assert json.loads(files["properties/tasks.json"])["inputs"][0]["hasUniqueValue"] is True
     by_hand = {kind: json.loads(files[f"properties/{kind}.json"]) for kind in ("companies", "contacts")}
     setup(portal)
     for kind, body in by_hand.items():
@@ -71,7 +73,7 @@ def test_properties_get_the_right_type_group_and_options(portal: Any) -> None:
 def test_missing_options_are_added_and_the_old_ones_kept(portal: Any) -> None:
     setup(portal)
     wider = replace(BAND, options=("green", "red"))
-    assert setup(portal, [wider], dry_run=True) == {BAND.name: ("add_options", "missing options: red")}
+    assert setup(portal, [wider], dry_run=True)[BAND.name] == ("add_options", "missing options: red")
     assert setup(portal, [wider])[BAND.name][0] == "add_options"
     values = [option["value"] for option in prop(portal, "companies", BAND.name)["options"]]
     assert values == ["green", "at_risk", "red"]
@@ -146,7 +148,7 @@ def test_a_portal_that_is_ready_has_nothing_but_good_news(portal: Any) -> None:
     setup(portal)
     portal.forget()
     found = findings(portal.connect(own_fields=FIELDS, wanted={"companies": ["name"]}))
-    assert set(found) == {"identity", "write_scopes", "quota"}
+    assert set(found) == {"identity", "write_scopes", "quota", "task_strategy"}
     assert "portal 4242001 (STANDARD), time zone America/New_York" in found["identity"][0].message
     assert portal.box.journal.writes() == 0
 

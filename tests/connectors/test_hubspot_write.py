@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from connectors.base import Change, Crm, FieldSpec, Outcome, Value
 from connectors.errors import CredentialsError, QuotaError
-from connectors.hubspot_write import marked, task_body
+from connectors.hubspot_tasks import marked, task_body
 
 SPECS = (
     FieldSpec("account", "holdfast_score", "Score", "number"),

@@ -13,6 +13,7 @@ from connectors.base import FieldSpec
 from connectors.errors import MissingPermissionError
 from connectors.salesforce import Settings, connect
 from connectors.salesforce_api import API_VERSION
+from connectors.salesforce_kinds import RECEIPT, RECEIPT_KEY
 from connectors.salesforce_metadata import TASK_KEY_FIELD, XMLNS, definition
 from connectors.salesforce_setup import compare
 from sandbox.salesforce_base import ADMINISTRATOR
@@ -246,12 +247,15 @@ def test_files_say_what_setup_makes(org: Any) -> None:
 def test_every_file_is_well_formed_and_named_in_the_manifest(org: Any) -> None:
     files = org.crm.setup_files(FIELDS)
     assert json.loads(files.pop("sfdx-project.json"))["sourceApiVersion"] == API_VERSION
-    assert len(files) == len(FIELDS) + 3
+    assert len(files) == len(FIELDS) + 5
     assert all(text.startswith('<?xml version="1.0" encoding="UTF-8"?>\n') for text in files.values())
     package = xml(files["package.xml"])
     members = {t.findtext("name"): [m.text for m in t.findall("members")] for t in package.findall("types")}
     named = {"account": "Account", "contact": "Contact", "task": "Activity"}
-    assert members["CustomField"] == sorted(f"{named[spec.object]}.{spec.name}" for spec in (*FIELDS, KEY))
+    assert members["CustomField"] == sorted(
+        [f"{named[spec.object]}.{spec.name}" for spec in (*FIELDS, KEY)] + [f"{RECEIPT}.{RECEIPT_KEY}"]
+    )
+    assert members["CustomObject"] == [RECEIPT]
     assert members["PermissionSet"] == ["Holdfast"]
     assert package.findtext("version") == API_VERSION
 
@@ -261,7 +265,9 @@ def test_the_permission_set_grants_what_the_agent_needs_and_no_more(org: Any) ->
     root = xml(crm.setup_files([SCORE])["main/default/permissionsets/Agent_Rights.permissionset-meta.xml"])
     fields = {one.findtext("field"): one.findtext("editable") for one in root.findall("fieldPermissions")}
     # Field-level security of tasks and events is one; a file that names one of them takes it from the other.
-    assert fields == {f"{obj}": "true" for obj in (f"Account.{SCORE.name}", f"Event.{KEY.name}", f"Task.{KEY.name}")}
+    receipt = f"{RECEIPT}.{RECEIPT_KEY}"
+    named = (f"Account.{SCORE.name}", f"Event.{KEY.name}", f"Task.{KEY.name}", receipt)
+    assert fields == dict.fromkeys(named, "true")
     rights = {
         one.findtext("object"): {child.tag for child in one if child.text == "true"}
         for one in root.findall("objectPermissions")
@@ -293,7 +299,7 @@ def account(web: responses.RequestsMock, **found: Any) -> None:
 
 
 def run(clock: Any, spec: FieldSpec) -> tuple[str, str]:
-    crm = connect("salesforce", Settings(domain="acme.my", session_id="00D5e!x"), clock=clock)
+    crm = connect("salesforce", Settings(domain="acme.my", session_id="00D5e!x", task_receipts=False), clock=clock)
     diff = crm.setup([spec], dry_run=False)[0]
     return diff.action, diff.detail
 
