@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connectors.base import WriteSpec
+from connectors.base import Quota, WriteSpec
 from connectors.errors import QuotaError, TransientError
 from sync.budget import BULK_JOB_CALLS, Budget, expected_calls, sizes
 from sync.plan import FieldChange, Plan, RecordChange, TaskChange
@@ -137,6 +137,34 @@ def test_the_budget_ends_the_writing_between_two_batches() -> None:
     crm.calls["write"] = 5
     with pytest.raises(QuotaError, match=r"5 calls .* used up.*budget_share"):
         budget.check()
+
+
+class Telling(MemoryCrm):
+    """A CRM that tells of several budgets."""
+
+    told: tuple[Quota, ...] = ()
+
+    def quotas(self) -> tuple[Quota, ...]:
+        return self.told
+
+
+@pytest.mark.parametrize(
+    ("quotas", "batches"),
+    [
+        ((Quota(190, 100, "10 s"), Quota(1_000, 900, "day")), 50),  # the connector paces itself within seconds
+        ((Quota(100, 90, "hour"), Quota(1_000, 900, "day")), 5),
+        ((Quota(1_000, 20, "hour"), Quota(1_000, 900, "day")), 10),
+        ((Quota(1_000, 900, "hour"), Quota(100, 90, "day")), 5),
+        ((Quota(None, 8, "day"),), 4),
+        ((Quota(None, None, "hour"), Quota(None, None, "day")), 100),
+        ((), 100),
+    ],
+)
+def test_the_scarcest_budget_decides(quotas: tuple[Quota, ...], batches: int) -> None:
+    crm = Telling(write=WriteSpec(update_batch=1, create_batch=1, read_batch=1))
+    crm.told = quotas
+    part, rest = Budget(crm, 0.10).open(plan(100))
+    assert (len(part.records), len(rest)) == (batches, 100 - batches)
 
 
 def test_where_nobody_knows_the_quota_nothing_ends() -> None:
