@@ -95,7 +95,8 @@ def _undone(record_id: str, fields: Sequence[OwnedField], wanted: Mapping[str, V
     }
     texts = {field.spec.name for field in fields if field.spec.type == "text"}
     still = {name for name, value in taken_back.items() if same(value, wanted[name])}
-    return frozenset(still | (taken_back.keys() & texts if still - texts else set()))
+    rest = taken_back.keys() - texts
+    return frozenset(taken_back if rest and rest <= still else still)
 
 
 def edited_by_human(now: Value, written: Mapping[str, Value], name: str) -> bool:
