@@ -2,27 +2,35 @@
 
 Every target is read again right before it is written; what moved since the plan was made is a conflict and is left
 alone. What is about to be sent is committed to the ledger before the first byte leaves, so that a crash at any point
-leaves a question that the CRM can answer (`recover`), never a guess.
+leaves a question that the CRM can answer (`sync.recover`), never a guess. A batch costs two commits at most.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import groupby
 from typing import Literal, TypeVar
 
-from connectors.base import Change, Clock, Crm, ObjectName, Outcome, Value
-from connectors.errors import ConnectorError
+from connectors.base import Change, Clock, Crm, ObjectName, Outcome, TaskState, Value
+from connectors.errors import ConnectorError, ShapeError, UnclearError
 from sync.budget import Budget, sizes
-from sync.ledger import HOLD_OFF, Ledger, Op
-from sync.plan import AnyChange, Plan, RecordChange, TaskChange
+from sync.canary import Canary
+from sync.guard import Limits
+from sync.ledger import Ledger, LedgerError, Settled
+from sync.plan import AnyChange, Plan, RecordChange, TaskChange, TaskRemoval
+from sync.recover import Recovery
 from sync.store import Store
 from sync.values import same
 
-T = TypeVar("T")
+T = TypeVar("T", RecordChange, TaskChange, TaskRemoval)
 
-Ending = Literal["confirmed", "already", "conflict", "retry", "rejected", "gone", "in_doubt"]
+Ending = Literal["confirmed", "already", "conflict", "retry", "rejected", "gone", "in_doubt", "parked"]
+
+Item = tuple[T, Change]
+"""A planned change, and what is sent for it."""
+
+_ENDINGS: Mapping[str, Ending] = {"confirmed": "already", "conflict": "conflict", "gone": "gone"}
+
+_STILL_UNCLEAR = "An earlier write to it is still unclear, so it waits."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +38,8 @@ class Applied:
     """What became of one planned change.
 
     Attributes:
-        result: "already": the CRM said so before we wrote. "conflict": it moved since the plan was made. The others
-            as in `Outcome`.
+        result: "already": the CRM said so before we wrote. "conflict": it moved since the plan was made. "parked": it
+            was tried too often, a person must look. The others as in `Outcome`.
     """
 
     change: AnyChange
@@ -45,6 +53,7 @@ class Applier:
     Args:
         stop: Asked between two batches; True ends the work cleanly there.
         budget: How many calls it may take; no limit when left out.
+        limits: The guard's: how much is written first and read back, and how much may fail. No guard when left out.
     """
 
     def __init__(
@@ -56,6 +65,7 @@ class Applier:
         *,
         stop: Callable[[], bool] = lambda: False,
         budget: Budget | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.crm = crm
         self.store = store
@@ -63,171 +73,218 @@ class Applier:
         self.clock = clock
         self.stop = stop
         self.budget = budget
+        self.limits = limits
 
     def apply(self, plan: Plan, run_id: int) -> Iterator[Applied]:
         """Write the plan and yield what became of each change, a batch at a time.
 
+        A plan that was not noted in the ledger for this run is noted first. Tasks whose key is taken are passed over.
+
         Raises:
             QuotaError: Between two batches, when the calls for writing are used up.
+            CanaryError: When what was written went wrong; nothing more is sent.
+            LedgerError: When the guard holds the plan.
         """
-        for obj in ("account", "contact"):
-            records = [record for record in plan.records if record.object == obj]
-            for batch in self._in_batches(records):
-                if self._ended():
-                    return
-                yield from self._update(batch, obj, plan.environment, run_id)
-        done = self.ledger.known_tasks()
-        tasks = [task for task in plan.tasks if task.key not in done]
-        for task_batch in _batches(tasks, self.crm.write.create_batch):
-            if self._ended():
-                return
-            yield from self._create(task_batch, run_id)
+        if not self.ledger.noted(run_id):
+            self.ledger.note_plan(run_id, plan, self.clock.now())
+        if "held" in self.ledger.counts(run_id):
+            raise LedgerError(self.store.file, "The guard holds this plan.", "Approve it first: `holdfast approve`.")
+        yield from _Walk(self, plan, run_id).all()
 
-    def _in_batches(self, records: Sequence[RecordChange]) -> Iterator[Sequence[RecordChange]]:
-        bulk = self.budget is not None and self.budget.bulk
-        start = 0
-        for size in sizes(len(records), self.crm.write, bulk=bulk):
-            yield records[start : start + size]
-            start += size
+    def recover(self) -> Counter[str]:
+        """Settle what an earlier run left unclear, by asking the CRM: see `Recovery.run`."""
+        return Recovery(self.crm, self.store, self.ledger, self.clock, stop=self.stop).run()
+
+
+class _Walk:
+    """One plan on its way."""
+
+    def __init__(self, applier: Applier, plan: Plan, run_id: int) -> None:
+        self.crm = applier.crm
+        self.ledger = applier.ledger
+        self.clock = applier.clock
+        self.applier = applier
+        self.plan = plan
+        self.run_id = run_id
+        self.canary = Canary(applier.limits, plan)
+        self.due = self.ledger.due(run_id)
+
+    def all(self) -> Iterator[Applied]:
+        """Records first, then tasks to remove, then new tasks."""
+        for obj in ("account", "contact"):
+            records = [record for record in self.plan.records if record.object == obj]
+            items = [(record, record.as_change(self.plan.environment)) for record in records]
+            yield from self._early(items)
+            yield from self._records(obj, [item for item in items if self._ready(item[1])])
+        removals = [(removal, removal.as_change()) for removal in self.plan.removals]
+        yield from self._batched([item for item in removals if self._ready(item[1])], self._remove)
+        tasks = [(task, task.as_change()) for task in self.plan.tasks]
+        yield from self._early([item for item in tasks if item[1].key in self.due])
+        yield from self._batched([item for item in tasks if self._ready(item[1])], self._create)
+
+    def _ready(self, change: Change) -> bool:
+        waits = self.due.get(change.key)
+        return change.key in self.due and (waits is None or waits <= self.clock.now())
+
+    def _early(self, items: Sequence[Item[RecordChange]] | Sequence[Item[TaskChange]]) -> Iterator[Applied]:
+        """What must not be sent yet."""
+        for item, change in items:
+            waits = self.due.get(change.key)
+            if change.key not in self.due:
+                yield Applied(item, "in_doubt", _STILL_UNCLEAR)
+            elif waits is not None and waits > self.clock.now():
+                yield Applied(item, "retry", f"It is not sent again before {waits:%Y-%m-%d %H:%M} UTC.")
 
     def _ended(self) -> bool:
-        if self.budget is not None:
-            self.budget.check()
-        return self.stop()
+        if self.applier.budget is not None:
+            self.applier.budget.check()
+        return self.applier.stop()
+
+    def _batched(
+        self, items: Sequence[Item[T]], send: Callable[[Sequence[Item[T]]], Iterator[Applied]]
+    ) -> Iterator[Applied]:
+        size = self.crm.write.create_batch
+        for start in range(0, len(items), size):
+            if self._ended():
+                return
+            yield from self._judged(send(items[start : start + size]))
+
+    def _judged(self, applied: Iterator[Applied]) -> Iterator[Applied]:
+        done = []
+        for item in applied:
+            done.append(item)
+            yield item
+        self.canary.judge([item.result for item in done])
 
     # -- updates ------------------------------------------------------------------------------------------------
 
+    def _records(self, obj: ObjectName, items: Sequence[Item[RecordChange]]) -> Iterator[Applied]:
+        first = self.canary.size(len(items))
+        back: list[RecordChange] = []
+        for batch in self._in_batches(items, first):
+            if self._ended():
+                return
+            written = []
+            for applied in self._judged(self._update(batch, obj, back)):
+                if first and applied.result == "confirmed" and isinstance(applied.change, RecordChange):
+                    written.append(applied.change)
+                yield applied
+            back, first = written, 0
+
+    def _in_batches(self, items: Sequence[Item[RecordChange]], first: int) -> Iterator[Sequence[Item[RecordChange]]]:
+        """What is written first, then the rest; its first batch leaves room in the read for what is read back."""
+        if first:
+            yield items[:first]
+        spec = self.crm.write
+        bulk = self.applier.budget is not None and self.applier.budget.bulk
+        start, room = first, spec.read_batch - first
+        while start < len(items):
+            size = next(sizes(len(items) - start, spec, bulk=bulk))
+            if 0 < room < size <= spec.update_batch:
+                size = room
+            yield items[start : start + size]
+            start, room = start + size, 0
+
     def _update(
-        self, batch: Sequence[RecordChange], obj: ObjectName, environment: str, run_id: int
+        self, batch: Sequence[Item[RecordChange]], obj: ObjectName, back: Sequence[RecordChange]
     ) -> Iterator[Applied]:
-        fields = sorted({change.field for record in batch for change in record.fields})
-        now_in_crm = self.crm.read(obj, [record.record_id for record in batch], fields)
-        verdicts = {record: _compare(record, now_in_crm.get(record.record_id)) for record in batch}
-        self._mirror({r.record_id: now_in_crm.get(r.record_id) for r, verdict in verdicts.items() if verdict}, obj)
-        yield from (verdict for verdict in verdicts.values() if verdict is not None)
-        if send := [record for record, verdict in verdicts.items() if verdict is None]:
-            yield from self._send_updates(send, obj, environment, run_id)
-
-    def _send_updates(
-        self, records: Sequence[RecordChange], obj: ObjectName, environment: str, run_id: int
-    ) -> Iterator[Applied]:
-        outcomes = self._send([record.as_change(environment) for record in records], run_id)
-        ends = list(zip(records, outcomes, strict=True))
-        written = [record for record, outcome in ends if outcome.result == "confirmed"]
-        self._mirror({r.record_id: {change.field: change.after for change in r.fields} for r in written}, obj)
-        yield from (Applied(record, outcome.result, outcome.message) for record, outcome in ends)
-
-    def _mirror(self, said: Mapping[str, Mapping[str, Value] | None], obj: ObjectName) -> None:
-        """Remember what the CRM says now, a batch in one transaction, so that the next plan starts from it."""
-        with self.store.transaction():
-            for record_id, values in said.items():
-                if values is not None:
-                    self.store.set_crm_values(obj, record_id, values, self.clock.now())
+        fields = sorted({change.field for record, _ in batch for change in record.fields})
+        if back:
+            fields = sorted({*fields, *(change.field for record in back for change in record.fields)})
+        ids = [record.record_id for record in [*back, *(record for record, _ in batch)]]
+        now_in_crm = self.crm.read(obj, ids, fields)
+        self.canary.compare(back, now_in_crm)
+        settled, send = [], []
+        for item in batch:
+            verdict = _compare(item, now_in_crm.get(item[0].record_id))
+            if verdict is None:
+                send.append(item)
+            else:
+                settled.append((item[0], verdict))
+        yield from self._write(send, settled)
 
     # -- tasks --------------------------------------------------------------------------------------------------
 
-    def _create(self, batch: Sequence[TaskChange], run_id: int) -> Iterator[Applied]:
+    def _create(self, batch: Sequence[Item[TaskChange]]) -> Iterator[Applied]:
         # Adopt before create: a task that a lost state file no longer knows of is still in the CRM.
-        there = self.crm.find_tasks(sorted({task.account_id for task in batch}))
-        missing = [task for task in batch if task.key not in there]
-        for task in batch:
-            if task.key in there:
-                self.ledger.adopt(run_id, task.as_change(), there[task.key], self.clock.now())
-                yield Applied(task, "already")
-        if missing:
-            outcomes = self._send([task.as_change() for task in missing], run_id)
-            for task, outcome in zip(missing, outcomes, strict=True):
-                yield Applied(task, outcome.result, outcome.message)
+        there = self.crm.find_tasks(sorted({task.account_id for task, _ in batch}))
+        found = [
+            (task, Settled(task.key, "confirmed", remote_id=there[task.key])) for task, _ in batch if task.key in there
+        ]
+        yield from self._write([item for item in batch if item[1].key not in there], found)
 
-    def _send(self, changes: Sequence[Change], run_id: int) -> list[Outcome]:
-        self.ledger.sending(run_id, changes, self.clock.now())
+    def _remove(self, batch: Sequence[Item[TaskRemoval]]) -> Iterator[Applied]:
+        # A person may have taken the task up since the plan was made.
+        there = self.crm.read_tasks([removal.task_id for removal, _ in batch])
+        settled, send = [], []
+        for item in batch:
+            verdict = _untouched(item, there.get(item[0].task_id))
+            if verdict is None:
+                send.append(item)
+            else:
+                settled.append((item[0], verdict))
+        yield from self._write(send, settled)
+
+    # -- the two commits ----------------------------------------------------------------------------------------
+
+    def _write(self, send: Sequence[Item[T]], settled: Sequence[tuple[T, Settled]]) -> Iterator[Applied]:
+        """Commit what is settled and what leaves, send it, commit what became of it."""
+        changes = [change for _, change in send]
+        batch_id = self.ledger.send_batch(self.run_id, changes, [verdict for _, verdict in settled], self.clock.now())
+        # Only now: whoever listens must not come between the commit and the request.
+        done = [Applied(item, _ENDINGS[verdict.state], verdict.message) for item, verdict in settled]
+        try:
+            done += self._send(batch_id, send) if send else ()
+        finally:
+            yield from done
+
+    def _send(self, batch_id: int, send: Sequence[Item[T]]) -> list[Applied]:
+        changes = [change for _, change in send]
         try:
             outcomes = self.crm.send(changes)
         except ConnectorError as error:
-            # The connector raises only when nothing at all was sent.
-            nothing = [Outcome(change.key, "retry", message=error.message) for change in changes]
-            self.ledger.settle(changes, nothing, self.clock.now())
+            self._unsent(batch_id, changes, error)
             raise
-        self.ledger.settle(changes, outcomes, self.clock.now())
-        return outcomes
+        states = self.ledger.settle_batch(batch_id, changes, outcomes, self.clock.now())
+        return [
+            Applied(item, "parked" if state == "parked" else outcome.result, outcome.message)
+            for (item, _), outcome, state in zip(send, outcomes, states, strict=True)
+        ]
 
-    # -- recovery -----------------------------------------------------------------------------------------------
-
-    def recover(self) -> Counter[str]:
-        """Settle what an earlier run left unclear, by asking the CRM.
-
-        Returns:
-            How many operations ended in each state; "in_doubt" counts tasks still within the hold-off.
-        """
-        ops = self.ledger.open_ops()
-        self.ledger.doubt([op for op in ops if op.state == "sending"], self.clock.now())
-        counts: Counter[str] = Counter()
-        for obj, group in groupby(sorted(ops, key=lambda op: op.object), key=lambda op: op.object):
-            members = list(group)
-            counts.update(self._recover_tasks(members) if obj == "task" else self._recover_updates(obj, members))
-        self.ledger.drop(self.ledger.stale_updates(), self.clock.now())
-        return counts
-
-    def _recover_updates(self, obj: ObjectName, ops: Sequence[Op]) -> Counter[str]:
-        counts: Counter[str] = Counter()
-        for batch in _batches(ops, self.crm.write.read_batch):
-            fields = sorted({name for op in batch for name in op.values})
-            found = self.crm.read(obj, [op.record_id or "" for op in batch], fields)
-            outcomes = []
-            for op in batch:
-                values = found.get(op.record_id or "")
-                arrived = values is not None and all(same(values.get(name), value) for name, value in op.values.items())
-                outcomes.append(Outcome(op.key, "confirmed" if arrived else "retry", op.record_id))
-                if values is not None:
-                    self.store.set_crm_values(obj, op.record_id or "", values, self.clock.now())
-            self.ledger.settle([_change(op) for op in batch], outcomes, self.clock.now())
-            counts.update(outcome.result for outcome in outcomes)
-        return counts
-
-    def _recover_tasks(self, ops: Sequence[Op]) -> Counter[str]:
-        now = self.clock.now()
-        accounts = sorted({str(op.values["account_id"]) for op in ops})
-        there = self.crm.find_tasks(accounts)
-        changes, outcomes = [], []
-        counts: Counter[str] = Counter()
-        for op in ops:
-            if op.key in there:
-                outcomes.append(Outcome(op.key, "confirmed", there[op.key]))
-            elif _waited(op, now):
-                outcomes.append(Outcome(op.key, "retry"))
-            else:
-                counts["in_doubt"] += 1
-                continue
-            changes.append(_change(op))
-        self.ledger.settle(changes, outcomes, now)
-        counts.update(outcome.result for outcome in outcomes)
-        return counts
+    def _unsent(self, batch_id: int, changes: Sequence[Change], error: ConnectorError) -> None:
+        """The connector raises only when nothing at all was sent, unless it says itself that it does not know."""
+        unclear = isinstance(error, UnclearError | ShapeError)
+        outcomes = [
+            Outcome(change.key, "in_doubt" if unclear else "retry", message=error.message) for change in changes
+        ]
+        self.ledger.settle_batch(batch_id, changes, outcomes, self.clock.now(), tried=unclear)
 
 
-def _compare(record: RecordChange, now_in_crm: Mapping[str, Value] | None) -> Applied | None:
+def _compare(item: Item[RecordChange], now_in_crm: Mapping[str, Value] | None) -> Settled | None:
     """A verdict when the record must not be written, None when it may."""
+    record, change = item
     if now_in_crm is None:
-        return Applied(record, "gone", "The record was deleted or merged since the plan was made.")
-    if all(same(now_in_crm.get(change.field), change.after) for change in record.fields):
-        return Applied(record, "already")
+        return Settled(change.key, "gone", "The record was deleted or merged since the plan was made.")
+    said = {field.field: now_in_crm.get(field.field) for field in record.fields}
+    if all(same(said[field.field], field.after) for field in record.fields):
+        return Settled(change.key, "confirmed", said=said)
     moved = [
-        change.field
-        for change in record.fields
-        if not same(now_in_crm.get(change.field), change.before)
-        and not same(now_in_crm.get(change.field), change.after)
+        field.field
+        for field in record.fields
+        if not same(said[field.field], field.before) and not same(said[field.field], field.after)
     ]
     if moved:
-        return Applied(record, "conflict", f"{', '.join(moved)} changed in the CRM since the plan was made.")
+        names = ", ".join(moved)
+        return Settled(change.key, "conflict", f"{names} changed in the CRM since the plan was made.", said=said)
     return None
 
 
-def _waited(op: Op, now: datetime) -> bool:
-    return now - op.sent_at >= HOLD_OFF
-
-
-def _change(op: Op) -> Change:
-    return Change(op.object, op.record_id, op.values, op.key)
-
-
-def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
+def _untouched(item: Item[TaskRemoval], now_in_crm: TaskState | None) -> Settled | None:
+    """A verdict when a task must not be removed, None when it may."""
+    removal, change = item
+    if now_in_crm is None:
+        return Settled(change.key, "confirmed", "It is not there any more.", removal.task_id)
+    if now_in_crm.touched or now_in_crm.closed:
+        what = "closed" if now_in_crm.closed else "changed, or something hangs on it"
+        return Settled(change.key, "conflict", f"The task was {what}.", removal.task_id)
+    return None

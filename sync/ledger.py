@@ -17,7 +17,7 @@ from sync import ledger_keep, mirror
 from sync import ledger_settle as settle
 from sync.ledger_journal import OPEN, Journal
 from sync.ledger_owned import LedgerError, remember
-from sync.ledger_reads import LedgerReads
+from sync.ledger_reads import IN_VAIN, LedgerReads
 from sync.ledger_rows import (
     HOLD_OFF,
     MAX_ATTEMPTS,
@@ -101,6 +101,7 @@ class Ledger(LedgerReads):
             for row in journal.ops(f"{OPEN} AND state IN ('planned', 'held', 'retry')"):
                 earlier[row.key] = row
                 journal.move(row, "superseded", f"by run {run_id}")
+            journal.write()  # which frees the keys
             unclear = journal.ops(f"{OPEN} AND state IN ('sending', 'in_doubt')")
             taken = {row.key for row in unclear} | {row.record_id for row in unclear if row.kind == "field"}
             keys = json.dumps([task.key for task in plan.tasks])
@@ -208,7 +209,7 @@ class Ledger(LedgerReads):
         now: datetime,
         *,
         tried: bool = True,
-    ) -> None:
+    ) -> list[State]:
         """Commit two of two: what became of each change, what we now own, and what the CRM says now.
 
         Args:
@@ -217,6 +218,9 @@ class Ledger(LedgerReads):
             outcomes: What became of each, in the same order.
             now: When the answer was there.
             tried: False when nothing at all was sent: it counts as no attempt.
+
+        Returns:
+            The state of each: one that was tried too often is parked.
         """
         with self.store.transaction() as conn:
             journal = Journal(conn, epoch(now))
@@ -224,6 +228,7 @@ class Ledger(LedgerReads):
             pairs = [(rows[change.key], outcome) for change, outcome in zip(changes, outcomes, strict=True)]
             settle.settle(conn, self.store.file, journal, pairs, tried=tried)
             conn.execute("UPDATE batch SET ended_at = ? WHERE batch_id = ?", (journal.at, batch_id))
+        return [row.state for row, _ in pairs]
 
     # -- recovery -----------------------------------------------------------------------------------------------
 
@@ -235,14 +240,23 @@ class Ledger(LedgerReads):
                 journal.move(row, "in_doubt", "found in sending")
             journal.write()
 
-    def resolve(self, ops: Sequence[Op], outcomes: Sequence[Outcome], now: datetime) -> None:
-        """Commit what asking the CRM has shown about unclear operations."""
+    def resolve(self, ops: Sequence[Op], outcomes: Sequence[Outcome], now: datetime) -> list[State]:
+        """Commit what asking the CRM has shown about unclear operations; gives the state of each."""
         with self.store.transaction() as conn:
             journal = Journal(conn, epoch(now))
             rows = journal.by_id(op.op_id for op in ops)
             settle.settle(
                 conn, self.store.file, journal, [(rows[op.op_id], end) for op, end in zip(ops, outcomes, strict=True)]
             )
+        return [rows[op.op_id].state for op in ops]
+
+    def asked(self, ops: Iterable[Op], why: str, now: datetime) -> None:
+        """Note that the CRM did not say what became of unclear operations."""
+        with self.store.transaction() as conn:
+            journal = Journal(conn, epoch(now))
+            for row in journal.by_id(op.op_id for op in ops).values():
+                journal.move(row, "in_doubt", settle.clean(f"{IN_VAIN}: {why}"))
+            journal.write()
 
     def park(self, ops: Iterable[Op], why: str, now: datetime) -> None:
         """Leave unclear operations to a person; the fields they were about are not written until released."""

@@ -44,7 +44,7 @@ class Journal:
 
     def ops(self, where: str, parameters: Sequence[Any] = ()) -> list[OpRow]:
         """Operations, oldest first."""
-        return [OpRow(*row) for row in self.conn.execute(f"{SELECT_OPS} WHERE {where} ORDER BY op_id", parameters)]
+        return [OpRow(*row) for row in self.conn.execute(f"{SELECT_OPS} WHERE {where} ORDER BY +op_id", parameters)]
 
     def open_by_key(self, keys: Iterable[str]) -> dict[str, OpRow]:
         """The operations under way for these keys, in one query."""

@@ -14,6 +14,9 @@ from sync.ledger_rows import GuardRow, Op, OpRow, RunRecord, shown
 from sync.store import Store
 from sync.tables import epoch, instant
 
+IN_VAIN = "asked in vain"
+"""Begins the detail of an event that tells of a question without an answer."""
+
 _PENDING = "('planned', 'held', 'retry', 'superseded')"
 
 
@@ -61,6 +64,15 @@ class LedgerReads:
     def open_ops(self) -> list[Op]:
         """Every operation whose outcome is unknown, oldest first."""
         return self._ops(f"{OPEN} AND state IN ('sending', 'in_doubt')")
+
+    def asked_since(self, ops: Iterable[Op]) -> dict[int, datetime]:
+        """When the CRM was first asked in vain about these operations, by number."""
+        rows = self._rows(
+            """SELECT op_id, min(at) FROM op_event
+               WHERE op_id IN (SELECT value FROM json_each(?)) AND detail LIKE ? GROUP BY op_id""",
+            (json.dumps([op.op_id for op in ops]), f"{IN_VAIN}%"),
+        )
+        return {op_id: instant(at) for op_id, at in rows}
 
     def ops(self, run_id: int) -> list[Op]:
         """Every operation of a run, in the order of the plan."""
@@ -154,5 +166,5 @@ class LedgerReads:
         return self.store.rows(sql, parameters)
 
     def _ops(self, where: str, parameters: Sequence[Any] = ()) -> list[Op]:
-        rows = self._rows(f"{SELECT_OPS} WHERE {where} ORDER BY op_id", parameters)
+        rows = self._rows(f"{SELECT_OPS} WHERE {where} ORDER BY +op_id", parameters)
         return [shown(OpRow(*row)) for row in rows]

@@ -16,6 +16,7 @@ from connectors.base import (
     Quota,
     Row,
     Stream,
+    TaskState,
     Value,
     WriteSpec,
 )
@@ -33,7 +34,15 @@ class Trouble:
 
 @dataclass
 class MemoryCrm(CrmDefaults):
-    """Records and tasks as dictionaries."""
+    """Records and tasks as dictionaries.
+
+    Attributes:
+        flow: Fields that something in the CRM sets on every record as soon as it is written.
+        twins: Keys of tasks that stand there twice.
+        touched: Ids of tasks that a person has taken up.
+        unasked: Raised by whatever is asked, until it is taken away.
+        asked: Ids of every read, in order.
+    """
 
     name: str = "hubspot"
     streams: tuple[Stream, ...] = ()
@@ -47,6 +56,11 @@ class MemoryCrm(CrmDefaults):
     limit: int | None = 100
     remaining: int | None = 90
     unwilling: Exception | None = None
+    flow: dict[str, Value] = field(default_factory=dict)
+    twins: set[str] = field(default_factory=set)
+    touched: set[str] = field(default_factory=set)
+    unasked: Exception | None = None
+    asked: list[tuple[str, ...]] = field(default_factory=list)
 
     def environment(self) -> Environment:
         return Environment("hubspot", "1", "Memory", "STANDARD")
@@ -62,6 +76,8 @@ class MemoryCrm(CrmDefaults):
 
     def read(self, obj: ObjectName, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, Value]]:
         self.calls["read"] += 1
+        self.asked.append(tuple(ids))
+        self._answer()
         return {
             record_id: {name: self.records[obj, record_id].get(name) for name in fields}
             for record_id in ids
@@ -81,6 +97,8 @@ class MemoryCrm(CrmDefaults):
     def _one(self, change: Change, *, effect: bool) -> Outcome:
         if change.record_id in self.refuse:
             return Outcome(change.key, "rejected", error_code="INVALID", message="not a valid value")
+        if change.object == "task" and change.record_id is not None:
+            return self._remove(change, change.record_id, effect=effect)
         if change.object == "task":
             if effect:
                 self.created[change.key] += 1
@@ -90,11 +108,46 @@ class MemoryCrm(CrmDefaults):
         if record is None:
             return Outcome(change.key, "gone")
         if effect:
-            record.update(change.values)
+            record.update({**change.values, **self.flow})
         return Outcome(change.key, "confirmed", change.record_id)
+
+    def _remove(self, change: Change, task_id: str, *, effect: bool) -> Outcome:
+        key = task_id.removeprefix("task-")
+        if key not in self.tasks:
+            return Outcome(change.key, "gone", task_id)
+        if effect:
+            del self.tasks[key]
+        return Outcome(change.key, "confirmed", task_id)
+
+    def _answer(self) -> None:
+        if self.unasked is not None:
+            raise self.unasked
+
+    def duplicate_tasks(self, account_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        return {key: (f"task-{key}", f"twin-{key}") for key in self.twins}
+
+    def read_tasks(self, ids: Sequence[str]) -> Mapping[str, TaskState]:
+        self.calls["read_tasks"] += 1
+        self._answer()
+        found = {}
+        for key, values in self.tasks.items():
+            if (task_id := f"task-{key}") in ids:
+                texts = {name: str(values[name]) for name in ("account_id", "subject", "body", "owner_id")}
+                found[task_id] = TaskState(
+                    task_id,
+                    key,
+                    **texts,
+                    closed=bool(values.get("closed")),
+                    due=None,
+                    created_at=None,
+                    modified_at=None,
+                    touched=task_id in self.touched,
+                )
+        return found
 
     def find_tasks(self, account_ids: Sequence[str]) -> Mapping[str, str]:
         self.calls["find"] += 1
+        self._answer()
         return {key: f"task-{key}" for key, values in self.tasks.items() if values["account_id"] in account_ids}
 
     def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
