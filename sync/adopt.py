@@ -12,8 +12,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from connectors.base import Change, Crm, TaskState, Value
+from connectors.errors import ConnectorError
 from scoring.card import Scorecard
 from scoring.playbooks import KNOWN, BandState, task_key
 from sync.heartbeat import agent_id
@@ -22,6 +24,10 @@ from sync.owned import AGENT, SCORED_AT, OwnedField
 from sync.plan import derive_key
 from sync.store import Store
 from sync.values import loads
+
+if TYPE_CHECKING:
+    from sync.run import Agent
+    from sync.run_report import RunReport
 
 BAND = "account.health_band"
 
@@ -97,17 +103,15 @@ class Adopter:
         written = self.ledger.written()
         said = self._said()
         new = {key for key, values in said.items() if everything or self._unknown(values, written.get(key))}
-        for obj in ("account", "contact"):
-            self.ledger.adopt_values(
-                obj,
-                {record_id: said[kind, record_id] for kind, record_id in new if kind == obj},
-                now,
-            )
         accounts = {record_id: said["account", record_id] for kind, record_id in new if kind == "account"}
-        tasks = self._tasks(sorted(accounts))
+        tasks = self._tasks(sorted(accounts))  # asked for before anything is noted
         booked = [change for task in tasks for change in self._changes(task, accounts)]
-        number = self.ledger.adopt_tasks(run_id, booked, now)
-        self._adopt_bands(accounts, tasks, now)
+        with self.store.transaction():  # all or nothing: what was noted by half would not be looked for again
+            for obj in ("account", "contact"):
+                values = {record_id: said[kind, record_id] for kind, record_id in new if kind == obj}
+                self.ledger.adopt_values(obj, values, now)
+            number = self.ledger.adopt_tasks(run_id, booked, now)
+            self._adopt_bands(accounts, tasks, now)
         times = [at for at in map(self._scored_at, accounts.values()) if at]
         return Adopted(
             lost,
@@ -267,3 +271,18 @@ def _instants(task: TaskState, due_days: int) -> Iterator[datetime]:
 
 def _path(name: str) -> str:
     return f"$.{json.dumps(name)}"
+
+
+def take_over(agent: "Agent", report: "RunReport", run_id: int, *, everything: bool = False) -> None:
+    """Have an agent that has just pulled take over what the CRM shows of its work and its state does not know.
+
+    Where the CRM cannot be asked, the report is blocked: what is not known to be ours might be made twice.
+    """
+    if report.blocked or report.stopped:
+        return
+    try:
+        environment = agent.store.environment(agent.crm.name) or agent.check_environment()
+        adopter = Adopter(agent.crm, agent.store, agent.ledger, agent.card, agent.fields, environment)
+        report.adopted = adopter.adopt(run_id, agent.clock.now(), everything=everything)
+    except ConnectorError as error:
+        report.blocked = f"{error} Which tasks there are of ours could not be found out, so nothing was planned."
