@@ -159,6 +159,10 @@ class Vendor(ABC):
     def tick(self, now: datetime) -> None:  # noqa: B027 - a vendor without a memory has nothing to do
         """Make visible what happened in the world up to `now`."""
 
+    def as_of(self, then: datetime) -> "Vendor":  # noqa: ARG002 - those that can go back need no copy
+        """What answers as of an earlier instant: itself, unless `tick` cannot go back."""
+        return self
+
     def mutate(self, action: str, args: Mapping[str, Any]) -> Any:
         """Do what a person would do in the vendor's own pages; the answer is JSON. Raises `ValueError` if unknown."""
         raise ValueError(f"{self.name} has no action {action!r} (arguments {sorted(args)})")
@@ -300,13 +304,14 @@ class Sandbox:
             if then == now:
                 vendor.tick(now)
                 return vendor.handle(request)
+            copy = vendor.as_of(then)
             # A vendor may also ask the clock itself; for this one answer it is stopped at the earlier instant.
-            clock, vendor.clock = vendor.clock, SandboxClock(then)
+            clock, copy.clock = copy.clock, SandboxClock(then)
             try:
-                vendor.tick(then)
-                return vendor.handle(request)
+                copy.tick(then)
+                return copy.handle(request)
             finally:
-                vendor.clock = clock
+                copy.clock = clock
                 vendor.tick(now)
 
     def _send(

@@ -19,7 +19,8 @@
 
 `effect` overrules the last column, for instance for a 502 that a gateway sends after the write went through. A late
 request is acted on at its own instant by the sandbox's clock, before whatever is asked next; let it wait longer than
-the client does. A stale copy shows the world as it was then; what was written since the sandbox started is not undone.
+the client does. A stale copy shows the world as it was then; what was written to a CRM since the sandbox started is
+not undone.
 """
 
 import json

@@ -68,7 +68,9 @@ class Search:
         groups, floor = _split_keyset(groups, sort)
         generation = self.portal.indexes[kind].generation
         key = repr((kind, generation, groups, query, sort))
-        found = self._results.get(key)
+        # Associations change without the index's knowing.
+        linked = any(one.type == "association" for group in groups for one in group)
+        found = None if linked else self._results.get(key)
         if found is None:
             found = self._sorted(kind, self._matching(kind, groups, query), sort)
             self._results[key] = found

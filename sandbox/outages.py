@@ -10,10 +10,13 @@ The fourth kind of outage, a stale copy, is no change of an answer but an answer
 `sandbox.faults` ("stale"). Bodies may be JSON, JSON lines, CSV, or gzip of them; errors stay as they are.
 """
 
+import csv
 import gzip
+import io
 import json
 import re
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, Literal
 
 from werkzeug.wrappers import Response
@@ -46,12 +49,14 @@ def outage(kind: Outage, response: Response, *, rows: int | None = None, keys: s
         response.set_data(_each(text, lambda value: _zeroed(value, keys)))
         return response
     if response.mimetype == "text/csv":
-        response.set_data(_first_lines(text, 1 if kind == "empty" else None if rows is None else rows + 1))
+        text = _first_rows(text, 0 if kind == "empty" else rows)
+        response.set_data(text)
     else:
         response.set_data(_emptied(text) if kind == "empty" else _only_page(text, rows))
     if "Sforce-Locator" in response.headers:
         response.headers["Sforce-Locator"] = "null"
-        response.headers["Sforce-NumberOfRecords"] = str(max(0, response.get_data(as_text=True).count("\n") - 1))
+        count = sum(1 for _ in csv.reader(io.StringIO(response.get_data(as_text=True), newline=""))) - 1
+        response.headers["Sforce-NumberOfRecords"] = str(max(0, count))
     return response
 
 
@@ -79,8 +84,12 @@ def _lines(text: str) -> list[str] | None:
     return lines if lines and all(line.startswith("{") and line.endswith("}") for line in lines) else None
 
 
-def _first_lines(text: str, count: int | None) -> str:
-    return text if count is None else "".join(text.splitlines(keepends=True)[:count])
+def _first_rows(text: str, rows: int | None) -> str:
+    """A CSV's heading and its first rows; cells may hold line breaks."""
+    kept = io.StringIO()
+    writer = csv.writer(kept, lineterminator="\n")
+    writer.writerows(islice(csv.reader(io.StringIO(text, newline="")), None if rows is None else rows + 1))
+    return kept.getvalue()
 
 
 def _emptied(text: str) -> str:
@@ -113,8 +122,9 @@ def _no_total(key: str, held: Any) -> Any:
 
 def _only_page(text: str, rows: int | None) -> str:
     if _is_stream(text):
-        lines = text.splitlines(keepends=True)
-        return "".join(lines[: len(lines) // 2 if rows is None else rows])
+        # By line feeds alone: texts may hold the other characters that end lines.
+        lines = [line for line in text.split("\n") if line]
+        return "".join(f"{line}\n" for line in lines[: len(lines) // 2 if rows is None else rows])
     return _each(text, lambda value: _cut(_ended(value) if isinstance(value, dict) else value, rows))
 
 

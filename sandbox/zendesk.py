@@ -103,6 +103,8 @@ class ZendeskVendor(Vendor):
     def __init__(self, world: World, clock: SandboxClock, **options: Any) -> None:
         super().__init__(world, clock)
         chosen = ZendeskOptions(**options)
+        self._given = options
+        self._copy: ZendeskVendor | None = None
         self.desk = Desk(world, int(clock.now().timestamp()), chosen.merged_share, chosen.crm)
         self.people = People(self.desk)
         self.account_window = Window(chosen.account_per_minute)
@@ -117,6 +119,12 @@ class ZendeskVendor(Vendor):
         second = int(now.timestamp())
         self.desk.advance(second)
         self.people.advance(second)
+
+    def as_of(self, then: datetime) -> Vendor:
+        """An account that was opened at the earlier instant: its logs of changes only go forward."""
+        if self._copy is None or self._copy.desk.now > then.timestamp():
+            self._copy = ZendeskVendor(self.world, SandboxClock(then), **self._given)
+        return self._copy
 
     def is_write(self, method: str, path: str) -> bool:  # noqa: ARG002 - Zendesk reads are all GETs
         """Everything but GET and HEAD."""
