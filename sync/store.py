@@ -3,6 +3,7 @@
 What is where, and why: docs/state.md.
 """
 
+import sqlite3
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from mapping.schema import Record
 from scoring.inputs import Level, ScoreRow
 from sync import mirror, results, streams
 from sync.database import EnvironmentMismatchError, StateFile, StoreError
+from sync.forget import Screen, screen_of
 from sync.records import Counts, RecordWriter, keys_of
 from sync.streams import PullEnd, Quarantined, StreamStatus
 from sync.tables import KINDS, epoch
@@ -62,7 +64,13 @@ class Page:
 
 
 class Store(StateFile):
-    """The state file. Safe to share between threads; one writer at a time, readers never wait."""
+    """The state file. Safe to share between threads; one writer at a time, readers never wait.
+
+    Attributes:
+        screen: Keeps people out who were forgotten; read when first needed.
+    """
+
+    screen: Screen | None = None
 
     @classmethod
     def open(cls, path: Path, *, readonly: bool = False, timeout: float = 30.0, locked: bool = False) -> "Store":
@@ -156,6 +164,7 @@ class Store(StateFile):
         at = epoch(now)
         kind = KINDS[page.kind]
         with self.transaction() as conn:
+            page = self._screened(conn, page)
             source = streams.source_key(conn, page.source)
             stream = streams.stream_key(conn, source, page.stream, page.kind)
             writer = RecordWriter(conn, kind, source, stream, at)
@@ -178,6 +187,22 @@ class Store(StateFile):
                 live -= vanished.vanished
             streams.advance(conn, stream, page.cursor, live)
         return counts
+
+    def people(self) -> Screen:
+        """What keeps people out who were forgotten."""
+        if self.screen is None:
+            self.screen = screen_of(self)
+        return self.screen
+
+    def _screened(self, conn: sqlite3.Connection, page: Page) -> Page:
+        """The page without people who were forgotten, unless the CRM lists them again: then they are back."""
+        if not self.people().marks:
+            return page
+        page, back = self.people().page(page)
+        if back:
+            conn.executemany("DELETE FROM forgotten WHERE hash = ?", [(mark,) for mark in back])
+            self.screen = None
+        return page
 
     def records(self, kind: str, *, source: str | None = None, as_of: datetime | None = None) -> Iterator[Record]:
         """Every live record of a kind, by key; with `as_of` as they were known at that instant."""
