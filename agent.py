@@ -22,6 +22,8 @@ COMMANDS = {
     "edits": ("cli.edits", "edits"),
     "history": ("cli.undo", "history"),
     "undo": ("cli.undo", "undo"),
+    "state": ("cli.state", "state"),
+    "forget": ("cli.state", "forget"),
     "sandbox": ("cli.serve", "sandbox"),
 }
 """Command -> (module, function). In the order of a newcomer's path; a module is imported when its command is used."""
@@ -41,6 +43,8 @@ SUMMARIES = {
     "edits": "List fields of ours that somebody else changed; answer and release them.",
     "history": "Show the runs and what became of their changes.",
     "undo": "Put back what a run changed, as far as nobody has touched it since.",
+    "state": "Check, copy, restore and rebuild what the agent remembers.",
+    "forget": "Take a person out of everything that is stored.",
     "sandbox": "Serve the simulated vendors.",
 }
 """Command -> the sentence that `holdfast --help` shows, so that help need not import anything."""

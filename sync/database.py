@@ -206,15 +206,16 @@ class StateFile:
 
     # -- whether it may be believed -----------------------------------------------------------------------------
 
-    def damage(self, *, thorough: bool = False) -> list[str]:
+    def damage(self, *, thorough: bool = False, stamped: bool = True) -> list[str]:
         """What is wrong with the file as a file, a sentence each; nothing when it may be believed.
 
         Args:
             thorough: Look into every page, also where the stamp already says that none has changed.
+            stamped: False to leave out whether it is the file that Holdfast left.
         """
         with self._lock:
             try:
-                found = self._stamp_damage()
+                found = self._stamp_damage() if stamped else []
                 if thorough or self.stamps.load() is None:
                     with explained(self.file):
                         rows = self.db.conn.execute(f"PRAGMA {'integrity' if thorough else 'quick'}_check").fetchall()
@@ -250,12 +251,6 @@ class StateFile:
                 if found := self.damage():
                     raise DamagedError(self.file, found[0], f"Nothing is written. {RESTORE}")
                 self._trusted = True
-
-    def accept(self) -> None:
-        """Take the file for what it is from now on: an admin has looked into it."""
-        with self._lock:
-            self.stamps.remove()
-            self._trusted = True
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query, never of a half-done transaction of another thread."""

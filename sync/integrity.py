@@ -58,14 +58,26 @@ def examine(folder: Path) -> Examined:
     return Examined(tuple(_problems(folder)), tuple((copy, _problem_of(copy.path)) for copy in copies_of(folder)))
 
 
-def _problems(folder: Path) -> Iterator[str]:
+def accept(folder: Path) -> list[str]:
+    """Take a state file for what it is, although it is not what Holdfast left; to be called under the run lock.
+
+    Returns:
+        What else is wrong with it; then it is not taken.
+    """
+    if rest := list(_problems(folder, stamped=False)):
+        return rest
+    (folder / "state.stamp").unlink(missing_ok=True)
+    return []
+
+
+def _problems(folder: Path, *, stamped: bool = True) -> Iterator[str]:
     try:
         store = Store.open(folder, readonly=True)
     except StoreError as error:
         yield str(error)
         return
     try:
-        found = store.damage(thorough=True)
+        found = store.damage(thorough=True, stamped=stamped)
         yield from found
         if not any(text.startswith("SQLite") for text in found):
             yield from _contents(store)
