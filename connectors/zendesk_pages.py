@@ -100,7 +100,7 @@ class Pages:
         return self._export("users", cursor)
 
     def _export(self, kind: str, cursor: str | None, include: str = "") -> Iterator[Batch]:
-        done = False
+        done, kept = False, cursor
         while not done:
             place: State = {"cursor": cursor} if cursor else {"start_time": 0}
             sideload = {"include": include} if include else {}
@@ -112,7 +112,10 @@ class Pages:
             done = page.get("end_of_stream") is True
             if not done and after == cursor:
                 raise ShapeError(f"{kind} export gave the same cursor twice before its end.", vendor="zendesk")
-            yield Batch(_fold(rows_of(page, kind), page), after, server_time=self.server_time)
+            rows = _fold(rows_of(page, kind), page)
+            # An empty page may be an outage's: behind its cursor could lie what it left out.
+            kept = after if rows or kept is None else kept
+            yield Batch(rows, kept, server_time=self.server_time)
             cursor = after
 
     def organizations(self, cursor: str | None) -> Iterator[Batch]:

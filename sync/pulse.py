@@ -64,11 +64,21 @@ class Pulse:
 
         Of a stretch longer than a week only one week is looked at.
         """
-        if not self.amounts:
-            return []
-        first, length = min(self.amounts), min(end - start, WEEK)
-        begins = (start - week * WEEK for week in range(1, WEEKS + 1))
-        return [self.amount(begin, begin + length) for begin in begins if begin >= first]
+        length = min(end - start, WEEK)
+        return [self.amount(begin, begin + length) for begin in self._earlier(start)]
+
+    def usually_silent(self, start: int) -> int:
+        """For how many seconds after `start` nothing ever happened in the same hours of the weeks before."""
+        begins = list(self._earlier(start))
+        for bucket in range(start // self.step * self.step, start + WEEK, self.step):
+            if any(self.amounts.get((begin + bucket - start) // self.step * self.step) for begin in begins):
+                return max(0, bucket - start)
+        return WEEK
+
+    def _earlier(self, start: int) -> Iterator[int]:
+        """The same instant of the weeks before, as far as there is data."""
+        first = min(self.amounts, default=start)
+        return (start - week * WEEK for week in range(1, WEEKS + 1) if start - week * WEEK >= first)
 
 
 def read_pulse(store: Store, source: int, record: str, known: datetime) -> Pulse:

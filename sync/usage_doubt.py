@@ -1,6 +1,6 @@
 """When an export that replaces days is not believed: it would overwrite what people did with next to nothing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from connectors.errors import ShapeError
 from sync.tables import instant
@@ -11,9 +11,11 @@ LOST_SHARE = 0.2
 LOST_ALWAYS = 20
 LOST_OF_A_DAY = 0.5
 """And this share of one day that had more than `LOST_ALWAYS`: a stale copy lacks the newest days and no others."""
+WEEKS, MIN_WEEKS = 4, 2
+"""So many weeks back a weekday is looked at, and so many must be known."""
 
 
-def require_believable(held: Mapping[int, int], found: Mapping[int, int], days: Iterable[int], where: str) -> None:
+def require_believable(held: Mapping[int, int], found: Mapping[int, int], days: range, where: str) -> None:
     """Compare an export with the days that it would replace.
 
     Args:
@@ -37,3 +39,23 @@ def require_believable(held: Mapping[int, int], found: Mapping[int, int], days: 
             f"{found.get(worst, 0):,} for {held[worst]:,}): not believed, what we hold stays.",
             advice=f'If it is right, add "{where}" to guard.trusted.',
         )
+    missing = _missing_end(held, found, days)
+    if missing is not None:
+        raise ShapeError(
+            f"The export ends before {instant(missing * DAY):%Y-%m-%d}, although that weekday was never empty before: "
+            "not believed, what we hold stays.",
+            advice=f'If it is right, add "{where}" to guard.trusted.',
+        )
+
+
+def _missing_end(held: Mapping[int, int], found: Mapping[int, int], days: range) -> int | None:
+    """The first of the empty days at the end of an export, today left out, where they never were empty before."""
+    last = max((day for day in days if found.get(day)), default=days.start - 1)
+    empty = range(last + 1, days.stop - 1)
+    first, usual = min(held, default=days.stop), 0
+    for day in empty:
+        before = [held.get(day - 7 * week, 0) for week in range(1, WEEKS + 1) if first <= day - 7 * week < days.start]
+        if len(before) < MIN_WEEKS or not all(before):
+            return None
+        usual += min(before)
+    return empty.start if usual >= LOST_ALWAYS else None

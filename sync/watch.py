@@ -6,7 +6,7 @@ did it last say anything new, and is it usual that it says nothing for so long a
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Literal
@@ -88,17 +88,24 @@ def watch(
         and not {feed.source, f"{feed.source}/{feed.stream}"}.intersection(trusted)
     ]
     found = [breach for feed in feeds if (breach := _unread(store, feed, as_of)) is not None]
-    unread = {(breach.source, breach.record) for breach in found}
     # Several streams of a source that bring one kind of record speak together: of two systems one may be out of use.
     together: dict[tuple[str, str], _Feed] = {}
     for feed in feeds:
         known = together.get((feed.source, feed.record))
         if not feed.off and (known is None or (feed.total, feed.stream) > (known.total, known.stream)):
             together[feed.source, feed.record] = feed
-    for name, feed in together.items():
-        if name not in unread:
-            found += _quiet(read_pulse(store, feed.source_key, feed.record, feed.complete), feed)
-    return sorted(found, key=lambda breach: (breach.source, breach.stream))
+    for feed in together.values():
+        found += _quiet(read_pulse(store, feed.source_key, feed.record, feed.complete), feed)
+    return sorted(_side_by_side(found), key=lambda breach: (breach.source, breach.stream, breach.kind))
+
+
+def _side_by_side(breaches: Sequence[Breach]) -> list[Breach]:
+    """A source that is merely quiet does not stop the clock of what another one tells of."""
+    newest: dict[str, datetime] = {}
+    for breach in breaches:
+        if not breach.alarm:
+            newest[breach.record] = max(newest.get(breach.record, breach.last_good), breach.last_good)
+    return [breach if breach.alarm else replace(breach, last_good=newest[breach.record]) for breach in breaches]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +157,13 @@ def _quiet(pulse: Pulse, feed: _Feed) -> Iterator[Breach]:
     known, name = epoch(feed.complete), f"{feed.source} {feed.stream}"
     silent, usual = known - pulse.newest, pulse.usual(pulse.newest, known)
     if silent > 0 and _rests(silent, usual):
-        good = instant(pulse.newest)
+        since = instant(pulse.newest)
+        # The clock went on for as long as silence was usual, and stops there; it never goes back.
+        good = instant(min(known, pulse.newest + pulse.usually_silent(pulse.newest)))
         said = ", ".join(f"{amount:,.0f}" for amount in usual)
-        why = f"{name} tells of nothing new since {_time(good)}; in the same hours of the weeks before it were {said}."
-        yield Breach(
-            feed.source, feed.stream, feed.record, "silent", good, good, why, _alarming(silent, usual, feed.record)
-        )
+        why = f"{name} tells of nothing new since {_time(since)}; in the same hours of the weeks before it were {said}."
+        alarm = _alarming(silent, usual, feed.record)
+        yield Breach(feed.source, feed.stream, feed.record, "silent", since, good, why, alarm)
         return
     if feed.record == "usage":
         yield from _short(pulse, feed, known)
