@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sync import budget
+from sync.ledger import HOLD_OFF
 from sync.plan import Plan
 from sync.run_report import RunReport
 from tests.sync.salesforce_desk import NOW, Crash, Desk, card, copied
@@ -135,6 +136,7 @@ def test_a_bulk_job_that_goes_on_after_a_crash_is_not_taken_for_people(
         monkeypatch.setattr(f"connectors.{module}.BATCH", 4)
     monkeypatch.setattr(budget, "BULK_JOB_CALLS", 2)
     monkeypatch.setattr(budget.Budget, "check", lambda _: None)
+    monkeypatch.setattr(budget, "fitting", lambda whole, *_, **__: (whole, ()))
     desk = copied(start, tmp_path, NOW, share=0.0001)
     desk.do("options", bulk_seconds_per_10k=900.0)
 
@@ -142,10 +144,12 @@ def test_a_bulk_job_that_goes_on_after_a_crash_is_not_taken_for_people(
         raise Crash
 
     def disturb() -> None:
-        desk.wire.after[7] = crash  # the job has just been closed
+        desk.wire.after[8] = crash  # the job has just been closed
 
     assert desk.run(disturb) is None
     desk.share = 0.1
+    assert ran(desk)[0].endings["in_doubt"] == len(desk.records("account", SCORE)), "the accounts wait"
+    desk.box.clock.sleep(HOLD_OFF.total_seconds())
     old = {row.crm_id: row.score for row in desk.rows}
     desk.rows = [row._replace(score=(row.score or 0) + 30) for row in desk.rows]
     report, _ = ran(desk)
