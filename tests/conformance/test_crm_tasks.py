@@ -99,16 +99,6 @@ def test_an_owner_whom_the_crm_refuses_gives_way_to_the_fallback(crm: CrmRig) ->
     assert set(source.find_tasks(accounts)) == {"a", "b", "c"}
 
 
-def test_sending_the_same_task_twice_is_up_to_the_caller(crm: CrmRig) -> None:
-    source = crm.ready()
-    account = crm.ids("account")[0]
-    made = [source.send([task(account, "the-key")])[0].remote_id for _ in range(2)]
-    assert len(set(made)) == 2
-    found = source.find_tasks([account])
-    assert set(found) == {"the-key"}
-    assert found["the-key"] in made
-
-
 def test_the_tasks_of_other_people_are_not_ours(crm: CrmRig) -> None:
     source = crm.ready()
     one, two = crm.ids("account")[:2]
@@ -144,3 +134,77 @@ def test_a_full_batch_of_tasks_is_one_request(crm: CrmRig) -> None:
     assert results(source.send(changes)) == ["confirmed"] * len(changes)
     assert crm.sent(crm.creates) == 1
     assert set(source.find_tasks(accounts)) == {change.key for change in changes}
+
+
+def test_a_task_can_be_looked_at(crm: CrmRig) -> None:
+    source = crm.ready()
+    account = crm.ids("account")[0]
+    body = "Ask <b>how</b> it goes.\n\nAnd & why; 100 %"
+    (made,) = source.send([task(account, "k" * 64, body=body, owner_id=crm.owner())])
+    by_hand = crm.add_task(account, "Call back")
+    task_id = str(made.remote_id)
+    found = source.read_tasks([task_id, by_hand, "nonsense", task_id])
+    assert set(found) == {task_id, by_hand}
+    state = found[task_id]
+    assert (state.task_id, state.key, state.account_id) == (task_id, "k" * 64, account)
+    assert (state.subject, state.body, state.owner_id) == ("Call them", body, crm.owner())
+    assert (state.closed, state.touched) == (False, False)
+    assert state.due is not None
+    assert state.due.date() == DUE.date()
+    assert state.created_at == state.modified_at == crm.box.clock.now().replace(microsecond=0)
+    assert found[by_hand].key == ""
+    assert source.read_tasks([]) == {}
+
+
+@pytest.mark.parametrize("how", ["edit", "close", "reassign"])
+def test_a_task_that_somebody_touched_shows_it(crm: CrmRig, how: str) -> None:
+    source = crm.ready()
+    account = crm.ids("account")[0]
+    one, other = [str(o.remote_id) for o in source.send([task(account, "a"), task(account, "b")])]
+    crm.box.clock.sleep(3600)
+    assert not any(state.touched for state in source.read_tasks([one, other]).values())
+    crm.touch_task(one, how)
+    assert {task_id: state.touched for task_id, state in source.read_tasks([one, other]).items()} == {
+        one: True,
+        other: False,
+    }
+
+
+def remove(task_id: str | None) -> Change:
+    return Change("task", task_id, {}, f"rm-{task_id}")
+
+
+def test_a_task_is_taken_away_and_is_then_gone(crm: CrmRig) -> None:
+    source = crm.ready()
+    account = crm.ids("account")[0]
+    one, other = [str(o.remote_id) for o in source.send([task(account, "a"), task(account, "b")])]
+    (outcome,) = source.send([remove(one)])
+    assert (outcome.key, outcome.result, outcome.remote_id) == (f"rm-{one}", "confirmed", one)
+    assert crm.sent(crm.removes[1]) >= 1
+    assert source.find_tasks([account]) == {"b": other}
+    assert set(source.read_tasks([one, other])) == {other}
+    crm.box.journal.clear()
+    assert results(source.send([remove(one), remove(other), remove("nonsense")])) == ["gone", "confirmed", "rejected"]
+    assert source.find_tasks([account]) == {}
+
+
+def test_a_full_batch_of_tasks_is_taken_away(crm: CrmRig) -> None:
+    source = crm.ready()
+    accounts = crm.ids("account")
+    changes = [task(accounts[n % len(accounts)], f"key-{n}") for n in range(source.write.create_batch)]
+    made = [outcome.remote_id for outcome in source.send(changes)]
+    assert results(source.send([remove(one) for one in made])) == ["confirmed"] * len(made)
+    assert source.find_tasks(accounts) == {}
+
+
+@pytest.mark.parametrize(("fault", "happened"), UNCLEAR, ids=NAMES)
+def test_a_removal_in_doubt_is_settled_by_asking(crm: CrmRig, fault: dict[str, Any], happened: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    source = crm.ready()
+    account = crm.ids("account")[0]
+    one = str(source.send([task(account, "a")])[0].remote_id)
+    method, path = crm.removes
+    crm.box.journal.clear()
+    crm.fault(path=path, method=method, **fault)
+    assert results(source.send([remove(one)])) == ["in_doubt"]
+    assert crm.sent(path) == 1
+    assert set(source.read_tasks([one])) == (set() if happened else {one})

@@ -7,12 +7,26 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
-from connectors.base import Change, Crm, FieldSpec, FieldType, ObjectName, Row, Value
+from connectors.base import Change, Crm, FieldSpec, FieldType, ObjectName, Row, TaskStrategy, Value
 from connectors.registry import VENDORS
 from tests.conformance.rigs.base import Rig
 
 DUE = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
 BANDS = ("green", "yellow", "red")
+
+STRATEGY_CASES = (
+    "how_tasks_are_kept_apart_is_seen_and_said",
+    "the_same_task_sent_twice",
+    "two_agents_that_send_the_same_task",
+    "a_task_in_doubt_that_is_sent_again",
+    "tasks_that_are_there_do_not_keep_others_from_being_made",
+    "a_bad_task_costs_only_itself",
+    "every_bad_task_of_a_batch_is_found",
+    "a_refused_owner_gives_way",
+    "what_people_did_to_a_task_is_not_undone",
+    "a_full_batch_of_tasks_is_made",
+)
+"""Cases that run once for each way of keeping tasks from being made twice."""
 
 VALUES: Mapping[FieldType, tuple[Value, ...]] = {
     "number": (72.5, 0, -3.25, 1_000_000),
@@ -65,6 +79,8 @@ class CrmRig(Rig):
     """Regular expression for the addresses of updates."""
     creates: ClassVar[str]
     """The same for creating tasks."""
+    removes: ClassVar[tuple[str, str]]
+    """Method, and the same, for taking tasks away."""
 
     # -- our side --------------------------------------------------------------------------------------------------
 
@@ -160,6 +176,18 @@ class CrmRig(Rig):
     @abstractmethod
     def task(self, task_id: str) -> Task:
         """A task as it is stored."""
+
+    @abstractmethod
+    def keeping(self, strategy: TaskStrategy) -> "CrmRig":
+        """Another account of the vendor, which keeps tasks from being made twice in this way."""
+
+    @abstractmethod
+    def tasks_of(self, account_id: str) -> list[str]:
+        """Tasks that are there, by what the CRM has stored."""
+
+    @abstractmethod
+    def touch_task(self, task_id: str, how: str) -> None:
+        """A person does something to a task: "close", "edit" its subject or "reassign" it."""
 
     @abstractmethod
     def add_task(self, account_id: str, body: str) -> str:

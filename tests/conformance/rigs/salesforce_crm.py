@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any, ClassVar
 
-from connectors.base import Crm, FieldSpec, ObjectName, Row
+from connectors.base import Crm, FieldSpec, ObjectName, Row, TaskStrategy
 from tests.conformance.rigs.base import ALWAYS, Exceptions, NotApplicable
 from tests.conformance.rigs.crm import CrmRig, Task
 from tests.conformance.rigs.salesforce import SalesforceSource
@@ -18,6 +18,8 @@ class SalesforceCrm(SalesforceSource, CrmRig):
     objects: ClassVar = {"account": "accounts", "contact": "contacts"}
     updates = r"/composite/sobjects/?\?"
     creates = updates
+    removes = ("DELETE", r"/composite/sobjects/?\?")
+    receipts = True
     exceptions: ClassVar[Exceptions] = {
         "none_clears[boolean]": NotApplicable("a checkbox is ticked or not, never empty"),
     }
@@ -83,6 +85,27 @@ class SalesforceCrm(SalesforceSource, CrmRig):
             account=told["WhatId"],
             contact=told["WhoId"],
         )
+
+    def keeping(self, strategy: TaskStrategy) -> CrmRig:
+        other = type(self)(self.box.world, self.spool, activity_external_ids=strategy == "unique_key")
+        other.receipts = strategy == "receipt"
+        other.source = other.connect()
+        return other
+
+    def settings(self) -> dict[str, Any]:
+        return {**super().settings(), "task_receipts": self.receipts}
+
+    def tasks_of(self, account_id: str) -> list[str]:
+        table, now = self.org.tables["Task"], self.org.now
+        return [table.id_at(one) for one in table.places(now) if table.value(one, "WhatId", now) == account_id]
+
+    def touch_task(self, task_id: str, how: str) -> None:
+        if how == "edit":
+            self.act("edit_task", id=task_id, values={"Subject": "Changed by hand"})
+        elif how == "close":
+            self.act("close_task", id=task_id)
+        else:
+            self.act("reassign_task", id=task_id, owner=self._people(active=True)[2])
 
     def add_task(self, account_id: str, body: str) -> str:
         values = {"Subject": "By hand", "Description": body, "WhatId": account_id}
