@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from connectors.base import Change, Crm, TaskState, Value
 from connectors.errors import ConnectorError
@@ -44,12 +44,19 @@ AHEAD = timedelta(minutes=2)
 """How far the CRM's clock may be behind ours."""
 
 
+_WHY = {
+    "lost": "because this state knows of no writing",
+    "older": "because this state is older than what stands in the CRM",
+    "asked": "as you asked",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Adopted:
     """What was taken over.
 
     Attributes:
-        lost: The state knew nothing of having written; else it is an older copy of itself.
+        why: "lost": the state knew nothing of having written. "older": it is an old copy. "asked": somebody wanted it.
         accounts: Accounts whose fields and band were taken over.
         contacts: Contacts whose fields were taken over.
         tasks: Tasks that are known from now on.
@@ -57,7 +64,7 @@ class Adopted:
         agents: Ids of the agents that wrote them.
     """
 
-    lost: bool
+    why: Literal["lost", "older", "asked"]
     accounts: int
     contacts: int
     tasks: int
@@ -65,11 +72,10 @@ class Adopted:
     agents: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        why = "this state knows of no writing" if self.lost else "this state is older than what stands in the CRM"
         when = f", last written {self.newest:%Y-%m-%d %H:%M} UTC" if self.newest else ""
         return (
-            f"Taken over from the CRM, because {why}: our fields on {self.accounts:,} accounts and {self.contacts:,} "
-            f"contacts{when}, and {self.tasks:,} tasks. Values found there count as ours."
+            f"Taken over from the CRM, {_WHY[self.why]}: our fields on {self.accounts:,} accounts and "
+            f"{self.contacts:,} contacts{when}, and {self.tasks:,} tasks. Values found there count as ours."
         )
 
 
@@ -114,7 +120,7 @@ class Adopter:
             self._adopt_bands(accounts, tasks, now)
         times = [at for at in map(self._scored_at, accounts.values()) if at]
         return Adopted(
-            lost,
+            "asked" if everything else "lost" if lost else "older",
             len(accounts),
             len(new) - len(accounts),
             number,

@@ -116,8 +116,9 @@ class StateFile:
         """Set what makes commits durable and readers welcome. WAL stays with the file, the rest with the connection."""
         if self.readonly:
             return
+        if self._scalar("PRAGMA journal_mode") != "wal":
+            self._turn_to_wal()
         for pragma in (
-            "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
             "temp_store = MEMORY",
@@ -125,6 +126,16 @@ class StateFile:
             "wal_autocheckpoint = 0",  # `fold` does it
         ):
             self.db.execute(f"PRAGMA {pragma}").fetchall()
+
+    def _turn_to_wal(self) -> None:
+        """Change the mode of a file that is new or a copy: that changes the main file itself."""
+        self.trust()
+        with self.stamps.alone():
+            stamped = self.stamps.load() is not None
+            self.stamps.remove()
+            self.db.execute("PRAGMA journal_mode = WAL").fetchall()
+            if stamped:
+                self.stamps.save(Stamp(self.stamps.digest(), log=False))
 
     def _scalar(self, sql: str) -> Any:
         return self.rows(sql)[0][0]

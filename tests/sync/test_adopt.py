@@ -73,7 +73,7 @@ def test_a_lost_state_is_made_good_from_the_crm(desk: Desk) -> None:
     lose(desk)
     report = run(desk)
     assert report.adopted is not None
-    assert report.adopted.lost
+    assert report.adopted.why == "lost"
     assert report.adopted.accounts == len(states)
     assert report.adopted.contacts > 0
     assert report.adopted.tasks == len(tasks)
@@ -102,7 +102,7 @@ def test_an_old_copy_goes_on_where_the_crm_is(desk: Desk, tmp_path: Path) -> Non
         shutil.copytree(copy, desk.folder)
         report = run(desk) if number % 2 else hour(desk, next(turns))
         assert report.adopted is not None
-        assert not report.adopted.lost
+        assert report.adopted.why == "older"
         assert "older than what stands in the CRM" in str(report.adopted)
         assert report.adopted.accounts > 0
     assert run(desk).adopted is None
