@@ -113,7 +113,7 @@ class Ledger(LedgerReads):
                         draft.attempt, draft.not_before = before.attempt, before.not_before
                     journal.begin(draft)
             if not held:
-                dealt_with = {record.undoes for record in plan.records} | {task.undoes for task in plan.removals}
+                dealt_with = {change.undoes for change in plan.changes}
                 skipped = {one.undoes: one.why for one in plan.skipped if one.undoes not in dealt_with}
                 settle.end_undone(journal, {op_id: ("undo_skipped", why) for op_id, why in skipped.items()})
             journal.write()
@@ -362,7 +362,9 @@ def _drafts(plan: Plan, run_id: int, at: int, *, held: bool) -> Iterator[OpRow]:
         row.undoes = record.undoes
         yield row
     for task in plan.tasks:
-        yield _draft(run_id, task.as_change(), at, state)
+        row = _draft(run_id, task.as_change(), at, state)
+        row.undoes = task.undoes
+        yield row
     for removal in plan.removals:
         row = _draft(run_id, removal.as_change(), at, state)
         row.undoes = removal.undoes

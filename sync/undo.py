@@ -23,6 +23,8 @@ OPEN = frozenset({"sending", "in_doubt"})
 EFFECTLESS = frozenset({"planned", "held", "retry", "rejected", "gone", "conflict", "parked", "superseded"})
 """States of operations that changed nothing in the CRM: there is nothing to take back."""
 
+UNDER_WAY = "An earlier undo tried, and nobody knows yet whether the CRM did it; try again in a quarter of an hour."
+
 _NAMES = """
 SELECT r.source_id, {name} FROM {kind} r JOIN source s ON s.id = r.source
 WHERE s.name = ? AND r.source_id IN (SELECT value FROM json_each(?))
@@ -88,7 +90,13 @@ class Undoer:
                 parts.skipped.append(_skip(op, names, "", "Nobody knows yet whether the CRM took it; try again later."))
             elif op.state == "undo_skipped":
                 parts.skipped.append(_skip(op, names, "", op.error or "An earlier undo left it as it is."))
-        sure = [op for op in ops if op.state == "confirmed"]
+        unclear = {op.undoes: op for op in self.ledger.open_ops() if op.undoes is not None}
+        sure = []
+        for op in ops:
+            if op.op_id in unclear:
+                parts.skipped.append(_skip(unclear[op.op_id], names, "", UNDER_WAY))
+            elif op.state == "confirmed":
+                sure.append(op)
         self._fields_back([op for op in sure if op.kind == "field"], names, parts)
         self._tasks_away([op for op in sure if op.kind == "task_create"], names, parts)
         self._tasks_back([op for op in sure if op.kind == "task_remove"], names, parts)
