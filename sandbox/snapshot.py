@@ -24,6 +24,9 @@ _PLAIN = (str, int, float, bytes, bool, type(None), date, datetime, time, timede
 _LOCKS = (type(threading.Lock()), type(threading.RLock()))
 _FIXED = (type, types.ModuleType, types.BuiltinFunctionType, types.GeneratorType, *_LOCKS)
 
+_KNOWN: dict[type, bool] = {}
+"""Type -> whether its objects cannot change, for the types met so far."""
+
 
 class Snapshot:
     """State that can be put back.
@@ -59,7 +62,7 @@ class Snapshot:
 
     def _take(self, one: Any) -> None:
         """Keep one object's contents and note what it refers to."""
-        if isinstance(one, (*_PLAIN, *_FIXED)) or id(one) in self._seen:
+        if _fixed(type(one)) or id(one) in self._seen:
             return
         # Holding the object keeps its number from being given to another one.
         self._seen[id(one)] = one
@@ -94,22 +97,28 @@ class Snapshot:
 
     def _follow(self, values: Iterable[Any]) -> None:
         seen = self._seen
-        self._open.extend(v for v in values if not isinstance(v, _PLAIN) and id(v) not in seen)
+        self._open.extend(v for v in values if not _fixed(type(v)) and id(v) not in seen)
 
     def _take_object(self, one: Any) -> None:
-        """An instance's attributes, in a dictionary or in slots; frozen ones cannot change."""
-        kind: Any = type(one)
-        if is_dataclass(one) and kind.__dataclass_params__.frozen:
-            return
+        """An instance's attributes, in a dictionary or in slots."""
         attributes = getattr(one, "__dict__", None)
         if attributes is not None:
             self._mappings.append((attributes, dict(attributes)))
             self._follow(attributes.values())
-        names = [name for base in kind.__mro__ for name in _slots(base) if hasattr(one, name)]
+        names = [name for base in type(one).__mro__ for name in _slots(base) if hasattr(one, name)]
         if names:
             values = [getattr(one, name) for name in names]
             self._others.append((functools.partial(_put_slots, one, names), values))
             self._follow(values)
+
+
+def _fixed(kind: type) -> bool:
+    """Whether objects of a type cannot change: plain values, code, locks, frozen records such as the world's."""
+    known = _KNOWN.get(kind)
+    if known is None:
+        frozen = is_dataclass(kind) and bool(getattr(kind, "__dataclass_params__").frozen)  # noqa: B009 - not typed
+        known = _KNOWN[kind] = frozen or issubclass(kind, (*_PLAIN, *_FIXED))
+    return known
 
 
 def _slots(kind: type) -> Iterable[str]:
