@@ -103,7 +103,7 @@ def main() -> list[dict[str, Any]]:
             first = agent.run(dry_run=True)
             rows += compare("first sync", by_vendor(requests(sandbox)), least_first(first))
             sandbox.journal.clear()
-            wet = agent.run(dry_run=False)
+            wet = agent.run(dry_run=False, initial=True, with_tasks=True)
             spent = requests(sandbox)
             writes = Counter({"hubspot": by_vendor(spent)["hubspot"]})
             rows += compare("second run and write-back", writes, Counter({"hubspot": least_writes(wet) + 5}))

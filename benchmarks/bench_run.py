@@ -89,7 +89,7 @@ def run(root: str, folder: Path) -> dict[str, Any]:
             began, current = time.monotonic(), name
 
         agent.on_phase = phase
-        report = agent.run(dry_run=False)
+        report = agent.run(dry_run=False, initial=True, with_tasks=True)
         phase("end")
         calls = {source.name: sum(source.calls.values()) for source, _ in agent.sources}
         failed = [f"{pull.source}/{pull.stream}: {pull.error}" for pull in report.failed]

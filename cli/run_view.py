@@ -87,6 +87,8 @@ def show_pulls(out: Output, report: RunReport) -> None:
     for breach in report.breaches:
         if breach.alarm:
             out.warn(f"{breach.source} {breach.stream} is not believed: {breach.why}")
+    if report.adopted:
+        out.warn(str(report.adopted))
     if report.recovered:
         settled = ", ".join(f"{number} {name}" for name, number in sorted(report.recovered.items()))
         out.line(f"Settled from an earlier run: {settled}.")
@@ -272,6 +274,7 @@ def numbers(agent: Agent, report: RunReport, shown: Shown, code: int) -> dict[st
         "rejected": sum(pull.counts.rejected for pull in report.pulls),
         "breaches": list(report.breaches),
         "recovered": dict(report.recovered),
+        "adopted": report.adopted,
         "scored": dict(report.scored),
         "bands": dict(report.bands),
         "plan": plan_numbers(plan) if plan else None,

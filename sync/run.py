@@ -18,6 +18,7 @@ from mapping.identity import collector_paused, resolve
 from scoring.card import Scorecard
 from scoring.inputs import ScoreRow
 from sync import baseline, frames
+from sync.adopt import take_over
 from sync.apply import Applied, Applier
 from sync.approval import require_allowed, require_current
 from sync.budget import Budget
@@ -89,6 +90,7 @@ class Agent:
                 self._recover(report)
             if not report.stopped:
                 self.pull(report)
+            take_over(self, report, run_id)
             if report.blocked or report.stopped:
                 return report
             rows = self.score(report, run_id)
@@ -133,8 +135,9 @@ class Agent:
         Raises:
             UndoError: There is no such run.
         """
-        from sync.undo import Undoer
+        from sync.undo import Undoer, require_run
 
+        require_run(self.ledger, target)
         report = RunReport(self.clock.now())
         with self._noted("dry" if dry_run else "undo", report) as run_id:
             if not dry_run:
@@ -167,7 +170,7 @@ class Agent:
     # -- recover and pull ---------------------------------------------------------------------------------------
 
     def _recover(self, report: RunReport) -> None:
-        if not self.ledger.open_ops() and not self.ledger.stale_updates():
+        if not self.ledger.open_ops():
             return
         self.on_phase("recover")
         try:
@@ -193,7 +196,10 @@ class Agent:
         if not self.login or self.store.login(self.crm.name) != self.login:
             with suppress(ConnectorError):  # a CRM that does not answer will say so again, for each of its streams
                 self.check_environment()
-        report.pulls = pull_all(self.sources, self.store, self.clock, on_progress=self.on_pull, stop=self.stop)
+        trusted = [source.name for source, _ in self.sources] if self.policy.guard is None else self.policy.trusted
+        report.pulls = pull_all(
+            self.sources, self.store, self.clock, on_progress=self.on_pull, stop=self.stop, trusted=trusted
+        )
         report.stopped = any(pull.ending == "stopped" for pull in report.pulls)
         blind = [pull for pull in report.failed if pull.source == self.crm.name and pull.record in NEEDED_KINDS]
         if blind and not report.blocked:
@@ -266,7 +272,9 @@ class Agent:
                 remember(self.store, bool(report.held), report.worse, now)
         if report.held:
             return
-        if not plan.empty:
+        if plan.empty:
+            self.ledger.skip_undo({one.undoes: one.why for one in plan.skipped}, self.clock.now())
+        else:
             Writer(self, run_id, report).write(plan)
         if plan.baseline and not (report.halted or report.stopped or report.deferred):
             baseline.finish(self.store)
@@ -292,4 +300,12 @@ class Agent:
 
     def applier(self, budget: Budget | None = None) -> Applier:
         """What sends to this CRM."""
-        return Applier(self.crm, self.store, self.ledger, self.clock, stop=self.stop.is_set, budget=budget)
+        return Applier(
+            self.crm,
+            self.store,
+            self.ledger,
+            self.clock,
+            stop=self.stop.is_set,
+            budget=budget,
+            limits=self.policy.guard,
+        )

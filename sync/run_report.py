@@ -8,7 +8,9 @@ from datetime import datetime
 from connectors.base import ObjectName, Value
 from connectors.errors import ConnectorError
 from mapping.identity import Resolution
+from sync.adopt import Adopted
 from sync.apply import Applied
+from sync.canary import CanaryError
 from sync.guard import Verdict
 from sync.plan import AnyChange, Plan
 from sync.reports import PullReport
@@ -45,6 +47,7 @@ class RunReport:
     Attributes:
         as_of: The instant the scores are for.
         recovered: Operations of earlier runs that were unclear and are settled now, by how.
+        adopted: What was taken over from the CRM, because the state was lost or is an old copy; None as a rule.
         breaches: Streams that are not believed at the moment.
         bands: Accounts by band.
         verdicts: What the guard measured in the plan; empty when there was nothing to judge.
@@ -61,6 +64,7 @@ class RunReport:
     as_of: datetime
     pulls: list[PullReport] = field(default_factory=list)
     recovered: Counter[str] = field(default_factory=Counter)
+    adopted: Adopted | None = None
     breaches: Sequence[Breach] = ()
     resolution: Resolution | None = None
     scored: Counter[str] = field(default_factory=Counter)
@@ -75,7 +79,7 @@ class RunReport:
     deferred: Sequence[AnyChange] = ()
     write_calls: int = 0
     blocked: str = ""
-    halted: ConnectorError | None = None
+    halted: ConnectorError | CanaryError | None = None
     stopped: bool = False
 
     @property

@@ -8,6 +8,7 @@ from connectors.base import FieldDiff
 from connectors.errors import ConnectorError
 from sync import baseline
 from sync.budget import Budget, BudgetError
+from sync.canary import CanaryError
 from sync.plan import Plan, PlanError, RecordChange
 from sync.run_report import Conflict, RunReport
 from sync.store import Page
@@ -63,6 +64,8 @@ class Writer:
             # Whatever was sent is settled in the ledger; the next run plans the rest afresh.
             if not agent.stopped_by(error):
                 report.halted = error
+        except CanaryError as error:
+            report.halted = error
         finally:
             report.write_calls = sum(agent.crm.calls.values()) - before
             self._forget_gone()

@@ -30,6 +30,9 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SECRETS = ("pat-sandbox-full", SALESFORCE_SECRET, "zd-sandbox-token", "mp-sandbox-secret")
 """What no output may ever hold."""
 
+FILL = ("sync", "--initial", "--tasks")
+"""The first sync that writes."""
+
 
 @dataclass
 class Said:

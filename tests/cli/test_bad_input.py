@@ -10,7 +10,7 @@ import pytest
 from cli.trial import write_trial_config
 from sandbox.faults import Fault
 from sync.pull import THREADS
-from tests.cli.conftest import Said, Site
+from tests.cli.conftest import FILL, Said, Site
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_scorecard_with_an_error(site: Site, old: str, new: str, said: str) ->
 
 def test_a_scorecard_that_is_not_there(site: Site) -> None:
     (site.config.parent / "card.toml").unlink()
-    result = site.run("sync")
+    result = site.run(*FILL)
     assert result.code == 2
     assert "card.toml" in result.err
 
@@ -146,7 +146,7 @@ def test_a_missing_scope_is_named(site: Site) -> None:
     checked = site.run("check", "--json")
     assert checked.code == 3
     assert "crm.objects.contacts.read" in checked.out
-    synced = site.run("sync", "--json")
+    synced = site.run(*FILL, "--json")
     assert synced.code == 3
     assert synced.data["plan"] is None
     assert "contacts" in synced.err
@@ -158,7 +158,7 @@ def test_a_project_that_is_not_ours(site: Site) -> None:
     checked = site.run("check")
     assert checked.code in {2, 3}
     assert "mixpanel" in checked.out
-    said = site.run("sync", "--json")
+    said = site.run(*FILL, "--json")
     assert said.code == 3
     assert {item["source"] for item in said.data["failed"]} == {"mixpanel"}
     assert said.data["applied"]["fields"] > 0
@@ -167,7 +167,7 @@ def test_a_project_that_is_not_ours(site: Site) -> None:
 def test_an_unreachable_host_takes_only_its_own_source(site: Site) -> None:
     port = site.config.read_text().split("/zendesk")[0].rsplit(":", 1)[1]
     site.change(f"{port}/zendesk", "9/zendesk")
-    said = site.run("sync", "--json")
+    said = site.run(*FILL, "--json")
     assert said.code == 1
     assert {item["source"] for item in said.data["failed"]} == {"zendesk"}
     assert "127.0.0.1" in said.err
@@ -187,7 +187,7 @@ def test_answers_that_are_none(site: Site, kind: str, vendor: str) -> None:
     counts = dict(rows(site))
     site.sandbox.faults.add(Fault(kind, vendor, every=1))  # type: ignore[arg-type]  # one of the kinds
     site.sandbox.clock.sleep(3600)
-    said = site.run("sync", "--json")
+    said = site.run(*FILL, "--json")
     assert said.code == 1, said.text
     assert {item["source"] for item in said.data["failed"]} == {vendor}
     assert vendor in said.err
@@ -198,7 +198,7 @@ def test_answers_that_are_none(site: Site, kind: str, vendor: str) -> None:
 def test_answers_that_are_none_once(site: Site, kind: str) -> None:
     site.sandbox.faults.add(*[Fault(kind, vendor, nth=2) for vendor in ("hubspot", "zendesk", "mixpanel")])  # type: ignore[arg-type]  # one of the kinds
     site.sandbox.clock.sleep(3600)
-    said = site.run("sync", "--json")
+    said = site.run(*FILL, "--json")
     assert said.code == 0, said.text
     assert said.data["applied"]["fields"] > 0
 
@@ -210,7 +210,7 @@ def test_a_redirect_to_another_host_is_not_followed(
     url, arrived = other_host
     site.sandbox.faults.add(Fault("redirect", vendor, every=1, location=url))
     site.sandbox.clock.sleep(3600)
-    said = site.run("sync", "--json")
+    said = site.run(*FILL, "--json")
     assert said.code == 2, said.text
     assert {item["source"] for item in said.data["failed"]} == {vendor}
     assert "Redirects are not followed" in said.err
@@ -242,7 +242,7 @@ def test_records_without_an_id_are_quarantined_and_the_others_kept(site: Site) -
     site.sandbox.mutate("hubspot", "touch", object="contacts", count=3)
     site.sandbox.clock.sleep(3600)
     site.sandbox.faults.add(Fault("drift", "hubspot", path="contacts/search", set={"id": None}))
-    said = site.run("sync", "--json")
+    said = site.run(*FILL, "--json")
     assert said.code == 4, said.text
     assert said.data["rejected"] == 3
     assert "3 rows quarantined; see holdfast status" in said.err
@@ -258,7 +258,7 @@ def test_a_date_in_2056_never_ends_the_run(site: Site) -> None:
     for record_id, far in ((first, {"renewal_date": "2056-01-01"}), (second, {"createdate": "2056-01-01"})):
         site.sandbox.mutate("hubspot", "edit", object="companies", id=record_id, properties=far)
     site.sandbox.clock.sleep(3600)
-    said = site.run("sync", "--json")
+    said = site.run(*FILL, "--json")
     assert said.code in {0, 4}, said.text
     assert said.data["scored"]["account"] == before["scored"]["account"]
     assert dict(rows(site))["account"] >= 12
@@ -294,7 +294,7 @@ def test_a_value_of_another_type_is_dropped_loudly_and_the_record_kept(site: Sit
     site.sandbox.faults.add(
         Fault("drift", "hubspot", path="companies/search", set={"properties.monthly_recurring_revenue": {"a": [1]}})
     )
-    said = site.run("sync", "--json")
+    said = site.run(*FILL, "--json")
     assert said.code == 0, said.text
     assert "hubspot companies: 4 values not used: mrr" in said.err
     assert dict(rows(site))["account"] >= 12
@@ -401,7 +401,7 @@ def test_the_wrong_words_on_the_command_line(site: Site) -> None:
 
 def test_an_error_under_json_is_an_object_too(site: Site) -> None:
     site.config.write_text("[crm")
-    said = site.run("sync", "--json")
+    said = site.run(*FILL, "--json")
     assert said.code == 2
     assert said.data["exit_code"] == 2
     assert "is not valid TOML" in said.data["error"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Site
+from tests.cli.conftest import FILL, Site
 
 
 def test_the_job_from_nothing_to_nothing_left_to_do(new_site: Site) -> None:
@@ -19,7 +19,7 @@ def test_the_job_from_nothing_to_nothing_left_to_do(new_site: Site) -> None:
     assert {field["action"] for field in preview.data["fields"]} == {"create"}
     assert site.writes() == 0
 
-    blind = site.run("sync")
+    blind = site.run(*FILL)
     assert blind.code == 2
     assert "run `holdfast setup`" in blind.err
 
@@ -30,7 +30,7 @@ def test_the_job_from_nothing_to_nothing_left_to_do(new_site: Site) -> None:
     assert site.writes() == before
     assert dry.data["plan"]["fields"] > 0
 
-    wet = site.run("sync", "--json")
+    wet = site.run(*FILL, "--json")
     assert wet.code == 0, wet.err
     assert wet.data["applied"]["fields"] == dry.data["plan"]["fields"]
     assert wet.data["applied"]["tasks"] == dry.data["plan"]["tasks"] > 0
@@ -107,7 +107,7 @@ def test_a_policy_of_approval_keeps_sync_from_writing(site: Site) -> None:
 
 
 def test_what_a_person_changed_stays(site: Site) -> None:
-    first = site.run("sync", "--json").data
+    first = site.run(*FILL, "--json").data
     change = next(item for item in first["changes"] if item.get("object") == "account")
     site.sandbox.mutate(
         "hubspot", "edit", object="companies", id=change["record_id"], properties={"holdfast_health_score": "99"}
@@ -122,7 +122,7 @@ def test_a_source_that_is_down_leaves_its_age_behind_and_the_run_goes_on(site: S
     from sandbox.faults import Fault
 
     site.sandbox.faults.add(Fault("status", "zendesk", path="/api/v2/.*", status=503, every=1))
-    said = site.run("sync", "--json")
+    said = site.run(*FILL, "--json")
     assert said.code == 1
     assert {item["source"] for item in said.data["failed"]} == {"zendesk"}
     assert said.data["scored"]["account"] > 0
@@ -136,7 +136,7 @@ def test_a_crm_that_is_down_means_nothing_is_planned(site: Site) -> None:
     from sandbox.faults import Fault
 
     site.sandbox.faults.add(Fault("status", "hubspot", path="/crm/.*companies.*", status=503, every=1))
-    said = site.run("sync", "--json")
+    said = site.run(*FILL, "--json")
     assert said.code == 1
     assert said.data["plan"] is None
     assert "nothing was planned" in said.err
@@ -144,7 +144,7 @@ def test_a_crm_that_is_down_means_nothing_is_planned(site: Site) -> None:
 
 
 def test_status_explain_and_score(site: Site) -> None:
-    synced = site.run("sync", "--json")
+    synced = site.run(*FILL, "--json")
     assert synced.code == 0
     status = site.run("status", "--json")
     assert status.code == 0

@@ -19,7 +19,7 @@ from connectors import http
 from sandbox.core import Sandbox, SandboxClock
 from sandbox.faults import Fault
 from sandbox.model import World
-from tests.cli.conftest import Pulled, Said, Site, serving
+from tests.cli.conftest import FILL, Pulled, Said, Site, serving
 
 ROOT = Path(__file__).parent.parent.parent
 OURS = (
@@ -56,7 +56,7 @@ def wanted(tmp_path_factory: pytest.TempPathFactory, world: World, card_text: st
         open_agent(site.config, sandbox.clock) as it,
     ):
         it.crm.setup([field.spec for field in it.fields], dry_run=False)
-        assert set(it.run(dry_run=False).endings) == {"confirmed"}
+        assert set(it.run(dry_run=False, initial=True, with_tasks=True).endings) == {"confirmed"}
         return in_crm(site)
 
 
@@ -97,7 +97,7 @@ def until_write(site: Site, number: int, process: subprocess.Popen[str]) -> None
 def settled(site: Site) -> None:
     """Run once more, late enough for an unclear task to be created again: nothing is left open."""
     site.sandbox.clock.sleep(16 * 60)
-    last = site.run("sync", "--json")
+    last = site.run(*FILL, "--json")
     assert last.code == 0, last.text
     assert open_operations(site) == {}
 
@@ -112,7 +112,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("number", [1, 3])
 def test_killed_at_any_write_the_next_run_ends_the_same(site: Site, wanted: dict[str, Any], number: int) -> None:
-    with child(site, "sync") as process:
+    with child(site, *FILL) as process:
         until_write(site, number, process)
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -136,7 +136,7 @@ def test_an_answer_that_is_lost_makes_no_double_and_no_loss(
 ) -> None:
     impatient(monkeypatch)
     site.sandbox.faults.add(Fault(kind, "hubspot", path=path, effect=kind in {"timeout_after", "cut"}))  # type: ignore[arg-type]  # one of the kinds
-    said = site.run("sync", "--json")
+    said = site.run(*FILL, "--json")
     assert said.code == 4, said.text
     assert said.data["applied"]["endings"]["in_doubt"] > 0
     assert "in_doubt" in said.err
@@ -148,7 +148,7 @@ def test_an_unclear_task_is_not_sent_again_before_the_crm_has_had_its_time(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.sandbox.faults.add(Fault("reset", "hubspot", path="tasks.*batch/create"))
-    assert site.run("sync").code == 4
+    assert site.run(*FILL).code == 4
     site.sandbox.clock.sleep(60)
     assert site.run("sync", "--json").data["applied"]["tasks"] == 0
     assert in_crm(site)["tasks"] == {}
@@ -157,7 +157,7 @@ def test_an_unclear_task_is_not_sent_again_before_the_crm_has_had_its_time(
 
 
 def test_sigterm_ends_a_sync_at_a_batch_boundary_and_the_next_goes_on(site: Site, wanted: dict[str, Any]) -> None:
-    with child(site, "sync", "--json") as process:
+    with child(site, *FILL, "--json") as process:
         until_write(site, 1, process)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=20)
@@ -185,7 +185,7 @@ def test_sigterm_ends_waiting_for_a_rate_limit(site: Site) -> None:
     site.sandbox.faults.add(
         Fault("status", "hubspot", path="companies/search", status=429, headers={"Retry-After": "120"}, every=1)
     )
-    with child(site, "sync", clock=True) as process:
+    with child(site, *FILL, clock=True) as process:
         while not any("companies/search" in entry.path for entry in site.sandbox.journal) and process.poll() is None:
             time.sleep(0.005)
         time.sleep(0.05)
@@ -213,7 +213,7 @@ def test_a_second_agent_at_once_is_refused(site: Site) -> None:
 
 def test_a_token_revoked_while_writing(site: Site, wanted: dict[str, Any]) -> None:
     site.sandbox.faults.add(Fault("status", "hubspot", path="contacts.*batch/update", status=401, every=1))
-    said = site.run("sync", "--json")
+    said = site.run(*FILL, "--json")
     assert said.code == 3, said.text
     assert said.data["applied"]["fields"] > 0
     assert said.data["not_sent"] > 0
@@ -225,7 +225,7 @@ def test_a_token_revoked_while_writing(site: Site, wanted: dict[str, Any]) -> No
 
 def test_a_token_revoked_before_the_run(site: Site) -> None:
     site.sandbox.mutate("hubspot", "revoke_token", token="pat-sandbox-full")
-    said = site.run("sync", "--json")
+    said = site.run(*FILL, "--json")
     assert said.code == 3
     assert said.data["plan"] is None
     assert "Check the credentials in the config" in said.err
@@ -236,7 +236,7 @@ def test_the_quota_used_up_while_writing(site: Site, wanted: dict[str, Any]) -> 
     site.sandbox.faults.add(
         Fault("status", "hubspot", path="contacts.*batch/update", status=429, body=refusal, every=1)
     )
-    said = site.run("sync", "--json")
+    said = site.run(*FILL, "--json")
     assert said.code == 1, said.text
     assert said.data["halted"]
     assert said.data["applied"]["fields"] > 0
@@ -247,7 +247,7 @@ def test_the_quota_used_up_while_writing(site: Site, wanted: dict[str, Any]) -> 
 
 def test_the_quota_used_up_before_the_run(site: Site, wanted: dict[str, Any]) -> None:
     site.sandbox.mutate("hubspot", "use_quota", calls=625_000)
-    said = site.run("sync", "--json")
+    said = site.run(*FILL, "--json")
     assert said.code == 1, said.text
     assert said.data["plan"] is None
     assert "nothing was planned" in said.err
@@ -257,7 +257,7 @@ def test_the_quota_used_up_before_the_run(site: Site, wanted: dict[str, Any]) ->
 
 def test_the_crm_is_down_while_something_is_unclear(site: Site, wanted: dict[str, Any]) -> None:
     site.sandbox.faults.add(Fault("reset", "hubspot", path="companies.*batch/update"))
-    assert site.run("sync").code == 4
+    assert site.run(*FILL).code == 4
     site.sandbox.faults.add(Fault("status", "hubspot", status=503, every=1))
     said = site.run("sync", "--json")
     assert said.code == 1
@@ -310,7 +310,7 @@ def test_accounts_deleted_or_merged_before_the_plan_is_applied(site: Site, plan:
     tasks = len(site.records("tasks", "hs_task_subject"))
     assert tasks == said.data["applied"]["tasks"]
     site.sandbox.clock.sleep(3600)
-    again = site.run("sync", "--json")
+    again = site.run(*FILL, "--json")
     assert again.code in {0, 4}, again.text
     assert not [c for c in again.data["changes"] if c.get("record_id") in {deleted, merged}]
 
@@ -322,7 +322,7 @@ def test_an_owner_who_left(site: Site) -> None:
     site.sandbox.clock.sleep(25 * 3600)  # colleagues are listed once a day
     dry = site.run("sync", "--dry-run")
     assert "for nobody" in dry.out
-    wet = site.run("sync", "--json")
+    wet = site.run(*FILL, "--json")
     assert wet.code == 0, wet.text
     assert wet.data["applied"]["tasks"] > 3
     assert {row["hubspot_owner_id"] for row in site.records("tasks", "hubspot_owner_id").values()} <= {None, ""}
@@ -336,7 +336,7 @@ def test_tasks_of_an_owner_who_left_go_to_the_fallback(site: Site) -> None:
         site.sandbox.mutate("hubspot", "deactivate_owner", id=owner)
     site.add(f'[writeback]\nfallback_owner = "{owners[0]}"\n')
     site.sandbox.clock.sleep(25 * 3600)  # colleagues are listed once a day
-    wet = site.run("sync", "--json")
+    wet = site.run(*FILL, "--json")
     assert wet.code == 0, wet.text
     assert {row["hubspot_owner_id"] for row in site.records("tasks", "hubspot_owner_id").values()} == {owners[0]}
 

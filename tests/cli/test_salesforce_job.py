@@ -12,7 +12,7 @@ from cli.app import open_agent
 from cli.trial import vendors
 from sandbox.core import Sandbox, SandboxClock
 from sandbox.model import World
-from tests.cli.conftest import Pulled, Said, Site, serving
+from tests.cli.conftest import FILL, Pulled, Said, Site, serving
 
 CRM = "salesforce"
 
@@ -78,7 +78,7 @@ def test_the_job_from_nothing_to_nothing_left_to_do(
         missing = site.run("check", "--json")
         assert missing.code == 0, missing.text
         assert any(item["code"] == "missing_fields" for item in missing.data[CRM])
-        blind = site.run("sync")
+        blind = site.run(*FILL)
         assert blind.code != 0
         assert "run `holdfast setup`" in blind.err
         assert site.writes() == 0
@@ -93,7 +93,7 @@ def test_the_job_from_nothing_to_nothing_left_to_do(
         dry = site.run("sync", "--dry-run")
         assert dry.code == 0, dry.err
         assert site.writes() == before
-        wet = site.run("sync", "--json")
+        wet = site.run(*FILL, "--json")
         assert wet.code == 0, wet.err
         assert sum(score is not None for score in scores(site).values()) > 3
         assert len(tasks(site)) > 3
@@ -105,7 +105,7 @@ def test_the_job_from_nothing_to_nothing_left_to_do(
 
 
 def test_a_task_that_somebody_did_shows_in_explain(org: Site) -> None:
-    assert org.run("sync").code == 0
+    assert org.run(*FILL).code == 0
     made = tasks(org)
     task_id, task = next(iter(made.items()))
     assert task["Holdfast_Task_Key__c"]
@@ -134,7 +134,7 @@ def test_check_tells_what_we_may_not_fill_from_what_is_not_there(org: Site) -> N
     assert "We may not edit Contact records." in said.out
     assert "Fields to create or extend: Holdfast_Health__c." in said.out
     assert "Fields that we cannot fill: Holdfast_Engagement__c (it is read-only for us; setup grants it), " in said.out
-    assert "missing, hidden or different in the CRM (Holdfast_Health__c, " in org.run("sync").err
+    assert "missing, hidden or different in the CRM (Holdfast_Health__c, " in org.run(*FILL).err
     do(org, "grant", object="Contact", rights=["Edit"])
     do(org, "hide_field", object="Account", field="Holdfast_Health_Band__c")
     hidden = "it is there and hidden from us; setup grants it"
@@ -174,7 +174,7 @@ def test_a_session_that_ends_is_renewed_and_one_that_stays_bad_ends_the_run(org:
     do(org, "options", bad_new_tokens=True)
     do(org, "expire_tokens")
     org.sandbox.journal.clear()
-    dead = org.run("sync")
+    dead = org.run(*FILL)
     assert dead.code == 3, dead.text
     assert "salesforce" in dead.err
     assert len(org.sandbox.journal.entries(CRM)) < 40
@@ -186,7 +186,7 @@ def test_a_hidden_field_is_named_and_nothing_is_written(org: Site) -> None:
     do(org, "hide_field", object="Account", field="Plan__c")
     do(org, "hide_field", object="Account", field="Renewal_Date__c")
     before = org.writes()
-    said = org.run("sync")
+    said = org.run(*FILL)
     assert said.code != 0
     assert "Plan__c" in said.text
     assert "Renewal_Date__c" in said.text
@@ -202,7 +202,7 @@ def test_a_hidden_field_is_named_and_nothing_is_written(org: Site) -> None:
 def test_our_own_field_hidden_stops_before_anything_is_sent(org: Site) -> None:
     do(org, "hide_field", object="Account", field="Holdfast_Health_Band__c")
     before = org.writes()
-    said = org.run("sync")
+    said = org.run(*FILL)
     assert said.code != 0
     assert "Holdfast_Health_Band__c" in said.err
     assert org.writes() == before
@@ -215,7 +215,7 @@ def test_locked_rows_are_tried_again_and_those_that_stay_locked_next_time(org: S
     brief, stubborn = wanted[:2]
     do(org, "lock", id=brief, tries=2)
     do(org, "lock", id=stubborn, tries=1000)
-    said = org.run("sync", "--json")
+    said = org.run(*FILL, "--json")
     assert said.code in {0, 4}, said.text
     assert scores(org)[brief] is not None
     assert scores(org)[stubborn] is None
@@ -228,7 +228,7 @@ def test_a_validation_rule_costs_only_its_own_record(org: Site) -> None:
     plan = org.run("sync", "--dry-run", "--json").data
     wanted = [item["record_id"] for item in plan["changes"] if item.get("object") == "account"]
     do(org, "rule", object="Account", message="Close date must be in the future", id=wanted[0])
-    said = org.run("sync", "--json")
+    said = org.run(*FILL, "--json")
     assert said.code == 4, said.text
     assert "Close date must be in the future" in said.text
     held = scores(org)
@@ -238,7 +238,7 @@ def test_a_validation_rule_costs_only_its_own_record(org: Site) -> None:
 
 def test_a_spent_quota_is_said_and_the_next_day_goes_on(org: Site) -> None:
     do(org, "use_calls", calls=115_000)
-    spent = org.run("sync")
+    spent = org.run(*FILL)
     assert spent.code != 0
     assert "calls" in spent.err
     assert "Traceback" not in spent.text
@@ -255,7 +255,7 @@ def test_a_plan_too_large_for_the_budget_goes_by_a_bulk_job(org: Site, monkeypat
     dry = org.run("sync", "--dry-run")
     assert "bulk job" in dry.text
     org.sandbox.journal.clear()
-    wet = org.run("sync", "--json")
+    wet = org.run(*FILL, "--json")
     assert wet.code == 0, wet.text
     paths = {entry.path.partition("/v64.0/")[2].partition("/")[0] + "/" + entry.method for entry in org.sandbox.journal}
     assert "jobs/PUT" in paths
@@ -265,6 +265,6 @@ def test_a_plan_too_large_for_the_budget_goes_by_a_bulk_job(org: Site, monkeypat
 
 def test_the_wrong_secret_is_an_error_in_words(org: Site) -> None:
     (org.config.parent / "salesforce.secret").write_text("not it\n", encoding="utf-8")
-    said = org.run("sync")
+    said = org.run(*FILL)
     assert said.code == 3
     assert "consumer_secret" in said.err

@@ -17,7 +17,7 @@ from sandbox.serve import serve
 from sandbox.world import SeededWorld, make_world
 from scoring.inputs import ScoreRow
 from sync.run_report import RunReport
-from tests.cli.conftest import NOW, Pulled, Said, serving
+from tests.cli.conftest import FILL, NOW, Pulled, Said, serving
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def test_the_same_state_with_the_other_crm_starts_afresh_and_says_so(
     shutil.copytree(pulled.state, tmp_path / "state")
     with serving(tmp_path, Sandbox(world, SandboxClock(pulled.at), vendors("salesforce")), card_text, run) as site:
         assert site.run("setup").code == 0
-        first = site.run("sync", "--json")
+        first = site.run(*FILL, "--json")
         assert first.code == 0, first.err
         assert all(
             change.get("record_id", change.get("account_id"))[:3] in {"001", "003"} for change in first.data["changes"]
