@@ -28,6 +28,12 @@ JOIN op_event e ON e.seq = l.seq WHERE e.to_state <> o.state OR e.row_hash <> o.
 """
 """Operations that are not as the newest event about them left them: one side was put back to an older state."""
 
+_NO_BEGIN = """
+SELECT op_id FROM op WHERE op_id >= (SELECT min(op_id) FROM op_event WHERE from_state = '')
+  AND op_id NOT IN (SELECT op_id FROM op_event WHERE from_state = '')
+"""
+"""Operations are numbered as they begin: where one's beginning is kept, those of all later ones must be."""
+
 _NO_OP = "SELECT DISTINCT op_id FROM op_event WHERE op_id NOT IN (SELECT op_id FROM op)"
 
 
@@ -79,9 +85,11 @@ def _paged(store: Store, sql: str, after: int = 0) -> Iterator[Sequence[Any]]:
 
 def _together(store: Store) -> list[str]:
     moved = [op_id for (op_id,) in store.rows(_LAST_EVENT)]
+    begun = [op_id for (op_id,) in store.rows(_NO_BEGIN)]
     lost = [op_id for (op_id,) in store.rows(_NO_OP)]
     return [
         *_told("Operation {} is not as its newest event left it", moved),
+        *_told("The event is missing that tells how operation {} began", begun),
         *_told("Operation {} is missing although events tell of it", lost),
     ]
 
