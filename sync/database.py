@@ -159,7 +159,7 @@ class StateFile:
             return
         try:
             with self.stamps.alone():
-                if not self._fold("PASSIVE", log=False):
+                if not self._fold("PASSIVE"):
                     self.db.close()
                     self._restamp()
         finally:
@@ -171,7 +171,7 @@ class StateFile:
         if self._trusted and stamp is not None and self.stamps.wal_bytes() is None:
             self.stamps.save(Stamp(self.stamps.digest(), log=False))
 
-    def _fold(self, mode: str, *, log: bool) -> bool:
+    def _fold(self, mode: str) -> bool:
         """Fold the log into the main file and stamp that; gives whether all of it went in.
 
         A file that nobody has found sound is not stamped: what is wrong must stay to be seen.
@@ -182,7 +182,8 @@ class StateFile:
         self.stamps.remove()
         busy, frames, folded = self.db.conn.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         whole = not busy and frames == folded
-        self.stamps.save(Stamp(self.stamps.digest(), log or not whole))
+        self.stamps.save(Stamp(self.stamps.digest(), log=not whole))
+        self._noted = False
         return whole
 
     def fold(self) -> None:
@@ -190,7 +191,7 @@ class StateFile:
         with self._lock, explained(self.file), self.stamps.alone():
             self.db.conn.execute("PRAGMA busy_timeout = 0").fetchall()
             try:
-                self._fold("TRUNCATE", log=True)
+                self._fold("TRUNCATE")
             finally:
                 self.db.conn.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}").fetchall()
 
@@ -238,7 +239,7 @@ class StateFile:
     def _differs(self, stamp: Stamp) -> str:
         if stamp.sha256 != self.stamps.digest():
             return "It is not what Holdfast left: the disk has changed it, or another program has."
-        if stamp.log and self.stamps.wal_bytes() is None:
+        if stamp.log and not self.stamps.wal_bytes():
             return "Its write-ahead log (state.db-wal) is gone, and with it what was committed last."
         return ""
 
@@ -288,21 +289,22 @@ class StateFile:
             conn.execute("BEGIN IMMEDIATE")
             try:
                 self._check_fence(conn)
-                self._note_log()
                 yield conn
                 conn.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):
                     conn.rollback()
                 raise
+            self._note_log()
             self._fold_when_long()
 
     def _note_log(self) -> None:
-        """Have the stamp say that commits lie in the log from now on."""
+        """Have the stamp say, after the first commit, that commits lie in the log."""
         if not self._noted:
-            stamp = self.stamps.load()
-            if stamp is not None and not stamp.log:
-                self.stamps.save(Stamp(stamp.sha256, log=True))
+            with self.stamps.alone():
+                stamp = self.stamps.load()
+                if stamp is not None and not stamp.log:
+                    self.stamps.save(Stamp(stamp.sha256, log=True))
             self._noted = True
 
     def _fold_when_long(self) -> None:

@@ -50,7 +50,7 @@ def test_folder_and_files_are_for_their_owner_alone(folder: Path) -> None:
         store.commit(people("1"), NOW)
         assert mode(folder) == 0o700
         assert {path.name: mode(path) for path in folder.iterdir()} == dict.fromkeys(
-            ["state.db", "state.db-shm", "state.db-wal"], 0o600
+            ["state.db", "state.db-shm", "state.db-wal", "state.fold"], 0o600
         )
         store.close()
         (folder / "state.db").chmod(0o644)
