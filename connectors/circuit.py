@@ -47,12 +47,12 @@ class Circuit:
             return 0.0
 
     def may_retry(self) -> bool:
-        """Take a retry from the budget; False when there is none left."""
+        """Take a retry from the budget; False when there is none left, or this is a try of an open circuit."""
         with self._lock:
             now = self._clock.monotonic()
             self._left = min(BUDGET, self._left + max(0.0, now - self._at) / REFILL)
             self._at = now
-            if self._left < 1.0:
+            if self._left < 1.0 or self._failures >= FAILURES:
                 return False
             self._left -= 1.0
             return True

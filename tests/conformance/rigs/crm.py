@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import requests
 
 from connectors.base import Change, Crm, FieldSpec, FieldType, ObjectName, Row, TaskStrategy, Value
 from connectors.registry import VENDORS
@@ -81,6 +84,15 @@ class CrmRig(Rig):
     """The same for creating tasks."""
     removes: ClassVar[tuple[str, str]]
     """Method, and the same, for taking tasks away."""
+
+    refusals = 0
+    """Requests that never reached the simulated CRM."""
+
+    @staticmethod
+    def matches(path: str, request: requests.PreparedRequest) -> bool:
+        """Whether a request that is about to leave goes to such an address."""
+        parts = urlsplit(request.url or "")
+        return re.search(path, f"{parts.path}?{parts.query}") is not None
 
     # -- our side --------------------------------------------------------------------------------------------------
 
