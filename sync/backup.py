@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -111,7 +112,8 @@ def copy_to(state: StateFile, target: Path) -> Path:
     except OSError as error:
         raise StoreError(target, f"The copy cannot be written: {error.strerror}.", "Check its folder.") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
     return target
 
 

@@ -154,7 +154,8 @@ class StateFile:
     def _let_go(self) -> None:
         """Close the connection. The last one to go folds the log, so it is done under the lock, and stamped."""
         stamp = None if self.readonly else self.stamps.load()
-        if self.readonly or not (self.stamps.wal_bytes() or (stamp and stamp.log)):
+        stale = stamp.log if stamp else self._trusted
+        if self.readonly or not (stale or self.stamps.wal_bytes()):
             self.db.close()
             return
         try:
