@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connectors.base import FieldSpec, Value
-from scoring.inputs import ScoreRow
+from scoring.inputs import Band, ScoreRow
 
-BANDS = ("green", "yellow", "red", "unknown")
+BANDS: tuple[Band, ...] = ("green", "yellow", "red", "unknown")
 
 AGENT = "account.agent"
 """Our name of the field that says which agent wrote: `sync.heartbeat` gives it its value."""

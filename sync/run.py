@@ -135,7 +135,7 @@ class Agent:
         Raises:
             UndoError: There is no such run.
         """
-        from sync.undo import Undoer, require_run
+        from sync.undo import Undoer, outcome, require_run
 
         require_run(self.ledger, target)
         report = RunReport(self.clock.now())
@@ -148,7 +148,8 @@ class Agent:
             environment = self.check_environment()
             undoer = Undoer(self.crm, self.store, self.ledger, self.fields, environment, self.config_hash)
             plan = replace(undoer.plan(target, report.as_of), max_age=self.policy.plan_max_age)
-            report.verdicts, _ = judged(self, plan, (), self.ledger.written())
+            written = self.ledger.written()
+            report.verdicts, _ = judged(self, plan, outcome(plan, written, self.fields), written)
             report.plan = replace(plan, held=tuple(verdict.text for verdict in report.held))
             if not dry_run:
                 self._carry_out(run_id, report)

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from connectors.base import Crm, TaskState, Value
+from scoring.inputs import ScoreRow
 from sync.budget import expected_calls
 from sync.ledger import Ledger, Op, RunRecord
-from sync.owned import OwnedField
+from sync.owned import BANDS, OwnedField
 from sync.plan import FieldChange, Plan, RecordChange, Skipped, TaskChange, TaskRemoval, derive_key
 from sync.store import Store
 from sync.values import loads, same, show
@@ -296,3 +297,43 @@ def _skip(op: Op, names: Mapping[str, str], what: str, why: str) -> Skipped:
 
 def _batches(items: Sequence[Op], size: int) -> Iterator[Sequence[Op]]:
     return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def outcome(
+    plan: Plan, written: Mapping[tuple[str, str], Mapping[str, Value]], fields: Sequence[OwnedField]
+) -> list[ScoreRow]:
+    """What records will say once an undo is done, in the form in which the guard knows what is wanted.
+
+    Args:
+        plan: Of the undo.
+        written: What we last wrote, by object and record id.
+        fields: Ours.
+    """
+    after: dict[tuple[str, str], dict[str, Value]] = {
+        (record.object, record.record_id): {change.field: change.after for change in record.fields}
+        for record in plan.records
+    }
+    names = {field.logical: field.spec.name for field in fields}
+    rows = []
+    for (obj, crm_id), values in written.items():
+        says = {**values, **after.get((obj, crm_id), {})}
+        score, band = says.get(names.get("account.health_score", "")), says.get(names.get("account.health_band", ""))
+        rows.append(
+            ScoreRow(
+                level="contact" if obj == "contact" else "account",
+                key=0,
+                crm_id=crm_id,
+                name=None,
+                owner_id=None,
+                score=int(score) if isinstance(score, int | float) else None,
+                health=None,
+                points=0,
+                coverage=0,
+                band=next((known for known in BANDS if known == band), "unknown"),
+                segments=(),
+                reason="",
+                signals=(),
+                features={},
+            )
+        )
+    return rows

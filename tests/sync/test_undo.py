@@ -1,11 +1,13 @@
 """Undo, in both simulated CRMs: what nobody touched is as before, everything else is named, whatever goes down."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from connectors.base import Change
+from sync.guard import Limits
 from sync.heartbeat import SecondAgentError, take_over
 from sync.plan import HumanEdit
 from sync.policy import Policy
@@ -226,6 +228,23 @@ def test_what_is_kept_no_more_is_said(turned: tuple[PeopleDesk, str, str]) -> No
     report = desk.undo(2)
     assert report.plan is not None
     assert any("2 of its changes are so old" in note for note in report.plan.notes)
+
+
+def test_the_guard_sees_the_bands_that_an_undo_would_change(desk: PeopleDesk) -> None:
+    """Six accounts turned red with nobody's objection; putting them back changes as many."""
+    desk.scores = dict.fromkeys(desk.scores, 20)
+    desk.run()
+    red = desk.everything()
+    desk.policy = replace(desk.policy, guard=Limits(band_changes=2))
+    report = desk.undo(2)
+    texts = [verdict.text for verdict in report.held]
+    assert any(text.startswith("6 of 6 accounts change their band") for text in texts), texts
+    assert desk.everything() == red
+    assert states(desk, 2) == {"confirmed": 12}
+    desk.policy = replace(
+        desk.policy, guard=Limits(band_changes=6, moved_share=1.0, mean_points=100.0, field_share=1.0)
+    )
+    assert not desk.undo(2, dry_run=True).held
 
 
 # -- whatever goes down -------------------------------------------------------------------------------------------
