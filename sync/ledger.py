@@ -164,14 +164,9 @@ class Ledger(LedgerReads):
         with self.store.transaction() as conn:
             journal = Journal(conn, at)
             rows = journal.open_by_key([change.key for change in changes] + [item.key for item in settled])
-            batch_id = self._open_batch(conn, run_id, changes, at) if changes else 0
-            for change in changes:
-                row = rows.get(change.key)
-                if row is None or row.run_id != run_id or row.state not in ("planned", "retry"):
-                    state = "unknown" if row is None else f"{row.state} in run {row.run_id}"
-                    raise LedgerError(
-                        self.store.file, f"{change.object} {change.record_id} is not planned but {state}.", _DEFECT
-                    )
+            leaving = [self._leaving(rows.get(change.key), change, run_id) for change in changes]
+            batch_id = self._open_batch(conn, run_id, leaving, at) if leaving else 0
+            for row in leaving:
                 row.attempt += 1
                 row.batch_id, row.sent_at, row.not_before = batch_id, at, None
                 journal.move(row, "sending")
@@ -179,12 +174,18 @@ class Ledger(LedgerReads):
             journal.write()
         return batch_id
 
+    def _leaving(self, row: OpRow | None, change: Change, run_id: int) -> OpRow:
+        if row is not None and row.run_id == run_id and row.state in ("planned", "retry"):
+            return row
+        state = "unknown" if row is None else f"{row.state} in run {row.run_id}"
+        raise LedgerError(self.store.file, f"{change.object} {change.record_id} is not planned but {state}.", _DEFECT)
+
     @staticmethod
-    def _open_batch(conn: sqlite3.Connection, run_id: int, changes: Sequence[Change], at: int) -> int:
-        request = seal([[change.key for change in changes], [dumps(change.values) for change in changes]])
+    def _open_batch(conn: sqlite3.Connection, run_id: int, leaving: Sequence[OpRow], at: int) -> int:
+        request = seal((row.key, row.payload) for row in leaving)
         cursor = conn.execute(
             "INSERT INTO batch (run_id, object, size, request_hash, sent_at) VALUES (?, ?, ?, ?, ?)",
-            (run_id, changes[0].object, len(changes), request, at),
+            (run_id, leaving[0].object, len(leaving), request, at),
         )
         return int(cursor.lastrowid or 0)
 

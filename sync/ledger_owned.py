@@ -11,6 +11,8 @@ from sync.database import RESTORE, DamagedError, StoreError
 from sync.seal import OWNED_COLUMNS, seal, sealed
 from sync.values import loads
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
 SELECT_OWNED = f"SELECT {', '.join(OWNED_COLUMNS)}, row_hash FROM owned"
 
 _UPSERT = """
@@ -67,4 +69,4 @@ def written(file: Path, rows: Sequence[Sequence[Any]]) -> dict[tuple[str, str], 
 
 
 def _text(data: Mapping[str, Any]) -> str:
-    return json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return _encode(data)

@@ -10,6 +10,7 @@ from mapping.schema import Record
 from sync.tables import KINDS, compact, version_of
 from sync.values import dumps
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _NONE = frozenset({None})
 _NOTHING = ("{}", None, 0)
 
@@ -81,7 +82,7 @@ def write_json(conn: sqlite3.Connection, obj: str, said: Mapping[str, Mapping[st
     for record_id, values in said.items():
         merged = {**json.loads(held.get(record_id, "{}")), **values}
         filled = {name: value for name, value in merged.items() if value is not None}
-        text = json.dumps(filled, sort_keys=True, separators=(",", ":"))
+        text = _encode(filled)
         rows.append((obj, record_id, text, versions.get(record_id), 1, now))
     conn.executemany(_UPSERT, rows)
 

@@ -6,7 +6,6 @@ This finds accidents. Somebody who may write the file can also compute hashes: a
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
@@ -40,27 +39,27 @@ EVENT_COLUMNS = ("seq", "op_id", "at", "from_state", "to_state", "detail", "row_
 OWNED_COLUMNS = ("object", "record_id", "fields", "times", "written_at")
 """What the hash of a record of what we wrote covers."""
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 op_values = attrgetter(*OP_COLUMNS)
 """The columns of an operation in the order in which they are hashed."""
 
 
-def seal(values: Sequence[Any]) -> str:
-    """Hash of a row's columns: 128 bits as 32 hexadecimal digits, the same on every version of Python."""
-    return hashlib.sha256(_encode(values).encode()).hexdigest()[:32]
+def seal(values: Iterable[Any]) -> str:
+    """Hash of a row's columns: 128 bits as 32 hexadecimal digits.
+
+    Over the columns as `ascii` writes them: it tells a number from a text and nothing from both, is the same on every
+    version of Python, and takes a third of the time of JSON.
+    """
+    return hashlib.sha256(ascii(tuple(values)).encode()).hexdigest()[:32]
 
 
-def link(previous: str, event: Sequence[Any]) -> str:
+def link(previous: str, event: Iterable[Any]) -> str:
     """Hash of an event, given the hash of the one before and its columns; "" before the first one ever."""
-    return hashlib.sha256((previous + _encode(event)).encode()).hexdigest()[:32]
+    return seal((previous, *event))
 
 
-def sealed(values: Sequence[Any], claimed: Any) -> bool:
+def sealed(values: Iterable[Any], claimed: Any) -> bool:
     """Whether a row read from the file has the hash that it claims."""
-    try:
-        return bool(seal(values) == claimed)
-    except TypeError:  # a flipped bit has turned a text into bytes
-        return False
+    return bool(seal(values) == claimed)
 
 
 def broken_link(events: Iterable[Sequence[Any]], previous: str) -> int | None:
@@ -71,10 +70,7 @@ def broken_link(events: Iterable[Sequence[Any]], previous: str) -> int | None:
         previous: The hash before the first of them.
     """
     for *columns, claimed in events:
-        try:
-            if link(previous, columns) != claimed:
-                return int(columns[0])
-        except TypeError:
+        if link(previous, columns) != claimed:
             return int(columns[0])
         previous = claimed
     return None

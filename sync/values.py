@@ -7,9 +7,16 @@ from typing import Any
 
 from connectors.base import Value
 
+_AS_IT_IS = frozenset({str, int, float, bool, type(None)})
+"""Types that JSON has as well; most values are of these."""
+
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
 
 def to_json(value: Value) -> Any:
     """A value as plain JSON that `from_json` reads back exactly."""
+    if type(value) in _AS_IT_IS:
+        return value
     if isinstance(value, datetime):
         return {"at": value.astimezone(UTC).isoformat()}
     if isinstance(value, date):
@@ -40,7 +47,7 @@ def from_json(data: Any) -> Value:
 
 def dumps(values: Mapping[str, Value]) -> str:
     """A mapping of values as canonical JSON text: equal mappings give equal text."""
-    return json.dumps({name: to_json(value) for name, value in values.items()}, sort_keys=True, separators=(",", ":"))
+    return _canonical({name: to_json(value) for name, value in values.items()})
 
 
 def loads(text: str) -> dict[str, Value]:
