@@ -21,7 +21,7 @@ COOL_DOWN_MOST = 600.0
 
 
 class Circuit:
-    """What is known about one host's health; safe to share between threads and sessions.
+    """What is known about one host's health; safe to share between threads.
 
     Args:
         clock: For how long ago something was.

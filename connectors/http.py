@@ -63,7 +63,6 @@ class Http:
         on_headers: Sees the headers of every answer, for rate limits and quota.
         codes: Finds the vendor's codes in the parsed body of a refusal; `rules` match on them.
         rng: Source of jitter.
-        circuit: What is known about the host's health, to be shared with another session to it.
 
     Attributes:
         calls: Requests sent, by purpose, retries included.
@@ -92,7 +91,6 @@ class Http:
         on_headers: Callable[[Mapping[str, str]], None] | None = None,
         codes: Codes = vendor_codes,
         rng: random.Random | None = None,
-        circuit: Circuit | None = None,
     ) -> None:
         self.vendor = vendor
         self.clock = clock
@@ -102,8 +100,7 @@ class Http:
         self.buckets = {bucket.name: bucket for bucket in buckets}
         self._origin = Origin(vendor, base_url, hosts)
         self._judge = Judge(vendor, self._origin.host, rules, codes)
-        self.circuit = circuit or Circuit(clock)
-        self._retrier = Retrier(clock, deadline, rng or random.Random(), self.circuit, vendor)
+        self._retrier = Retrier(clock, deadline, rng or random.Random(), Circuit(clock), vendor)
         self._on_headers = on_headers
         self._refresh = refresh
         self._token: Mapping[str, str] | None = {} if auth == {} else None  # what `refresh` made; None: still `auth`

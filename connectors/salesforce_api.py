@@ -85,7 +85,6 @@ class Api:
             refresh=self.login.headers,
             on_headers=self._note,
             codes=error_codes,
-            circuit=self.login.http.circuit,
         )
         self._described: dict[str, tuple[float, Mapping[str, Any]]] = {}
         self._counts: dict[str, int | None] = {}

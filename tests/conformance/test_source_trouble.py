@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from connectors.base import Row
+from connectors.circuit import COOL_DOWN_MOST, FAILURES
 from connectors.errors import (
+    ConfigError,
     ConnectorError,
     CredentialsError,
     MissingPermissionError,
@@ -15,6 +17,7 @@ from connectors.errors import (
     ShapeError,
     TransientError,
 )
+from connectors.retry import RETIRED, TRIES
 from tests.conformance.rigs.base import ALWAYS, Held, Rig
 
 PASSING: Sequence[dict[str, Any]] = (
@@ -140,6 +143,36 @@ def test_a_lasting_failure_keeps_the_place(rig: Rig, stream: str) -> None:
         assert isinstance(error, ShapeError if label(fault) == "html-200" else TransientError), label(fault)
         assert rig.calls(stream) < 60, label(fault)
         recovers(rig, stream, held)
+
+
+def test_a_retired_address_is_a_named_alarm(rig: Rig, stream: str, held: Held) -> None:
+    body = json.dumps({"message": "This version has been retired."})
+    rig.fault("status", rig.page(stream), status=410, body=body, times=ALWAYS)
+    rig.box.journal.clear()
+    error = broken(rig, held, ConnectorError)
+    assert isinstance(error, ConfigError)
+    assert (error.code, error.status) == (RETIRED, 410)
+    assert error.advice
+    assert rig.calls(stream) == 1
+    recovers(rig, stream, held)
+
+
+def test_a_vendor_that_is_down_is_given_up_for_all_streams_at_once(rig: Rig) -> None:
+    rig.fault("status", "", status=503, times=ALWAYS)
+    source, clock = rig.connect(), rig.box.clock
+    rig.box.journal.clear()
+    began = clock.monotonic()
+    for _ in range(3):
+        for stream in source.streams:
+            with pytest.raises(TransientError):
+                list(source.pull(stream, None))
+    hosts = 2  # of a vendor whose streams come from several
+    assert len(rig.box.journal) <= hosts * (TRIES + FAILURES)
+    assert clock.monotonic() - began < hosts * 120, "one round of retries, not one for each stream"
+    rig.mend()
+    clock.sleep(COOL_DOWN_MOST)
+    for stream in source.streams:
+        list(source.pull(stream, None))
 
 
 def test_json_of_another_shape_is_refused(rig: Rig, stream: str) -> None:

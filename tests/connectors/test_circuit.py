@@ -127,13 +127,3 @@ def test_waits_that_the_vendor_asks_for_draw_on_no_budget(make: Make, web: respo
     assert len(hits) <= 600 / 20 + 2
     assert min(after - before for before, after in pairwise(hits)) >= 20.0
     assert clock.monotonic() >= free
-
-
-def test_two_sessions_to_a_host_can_know_the_same(make: Make, web: responses.RequestsMock) -> None:
-    web.get(URL, status=503)
-    one = make()
-    two = make(circuit=one.circuit)
-    while fail(one).code != CIRCUIT_OPEN:
-        pass
-    assert fail(two).code == CIRCUIT_OPEN
-    assert two.calls.total() == 0
