@@ -1,5 +1,6 @@
 """`edits`: values of ours that somebody else changed, and what people decide about them."""
 
+import difflib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 import click
 
 from cli.app import common, wire
-from cli.errors import OK, CommandError
+from cli.errors import OK, USAGE, CommandError
 from cli.look import require_state
 from cli.output import Output, count, styled
 from sync.edits import Choice, Edits, Parked
@@ -171,5 +172,7 @@ def _field(desk: _Desk, text: str) -> OwnedField:
     for owned in desk.fields:
         if text in {owned.logical, owned.spec.name}:
             return owned
-    names = ", ".join(owned.logical for owned in desk.fields)
-    raise CommandError(f"no field of ours is called {text!r}. Allowed: {names}.")
+    names = [owned.logical for owned in desk.fields]
+    near = difflib.get_close_matches(text, names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise CommandError(f"no field of ours is called {text!r}.{hint} Allowed: {', '.join(names)}.", USAGE)

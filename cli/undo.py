@@ -7,7 +7,7 @@ import click
 
 from cli.app import agent_at_work, common, stop_after, stop_on_signals
 from cli.config import load
-from cli.errors import OK, CommandError
+from cli.errors import OK
 from cli.look import open_for_reading
 from cli.output import Output, ago, styled
 from cli.progress import watched
@@ -17,6 +17,7 @@ from connectors.base import Clock
 from sync import approval
 from sync.ledger import Ledger, Op, RunRecord
 from sync.store import Store
+from sync.undo import record_names, require_run, undone_tasks
 from sync.values import show, to_json
 
 SHORT = 20
@@ -37,7 +38,7 @@ def history(config: Path, out: Output, *, run_id: int | None, everything: bool) 
         if run_id is None:
             _runs(store, clock, out, -1 if everything else SHORT)
         else:
-            _run(store, out, run_id)
+            _run(store, out, run_id, load(config).crm.name)
     finally:
         store.close()
     return OK
@@ -62,28 +63,28 @@ def _runs(store: Store, clock: Clock, out: Output, limit: int) -> None:
         out.json({"runs": [{**_plain(run), "states": counts} for run, counts in runs]})
 
 
-def _run(store: Store, out: Output, run_id: int) -> None:
+def _run(store: Store, out: Output, run_id: int, crm: str) -> None:
     ledger = Ledger(store)
-    run = next((run for run in ledger.runs(-1) if run.run_id == run_id), None)
-    if run is None:
-        raise CommandError(f"there is no run {run_id}; `holdfast history` lists them.")
+    run = require_run(ledger, run_id)
     ops, counts = ledger.ops(run_id), ledger.counts(run_id)
     out.line(f"Run {run_id} ({run.mode}) of {run.started:%Y-%m-%d %H:%M} UTC: {run.status}. {_states(counts)}")
+    names, tasks = record_names(store, crm, ops), undone_tasks(store, ops)
     for op in ops:
-        _show_op(out, op)
+        _, task = tasks.get(op.undoes or 0, ("", {}))
+        values = op.values or task
+        name = names.get(str(values.get("account_id") or op.record_id), "")
+        _show_op(out, op, name, str(values.get("subject") or ""))
     if out.as_json:
         out.json({**_plain(run), "states": counts, "changes": [_op(op) for op in ops]})
 
 
-def _show_op(out: Output, op: Op) -> None:
-    place = f"{op.object} {op.record_id or op.remote_id or ''}".strip()
-    words = {"task_create": "new task", "task_remove": "task removed"}
-    what = words.get(op.kind, "")
-    subject = str(op.values.get("subject") or "")
-    out.line(styled((place, "bold"), f"  {what} {subject}".rstrip(), (f"  {op.state}", "dim")))
+def _show_op(out: Output, op: Op, name: str, subject: str) -> None:
+    words = {"field": "", "task_create": "  + task ", "task_remove": "  - task "}
+    place = f"  {op.object} {op.record_id or op.remote_id or ''}".rstrip()
+    out.line(styled((name, "bold"), (place, "dim"), f"{words[op.kind]}{subject}", f"  {op.state.replace('_', ' ')}"))
     if op.kind == "field":
-        for name, value in sorted(op.values.items()):
-            out.line(styled(f"  {name}  ", (show(op.before.get(name)), "red"), " → ", (show(value), "green")))
+        for field, value in sorted(op.values.items()):
+            out.line(styled(f"  {field}  ", (show(op.before.get(field)), "red"), " → ", (show(value), "green")))
     if op.error:
         out.line(f"  {op.error}", style="dim")
 

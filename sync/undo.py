@@ -194,7 +194,7 @@ class Undoer:
 
     def _tasks_back(self, ops: Sequence[Op], names: Mapping[str, str], parts: _Parts) -> None:
         """Make tasks again that an undo took away: with a new key, because the CRM may still hold the old one."""
-        made = self._made(op.undoes for op in ops)
+        made = undone_tasks(self.store, ops)
         there: set[str] = set()
         for batch in _batches(ops, self.crm.write.read_batch):
             there |= self.crm.read_tasks([op.record_id for op in batch if op.record_id]).keys()
@@ -207,14 +207,6 @@ class Undoer:
                 parts.skipped.append(_skip(op, names, str(values["subject"]), reason))
             else:
                 parts.tasks.append(self._again(key, values, op, names))
-
-    def _made(self, op_ids: Iterable[int | None]) -> dict[int, tuple[str, dict[str, Value]]]:
-        """Tasks that were made: operation -> key, and what was sent."""
-        rows = self.store.rows(
-            "SELECT op_id, key, payload FROM op WHERE op_id IN (SELECT value FROM json_each(?))",
-            (json.dumps([op_id for op_id in op_ids if op_id is not None]),),
-        )
-        return {op_id: (key, loads(payload)) for op_id, key, payload in rows}
 
     def _again(self, key: str, values: Mapping[str, Value], removal: Op, names: Mapping[str, str]) -> TaskChange:
         due, account = values["due"], str(values["account_id"])
@@ -240,19 +232,39 @@ class Undoer:
 
     def _names(self, ops: Iterable[Op]) -> dict[str, str]:
         """CRM id -> what people call the record, for accounts and contacts that these operations are about."""
-        ids = {"account": set[str](), "contact": set[str]()}
-        for op in ops:
-            if op.kind == "field":
-                ids[op.object].add(op.record_id or "")
-            elif "account_id" in op.values:
-                ids["account"].add(str(op.values["account_id"]))
-        found: dict[str, str] = {}
-        for kind, column in (("account", "r.name"), ("contact", "r.email")):
-            rows = self.store.rows(
-                _NAMES.format(kind=kind, name=column), (self.crm.name, json.dumps(sorted(ids[kind])))
-            )
-            found.update({record_id: name for record_id, name in rows if name})
-        return found
+        return record_names(self.store, self.crm.name, ops)
+
+
+def record_names(store: Store, crm: str, ops: Iterable[Op]) -> dict[str, str]:
+    """CRM id -> what people call the record: the account's name, the contact's e-mail address.
+
+    Args:
+        store: The state file.
+        crm: Name of the CRM's source.
+        ops: What the records are asked for.
+    """
+    ids: dict[str, set[str]] = {"account": set(), "contact": set()}
+    tasks = undone_tasks(store, ops := list(ops))
+    for op in ops:
+        values = op.values or tasks.get(op.undoes or 0, ("", {}))[1]
+        if op.kind == "field":
+            ids[op.object].add(op.record_id or "")
+        elif "account_id" in values:
+            ids["account"].add(str(values["account_id"]))
+    found: dict[str, str] = {}
+    for kind, column in (("account", "r.name"), ("contact", "r.email")):
+        rows = store.rows(_NAMES.format(kind=kind, name=column), (crm, json.dumps(sorted(ids[kind]))))
+        found.update({record_id: name for record_id, name in rows if name})
+    return found
+
+
+def undone_tasks(store: Store, ops: Iterable[Op]) -> dict[int, tuple[str, dict[str, Value]]]:
+    """The tasks that these operations took back: number of the operation that made one -> key, and what was sent."""
+    rows = store.rows(
+        "SELECT op_id, key, payload FROM op WHERE kind = 'task_create' AND op_id IN (SELECT value FROM json_each(?))",
+        (json.dumps([op.undoes for op in ops if op.undoes is not None]),),
+    )
+    return {op_id: (key, loads(payload)) for op_id, key, payload in rows}
 
 
 def touched(task: TaskState, made: Mapping[str, Value]) -> str:
