@@ -28,6 +28,7 @@ from sync.store import Store
 from sync.tables import KINDS, compact, epoch, epoch_day
 from sync.usage_doubt import require_believable
 from sync.usage_files import MEMORY, REMOVE, THREADS, first_line, spill_folder, sync_to_disk
+from sync.usage_forget import skip_forgotten
 from sync.usage_sql import GROUPS, PERSONS, READ, TOTALS, USAGE, columns
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ class _Ingest:
         totals = {day: (events, anonymous) for day, events, anonymous in self.db.execute(TOTALS).fetchall()}
         self._doubt(totals)
         self.db.execute(PERSONS)
+        skip_forgotten(self.db, self.store, self.source)
         self.db.execute(GROUPS)
         self._keys("person", "contact")
         self._keys("group", "account")
