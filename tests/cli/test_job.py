@@ -60,8 +60,10 @@ def test_a_dry_run_shows_old_value_new_value_and_why(site: Site) -> None:
 
 def test_a_saved_plan_is_applied_exactly(site: Site, tmp_path: Path) -> None:
     file = tmp_path / "monday.plan"
-    planned = site.run("plan", "--out", str(file), "--json")
+    planned = site.run("plan", "--out", str(file), "--tasks", "--json")
     assert planned.code == 0, planned.err
+    assert planned.data["plan"]["tasks"] > 0
+    assert site.run("approve", str(file), "--by", "Dana").code == 0
     shown = site.run("apply", str(file), "--dry-run", "--json")
     assert shown.data["hash"] == planned.data["plan"]["hash"]
     applied = site.run("apply", str(file), "--json")
@@ -81,7 +83,7 @@ def test_a_changed_plan_is_refused(site: Site, tmp_path: Path) -> None:
     file.write_text(file.read_text().replace("unknown", "green").replace("red", "green"))
     before = site.writes()
     refused = site.run("apply", str(file))
-    assert refused.code == 1
+    assert refused.code == 2
     assert "was changed after it was saved" in refused.err
     assert site.writes() == before
 
@@ -92,7 +94,7 @@ def test_a_plan_made_under_other_settings_is_refused(site: Site, tmp_path: Path)
     with site.config.open("a") as config:
         config.write("[writeback]\ncontacts = false\n")
     refused = site.run("apply", str(file))
-    assert refused.code == 1
+    assert refused.code == 2
     assert "settings have changed" in refused.err
 
 
@@ -241,7 +243,7 @@ def test_a_host_that_is_not_there(site: Site) -> None:
 def test_setup_can_be_had_as_files_and_asks_nobody(new_site: Site, tmp_path: Path) -> None:
     done = new_site.run("setup", "--files", str(tmp_path / "deploy"), "--json")
     assert done.code == 0
-    assert [Path(name).name for name in done.data["files"]] == ["companies.json", "contacts.json"]
+    assert [Path(name).name for name in done.data["files"]] == ["companies.json", "contacts.json", "tasks.json"]
     body = json.loads((tmp_path / "deploy" / "properties" / "companies.json").read_text("utf-8"))
     assert "holdfast_health_score" in {one["name"] for one in body["inputs"]}
     printed = new_site.run("setup", "--files", "-")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from connectors import http
+from connectors import wire
 from sandbox.core import Sandbox, SandboxClock
 from sandbox.faults import Fault
 from sandbox.model import World
@@ -104,9 +104,9 @@ def settled(site: Site) -> None:
 
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give an answer a third of a second, not a minute."""
-    transmit = http._Session.transmit
+    transmit = wire.Session.transmit
     monkeypatch.setattr(
-        http._Session, "transmit", lambda self, request, timeout: transmit(self, request, (timeout[0], 0.3))
+        wire.Session, "transmit", lambda self, request, timeout: transmit(self, request, (timeout[0], 0.3))
     )
 
 
