@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint bench docs clean lock wheel-check
+.PHONY: demo test lint bench crash mutants docs clean lock wheel-check
 
 demo: .venv/.run          ## watch a whole hourly run against the built-in sandbox
 	$(BIN)/holdfast demo
@@ -18,6 +18,12 @@ lint: .venv/.dev
 
 bench: .venv/.dev         ## speed and API calls, printed as ratios
 	$(BIN)/python -m benchmarks
+
+crash: .venv/.dev         ## kill the agent at every step of its work, and again while it recovers: 2,000 points, 10,000 pairs
+	$(BIN)/python -m tests.crash
+
+mutants: .venv/.dev       ## make the agent wrong in twelve ways, each of which the crash points must show
+	$(BIN)/python -m tests.mutants
 
 docs: .venv/.dev          ## write the reference pages again
 	$(BIN)/python -m docs.generate

@@ -24,6 +24,7 @@ from sandbox.model import World
 from sandbox.world import make_world
 from scoring.card import Scorecard
 from scoring.inputs import ScoreRow
+from sync.integrity import begin_work
 from sync.owned import OwnedField, owned_fields
 from sync.policy import Policy
 from sync.run import Agent
@@ -174,8 +175,8 @@ class Desk:
         """An agent at work on our state folder."""
         crm = self.connect()
         store = Store.open(self.folder, locked=True)
-        store.take_fence()
         try:
+            begin_work(store, self.box.clock.now(), lambda _: None)
             yield Wishing(
                 crm=crm,
                 sources=((crm, field_map(self.kind.crm)),),
@@ -221,6 +222,15 @@ class Desk:
             ours, now = wrote.get((level, record_id), {}).get(name), there[level][record_id].get(name)
             if not same(ours, now):
                 yield f"{level} {record_id} {name}: the ledger says that we wrote {ours!r}, and it says {now!r}"
+
+    def unseen(self, mirror: Mapping[tuple[str, str], Mapping[str, Value]]) -> Iterator[str]:
+        """Fields of ours of which the state says something else than the CRM."""
+        for level in LEVELS:
+            for record_id, row in self.inside.ours(level).items():
+                said = mirror.get((level, record_id), {})
+                wrong = [name for name, value in row.items() if not same(said.get(name), value)]
+                if wrong:
+                    yield f"{level} {record_id}: what {', '.join(wrong)} say was never read"
 
     def wanted(self) -> Iterator[tuple[str, str, str, Value]]:
         """(level, id, field, value) for each field that is to say something."""

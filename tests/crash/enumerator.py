@@ -110,12 +110,17 @@ def tried(start: Start, points: Iterable[Point], jobs: int, enough: Callable[[],
         yield under_way.popleft()()
 
 
+def fit(start: Start, points: Iterable[Point]) -> Iterator[Point]:
+    """Those points that make sense for a scenario."""
+    return (point for point in points if start.scenario.overtaken or point.flight != "overtaken")
+
+
 def go_through(start: Start, points: Iterable[Point], *, jobs: int, most: int | None = None) -> Tally:
     """Try points until there are none left, or `most` have been reached."""
     tally = Tally()
     name = f"{start.scenario.name} {start.kind.name}"
     begin = said = time.monotonic()
-    for verdict in tried(start, points, jobs, lambda: most is not None and tally.points >= most):
+    for verdict in tried(start, fit(start, points), jobs, lambda: most is not None and tally.points >= most):
         if not verdict.reached and verdict.point.second:
             continue  # the second process had ended before that step
         tally.add(verdict, command(start, verdict.point))

@@ -17,7 +17,17 @@ from typing import Any, TypeVar
 
 from tests.crash.desk import Desk, Kind
 from tests.crash.life import LATE, Flight, Life, in_process, live
-from tests.crash.scenarios import HOUR, PAST_HOLD_OFF, Scenario, Seen, edit_someone, empty_crm, run, wishes
+from tests.crash.scenarios import (
+    HOUR,
+    PAST_HOLD_OFF,
+    Scenario,
+    carried_on,
+    edit_someone,
+    empty_crm,
+    resumed,
+    run,
+    wishes,
+)
 from tests.crash.steps import power_lost
 
 T = TypeVar("T")
@@ -147,18 +157,31 @@ def apart(desk: Desk, work: Callable[[Desk], T]) -> T:
 
 def begun(desk: Desk, work: Callable[[Desk], T]) -> Callable[[], T]:
     """The same, begun; the result waits for the function that is returned."""
+
+    def on_a_copy() -> T:
+        with _copied(desk):
+            return work(desk)
+
+    return forked(on_a_copy)
+
+
+def forked(work: Callable[[], T]) -> Callable[[], T]:
+    """Begin some work in a process of its own; the function that is returned waits for its value.
+
+    Raises:
+        RuntimeError: That function, when the work ended with an error, or the process without a word.
+    """
     ours, theirs = Pipe(duplex=False)
     pid = os.fork()
     if pid == 0:
         ours.close()
         code = 1
         try:
-            with _copied(desk):
-                value, error = None, ""
-                try:
-                    value = work(desk)
-                except BaseException:  # noqa: BLE001 - whoever asked is told
-                    error = traceback.format_exc()
+            value, error = None, ""
+            try:
+                value = work()
+            except BaseException:  # noqa: BLE001 - whoever asked is told
+                error = traceback.format_exc()
             theirs.send_bytes(pickle.dumps((value, error)))
             code = 0
         finally:
@@ -169,7 +192,7 @@ def begun(desk: Desk, work: Callable[[Desk], T]) -> Callable[[], T]:
         try:
             value, error = pickle.loads(ours.recv_bytes())  # noqa: S301 - our own process wrote it
         except EOFError:
-            value, error = None, "the process of the case has died"
+            value, error = None, "the process has died"
         finally:
             ours.close()
             os.waitpid(pid, 0)
@@ -215,49 +238,47 @@ def try_point(start: Start, desk: Desk, point: Point) -> Verdict:
         edit_someone(desk, point.step)
     desk.crm.pass_time(gap)
     if point.second:
-        second = live(desk.crm, lambda: scenario.resume(desk), point.second)
+        second = live(desk.crm, lambda: carried_on(desk, scenario.resume), point.second)
         verdict = replace(verdict, reached=verdict.reached and second.killed)
         desk.crm.pass_time(PAST_HOLD_OFF)
-    clean = live(desk.crm, lambda: scenario.resume(desk))
-    if point.gap == "soon" and not point.second:
+    elif point.gap == "soon":
+        live(desk.crm, lambda: resumed(desk, scenario.resume))
         desk.crm.pass_time(PAST_HOLD_OFF)
-        clean = live(desk.crm, lambda: scenario.resume(desk))
-    desk.crm.pass_time(HOUR)
-    before = desk.box.journal.writes()
-    last = live(desk.crm, lambda: run(desk))
-    lives = {"first": first, "clean": clean, "last": last}
-    return _judged(verdict, start, desk, lives, desk.box.journal.writes() - before)
+    rest = live(desk.crm, lambda: carried_on(desk, scenario.resume))
+    return _judged(verdict, start, desk, first, rest)
 
 
 def _overtake(desk: Desk) -> None:
-    """Another agent takes the work over while the first one waits: the lock was lost, as on a bad disk."""
+    """Another agent takes the work over while the first one waits: the lock was lost, as on a bad disk.
+
+    It has newer scores: were the first one to go on, it would write old ones over them.
+    """
+    desk.rows = [row._replace(score=(row.score or 0) + 1) for row in desk.rows]
     (desk.folder / "lock").unlink()
     life = live(replace(desk.crm, meanwhile=None), lambda: run(desk))
     assert not life.error, life.error
 
 
-def _judged(verdict: Verdict, start: Start, desk: Desk, lives: dict[str, Life], writes: int) -> Verdict:
+def _judged(verdict: Verdict, start: Start, desk: Desk, first: Life, rest: Life) -> Verdict:
+    other = [f"the first life: {first.error}"] if first.error and not _fenced(first) else []
+    other += [f"the life after: {rest.error}"] if rest.error else []
     unfinished: list[str] = []
     forgotten: list[str] = []
-    other = [f"the {name} life: {life.error}" for name, life in lives.items() if life.error and not _fenced(life)]
-    clean, last = (lives[name].value for name in ("clean", "last"))
-    if isinstance(clean, Seen):
+    if rest.value is not None:
+        clean, last = rest.value
         unfinished += [f"open after one more run: {clean.open}"] if clean.open else []
-        other += [f"the run after: {clean.trouble}"] if clean.trouble else []
-    if isinstance(last, Seen):
         unfinished += [f"open in the end: {last.open}"] if last.open else []
         unfinished += [] if last.empty else [f"the last run found something to do: {dict(last.endings)}"]
-        other += [f"the ledger: {text}" for text in last.broken]
+        other += [f"the run after: {clean.trouble}"] if clean.trouble else []
         other += [f"the last run: {last.trouble}"] if last.trouble else []
-        forgotten += desk.forgotten(last.wrote)
-    other += [f"the last run made {writes} requests that write"] if writes else []
-    other += _outside(start.others, desk.others())
+        other += [f"the ledger: {text}" for text in last.broken]
+        forgotten += [*desk.forgotten(last.wrote), *desk.unseen(last.mirror)]
     return replace(
         verdict,
         lost=(*desk.lost(), *forgotten, *desk.missing_tasks()),
         doubled=tuple(desk.doubled()),
         unfinished=tuple(unfinished),
-        other=(*verdict.other, *other, *start.scenario.check(desk)),
+        other=(*verdict.other, *other, *_outside(start.others, desk.others()), *start.scenario.check(desk)),
     )
 
 

@@ -7,11 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 from connectors.base import Value
+from connectors.hubspot_read import LAG
 from scoring.inputs import ScoreRow
 from sync import approval
 from sync.ledger import HOLD_OFF, Ledger
 from sync.lock import run_lock
 from sync.run_report import RunReport
+from sync.values import loads
 from tests.crash.desk import Desk, Kind, Wishing
 from tests.crash.life import Life, in_process, live
 from tests.sync.salesforce_desk import wish
@@ -36,6 +38,7 @@ class Seen:
         broken: What the ledger finds wrong with itself.
         endings: What became of the plan.
         wrote: What the ledger says that we wrote last.
+        mirror: What the state says of the CRM's fields of ours.
     """
 
     empty: bool
@@ -44,6 +47,7 @@ class Seen:
     broken: tuple[str, ...]
     endings: Counter[str] = field(default_factory=Counter)
     wrote: Mapping[tuple[str, str], Mapping[str, Value]] = field(default_factory=dict)
+    mirror: Mapping[tuple[str, str], Mapping[str, Value]] = field(default_factory=dict)
 
     @property
     def open(self) -> dict[str, int]:
@@ -52,6 +56,7 @@ class Seen:
 
 
 Work = Callable[[Desk], Any]
+Resume = Callable[[Wishing], RunReport]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +71,20 @@ class Scenario:
         batch: Records in a batch.
         check: Says what is wrong in the end, besides what is looked at in every scenario.
         human: Whether people edit our fields meanwhile: before the first fill they hold nothing that anybody means.
+        overtaken: Whether another agent may do an hour's work in the middle of it.
         kinds: Names of the kinds it is for; empty for all.
     """
 
     name: str
     prepare: Callable[[Desk], None]
     act: Work
-    resume: Work
+    resume: Resume
     accounts: int = 6
     batch: int = 4
     check: Callable[[Desk], Iterator[str]] = lambda _: iter(())
     kinds: tuple[str, ...] = ()
     human: bool = True
+    overtaken: bool = True
 
 
 # -- what agents do -----------------------------------------------------------------------------------------------
@@ -95,13 +102,31 @@ def seen(agent: Wishing, report: RunReport) -> Seen:
         str(part) for part in (report.blocked, report.halted or "", *getattr(report, "held", ())) if part
     )
     empty = report.plan is None or report.plan.empty
-    return Seen(empty, trouble, states, tuple(ledger.verify()), report.endings, ledger.written())
+    mirror = {
+        (obj, record_id): loads(values)
+        for obj, record_id, values in agent.store.rows('SELECT object, record_id, "values" FROM crm_value')
+    }
+    return Seen(empty, trouble, states, tuple(ledger.verify()), report.endings, ledger.written(), mirror)
 
 
 def run(desk: Desk) -> Seen:
     """What happens every hour."""
     with run_lock(desk.folder), desk.agent() as agent:
         return seen(agent, go(agent))
+
+
+def resumed(desk: Desk, resume: "Resume") -> Seen:
+    """What the next process does."""
+    with run_lock(desk.folder), desk.agent() as agent:
+        return seen(agent, resume(agent))
+
+
+def carried_on(desk: Desk, resume: "Resume") -> tuple[Seen, Seen]:
+    """What the next process does, and an hour later once more the usual run."""
+    with run_lock(desk.folder), desk.agent() as agent:
+        first = seen(agent, resume(agent))
+        desk.box.clock.sleep(HOUR.total_seconds())
+        return first, seen(agent, go(agent))
 
 
 def preview(desk: Desk) -> Seen:
@@ -136,7 +161,12 @@ def undo(desk: Desk) -> Seen:
     """`holdfast undo --dry-run` and `holdfast undo` of the last run."""
     with run_lock(desk.folder), desk.agent() as agent:
         agent.undo(2, dry_run=True)
-        return seen(agent, agent.undo(2, dry_run=False))
+        return seen(agent, undo_again(agent))
+
+
+def undo_again(agent: Wishing) -> RunReport:
+    """`holdfast undo` of that run once more."""
+    return agent.undo(2, dry_run=False)
 
 
 def set_up(desk: Desk) -> None:
@@ -193,6 +223,15 @@ def saved(desk: Desk) -> None:
     edit_someone(desk, 3)
 
 
+def tied(desk: Desk) -> None:
+    """Somebody edits a record that we leave alone, in the very instant at which the next pull's window ends."""
+    filled(desk)
+    alone = desk.rows.pop()
+    field = next(owned.spec.name for owned in desk.fields if owned.logical == "contact.engagement")
+    desk.edit("contact", alone.crm_id, field, 99)
+    desk.crm.pass_time(LAG)
+
+
 def undoable(desk: Desk) -> None:
     """The run after the first fill has ended and is to be undone: everything is to say again what it said before."""
     filled(desk)
@@ -214,12 +253,13 @@ def edit_someone(desk: Desk, number: int) -> None:
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
-        Scenario("small", filled, run, run, accounts=2),
-        Scenario("run", filled, run, run),
-        Scenario("first", empty_crm, run, run, accounts=4, human=False),
-        Scenario("plan", filled, plan_and_apply, run, accounts=4),
-        Scenario("stale", saved, apply_plan, run, accounts=4),
-        Scenario("undo", undoable, undo, undo, accounts=4),
+        Scenario("small", filled, run, go, accounts=2),
+        Scenario("run", filled, run, go),
+        Scenario("first", empty_crm, run, go, accounts=4, human=False),
+        Scenario("plan", filled, plan_and_apply, go, accounts=4),
+        Scenario("stale", saved, apply_plan, go, accounts=4),
+        Scenario("tied", tied, run, go, accounts=2),
+        Scenario("undo", undoable, undo, undo_again, accounts=4, overtaken=False),
     )
 }
 
