@@ -70,8 +70,12 @@ class StateFile:
             except BaseException:
                 self.db.close()
                 raise
-        except BaseException:
+        except BaseException as error:
+            told = isinstance(error, DamagedError) or not isinstance(error, StoreError)
+            damage = [] if told else self._stamp_damage()
             self.stamps.close()
+            if damage:  # whatever it is taken for, such as a newer version's file
+                raise DamagedError(self.file, damage[0], f"Nothing is written. {RESTORE}") from error
             raise
 
     def _open(self) -> _Database:

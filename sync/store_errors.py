@@ -51,6 +51,8 @@ def explain(file: Path, error: sqlite3.Error) -> StoreError:
         if name == code or name.startswith(f"{code}_"):
             damaged = code in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
             return (DamagedError if damaged else StoreError)(file, message, advice)
+    if "Could not decode" in str(error):
+        return DamagedError(file, "Could not decode a text in it: the file is damaged.", RESTORE)
     return StoreError(file, f"SQLite says: {error}.", "This is a defect; please report it with this line.")
 
 
@@ -61,3 +63,5 @@ def explained(file: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise explain(file, error) from error
+    except UnicodeDecodeError as error:
+        raise DamagedError(file, "Could not decode a text in it: the file is damaged.", RESTORE) from error
