@@ -14,6 +14,7 @@ from cli.errors import CONFLICTS, CREDENTIALS, ERROR, HELD, OK, STOPPED, USAGE
 from cli.output import Output, count, styled
 from cli.plan_view import show_conflict, show_plan, show_skipped, totals
 from cli.trial import program
+from sync.apply import Applied
 from sync.plan import AnyChange, Plan, RecordChange, TaskChange, TaskRemoval
 from sync.reports import PullReport
 from sync.run import Agent
@@ -135,13 +136,10 @@ def show_verdicts(out: Output, report: RunReport, shown: Shown) -> None:
         for verdict in report.held:
             out.line(styled(("  • ", "yellow"), verdict.text))
     if first and shown.file is None:
-        fill = [("sync", "--initial"), ("sync", "--initial", "--tasks")]
         tasks = len(report.plan.tasks) if report.plan else 0
-        _commands(
-            out,
-            (command(*fill[0]), "writes the fields; accounts in trouble already get no task"),
-            (command(*fill[1]), f"also creates {'the ' if tasks != 1 else ''}{count(tasks, 'task')} shown above"),
-        )
+        fields = (command("sync", "--initial"), f"writes the fields{', and no task' if tasks else ''}")
+        everything = (command("sync", "--initial", "--tasks"), f"writes the fields and {count(tasks, 'task')}")
+        _commands(out, *([fields, everything] if tasks else [fields]))
     elif shown.file is not None:
         _show_file(out, shown.file, held=bool(report.held))
 
@@ -156,9 +154,10 @@ def _show_file(out: Output, file: Path, *, held: bool) -> None:
 
 
 def _commands(out: Output, *lines: tuple[str, str]) -> None:
-    width = max(len(words) for words, _ in lines)
+    """What one may type, each with what it does above it, so that it can be copied whole."""
     for words, what in lines:
-        out.line(styled(f"  {words:<{width}}  ", (what, "dim")))
+        out.line(styled(("  # " + what, "dim")))
+        out.line(f"  {words}")
 
 
 def show_applied(out: Output, report: RunReport) -> None:
@@ -171,7 +170,7 @@ def show_applied(out: Output, report: RunReport) -> None:
         totals(out, report.plan)
         return
     for item in report.applied:
-        if item.result not in {"confirmed", "already"}:
+        if item.result not in {"confirmed", "already"} and not _both_values(report, item):
             out.warn(f"{_name(item.change)}: {item.result.replace('_', ' ')}: {item.message}")
     for conflict in report.conflicts:
         show_conflict(out, conflict)
@@ -187,6 +186,14 @@ def show_applied(out: Output, report: RunReport) -> None:
         style="bold",
     )
     _show_deferred(out, report)
+
+
+def _both_values(report: RunReport, item: Applied) -> bool:
+    """Whether a conflict is shown with what both sides say."""
+    change = item.change
+    return isinstance(change, RecordChange) and any(
+        (conflict.object, conflict.record_id) == (change.object, change.record_id) for conflict in report.conflicts
+    )
 
 
 def _show_deferred(out: Output, report: RunReport) -> None:

@@ -135,7 +135,14 @@ def require_allowed(plan: Plan, approved_by: str, *, only_approved: bool) -> Non
     if approved_by:
         return
     if plan.held:
-        raise HeldError(f"the guard holds this plan, and nobody has approved it: {' '.join(plan.held)}")
+        raise HeldError(
+            "\n".join(
+                [
+                    "the guard holds this plan until a person allows it: holdfast approve PLAN --by NAME",
+                    *plan.held,
+                ]
+            )
+        )
     if only_approved:
         raise PlanError("the plan is not approved, and writeback.policy is 'approve': use `holdfast approve PLAN`.")
 

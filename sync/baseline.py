@@ -52,9 +52,10 @@ def stand(store: Store) -> Stand:
 def verdict(plan: Plan) -> Verdict:
     """Why a first fill waits until a person starts it."""
     accounts = sum(record.object == "account" for record in plan.records)
+    tasks = f", and {len(plan.tasks):,} new tasks" if plan.tasks else ""
     text = (
-        f"this is the first fill of this CRM: {plan.field_count:,} fields on {accounts:,} accounts and "
-        f"{len(plan.records) - accounts:,} contacts, and {len(plan.tasks):,} tasks"
+        f"This is the first fill of this CRM: {plan.field_count:,} fields on {accounts:,} accounts and "
+        f"{len(plan.records) - accounts:,} contacts{tasks}."
     )
     return Verdict("baseline", len(plan.changes), 0, held=True, text=text)
 
