@@ -20,6 +20,7 @@ from sync.ledger_owned import LedgerError, remember
 from sync.ledger_reads import IN_VAIN, LedgerReads
 from sync.ledger_rows import (
     HOLD_OFF,
+    KEEP,
     MAX_ATTEMPTS,
     PATIENCE,
     GuardRow,
@@ -38,6 +39,7 @@ from sync.values import dumps
 
 __all__ = [
     "HOLD_OFF",
+    "KEEP",
     "MAX_ATTEMPTS",
     "PATIENCE",
     "GuardRow",
@@ -59,8 +61,13 @@ class Ledger(LedgerReads):
     # -- runs ---------------------------------------------------------------------------------------------------
 
     def start_run(self, mode: str, now: datetime, *, environment: str = "", config_hash: str = "") -> int:
-        """Open a run and return its number. A run that is still open was killed: only one runs at a time."""
+        """Open a run and return its number. A run that is still open was killed: only one runs at a time.
+
+        Once a day what is older than `KEEP` is pruned.
+        """
         with self.store.transaction() as conn:
+            if ledger_keep.due(conn, epoch(now)):
+                ledger_keep.prune(conn, epoch(now - KEEP))
             conn.execute("UPDATE run SET status = 'killed' WHERE status = 'running'")
             cursor = conn.execute(
                 """INSERT INTO run (mode, started, status, counts, environment, config_hash, fence)

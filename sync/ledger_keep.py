@@ -12,6 +12,18 @@ SELECT coalesce((SELECT min(seq) FROM op_event WHERE at >= ?), (SELECT max(seq) 
 """The last event that may go: all up to it are old, and the newest one stays so that numbers go on."""
 
 
+DAY = 24 * 3600
+
+
+def due(conn: sqlite3.Connection, at: int) -> bool:
+    """Whether it is a day since this was last asked with this answer; notes that it is now."""
+    row = conn.execute("SELECT value FROM meta WHERE key = 'pruned_at'").fetchone()
+    if row is not None and 0 <= at - int(row[0]) < DAY:
+        return False
+    conn.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('pruned_at', ?)", (str(at),))
+    return True
+
+
 def prune(conn: sqlite3.Connection, before: int) -> int:
     """Remove closed operations on fields, and events, of before an instant; the anchor of the chain moves along.
 

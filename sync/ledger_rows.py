@@ -40,6 +40,10 @@ FIRST_WAIT = timedelta(minutes=1)
 """Before what certainly had no effect is sent a second time; doubled for each further time."""
 
 
+KEEP = timedelta(days=90)
+"""How long closed operations on fields, and events, are kept. So long a run can be taken back."""
+
+
 @dataclass(slots=True)
 class OpRow:
     """One row of table `op`, in the order of its columns; instants are epoch seconds."""

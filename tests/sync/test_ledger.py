@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors.base import Change, Outcome, Result, Value
+from scoring.playbooks import BandState
 from sync.guard import Verdict
 from sync.ledger import MAX_ATTEMPTS, Ledger, LedgerError, Settled
 from sync.plan import FieldChange, Plan, RecordChange, Skipped, TaskChange, TaskRemoval
@@ -443,3 +444,33 @@ def test_the_ledger_of_an_older_state_file_is_taken_over(tmp_path: Path, number:
     sent(ledger, plan(update("2")))
     assert not ledger.verify()
     store.close()
+
+
+# -- what can be asked ----------------------------------------------------------------------------------------------
+
+
+def test_what_was_sent_and_never_heard_of_again_may_still_arrive(ledger: Ledger) -> None:
+    sent(ledger, plan(update("1", after=51)), "in_doubt", NOW - 2 * HOUR)
+    sent(ledger, plan(update("2", after=52)), "in_doubt", NOW)
+    sent(ledger, plan(update("3", after=53)), "retry", NOW)
+    assert [op.record_id for op in ledger.stale_updates()] == ["3"]
+    sent(ledger, plan(update("3", after=54)), "confirmed", NOW)
+    assert ledger.unconfirmed(NOW - HOUR) == {("account", "2"): [{"score": 52}], ("account", "3"): [{"score": 53}]}
+    assert not ledger.stale_updates()
+
+
+def test_bands_and_episodes_are_kept(ledger: Ledger) -> None:
+    states = {"1": BandState("red", NOW, {"rescue": NOW - HOUR}), "2": BandState("green", NOW, {})}
+    ledger.save_band_states(states)
+    ledger.save_band_states({"2": BandState("yellow", NOW + HOUR, {})})
+    assert ledger.band_states() == {**states, "2": BandState("yellow", NOW + HOUR, {})}
+
+
+def test_a_run_that_never_ended_was_killed(ledger: Ledger) -> None:
+    first = ledger.start_run("apply", NOW, environment=ENV, config_hash="settings")
+    second = ledger.start_run("dry", NOW + HOUR)
+    ledger.end_run(second, "done", {"rows": 3}, NOW + 2 * HOUR)
+    newest, killed = ledger.runs()
+    assert (killed.run_id, killed.status, killed.ended, killed.environment) == (first, "killed", None, ENV)
+    assert (newest.status, newest.ended, newest.counts, newest.config_hash) == ("done", NOW + 2 * HOUR, {"rows": 3}, "")
+    assert not ledger.noted(first)

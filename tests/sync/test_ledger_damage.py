@@ -171,22 +171,33 @@ def test_old_operations_go_keys_of_tasks_stay_and_the_chain_holds(ledger: Ledger
     noted(ledger, plan(update("2")), now=later)
     sent(ledger, plan(update("3")), now=later)
     before = ledger.known_tasks()
-    assert ledger.prune(later - 90 * DAY) == 3
+    assert ledger.prune(later - 90 * DAY) == 0  # the run did it when it began
     assert ledger.verify() == ledger.verify(deep=False) == []
     assert ledger.known_tasks() == before == {"t1"}
     assert {op.key for run in ledger.runs(50) for op in ledger.ops(run.run_id)} >= {"t1"}
     assert store.rows("SELECT count(*) FROM op WHERE updated_at < ?", (int(later.timestamp()),)) == [(1,)]
     assert store.rows("SELECT count(*) FROM op_event WHERE at < ?", (int(later.timestamp()),)) == [(0,)]
     assert store.rows("SELECT count(*) FROM batch") == [(2,)]
-    assert ledger.prune(later - 90 * DAY) == 0
     sent(ledger, plan(update("4")), now=later)
+    assert ledger.verify() == []
+
+
+def test_a_run_prunes_once_a_day(ledger: Ledger, store: Store) -> None:
+    def old() -> int:
+        return int(store.rows("SELECT count(*) FROM op WHERE kind = 'field'")[0][0])
+
+    before = old()
+    for hours, left in ((0, before), (23, before), (25, 1)):  # the newest stays
+        noted(ledger, plan(), now=NOW + 90 * DAY - timedelta(minutes=1) + timedelta(hours=hours))
+        assert old() == left
+    assert ledger.known_tasks() == {"t1"}
     assert ledger.verify() == []
 
 
 def test_pruning_everything_keeps_what_is_open_and_the_newest(ledger: Ledger, store: Store) -> None:
     noted(ledger, plan(update("2"), update("5")))
     newest = store.rows("SELECT max(op_id) FROM op")[0][0]
-    ledger.prune(NOW + DAY)
+    assert ledger.prune(NOW + DAY) == 4
     assert store.rows("SELECT count(*) FROM op_event") == [(1,)]
     assert ledger.counts() == {"confirmed": 1, "planned": 2}
     noted(ledger, plan(update("9")))
