@@ -64,16 +64,24 @@ class Pulse:
 
         Of a stretch longer than a week only one week is looked at.
         """
-        length = min(end - start, WEEK)
-        return [self.amount(begin, begin + length) for begin in self._earlier(start)]
+        stop = min(end, start + WEEK)
+        return [self.amount(self._whole(begin), begin + stop - start) for begin in self._earlier(start)]
 
     def usually_silent(self, start: int) -> int:
         """For how many seconds after `start` nothing ever happened in the same hours of the weeks before."""
-        begins = list(self._earlier(start))
-        for bucket in range(start // self.step * self.step, start + WEEK, self.step):
-            if any(self.amounts.get((begin + bucket - start) // self.step * self.step) for begin in begins):
-                return max(0, bucket - start)
+        begins = [self._whole(begin) // self.step * self.step for begin in self._earlier(start)]
+        ahead = self._whole(start) // self.step * self.step
+        for later in range(0, WEEK, self.step):
+            if any(self.amounts.get(begin + later) for begin in begins):
+                return max(0, ahead + later - start)
         return WEEK
+
+    def _whole(self, start: int) -> int:
+        """The next full hour: what came earlier in the hour of the last news is no sign that more was to come.
+
+        Of usage only days are known, so that the day of the last news has to count.
+        """
+        return start if self.step == DAY else start // self.step * self.step + self.step
 
     def _earlier(self, start: int) -> Iterator[int]:
         """The same instant of the weeks before, as far as there is data."""

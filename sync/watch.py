@@ -94,14 +94,22 @@ def watch(
         known = together.get((feed.source, feed.record))
         if not feed.off and (known is None or (feed.total, feed.stream) > (known.total, known.stream)):
             together[feed.source, feed.record] = feed
-    for feed in together.values():
-        found += _quiet(read_pulse(store, feed.source_key, feed.record, feed.complete), feed)
-    return sorted(_side_by_side(found), key=lambda breach: (breach.source, breach.stream, breach.kind))
-
-
-def _side_by_side(breaches: Sequence[Breach]) -> list[Breach]:
-    """A source that is merely quiet does not stop the clock of what another one tells of."""
     newest: dict[str, datetime] = {}
+    for feed in together.values():
+        pulse = read_pulse(store, feed.source_key, feed.record, feed.complete)
+        if pulse.newest is not None:
+            newest[feed.record] = max(newest.get(feed.record, feed.complete - REST), instant(pulse.newest))
+        found += _quiet(pulse, feed)
+    return sorted(_side_by_side(found, newest), key=lambda breach: (breach.source, breach.stream, breach.kind))
+
+
+def _side_by_side(breaches: Sequence[Breach], newest: dict[str, datetime]) -> list[Breach]:
+    """A source that is merely quiet does not stop the clock of what another one tells of.
+
+    Args:
+        breaches: Of all sources.
+        newest: Kind of record -> the newest that any source told of.
+    """
     for breach in breaches:
         if not breach.alarm:
             newest[breach.record] = max(newest.get(breach.record, breach.last_good), breach.last_good)

@@ -1,7 +1,7 @@
 """An agent beside a whole sandbox without sockets, made to live through outages of its sources, one after the other."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,8 +12,8 @@ from connectors.registry import VENDORS
 from mapping.fields import FieldMap
 from mapping.identity import Settings as IdentitySettings
 from sandbox.core import CREDENTIALS, Sandbox, SandboxClock
+from sandbox.faults import Fault
 from sandbox.mount import SandboxAdapter
-from sandbox.snapshot import Snapshot
 from sandbox.world import make_world
 from scoring.card import Scorecard
 from scoring.inputs import ScoreRow
@@ -26,6 +26,8 @@ from sync.store import Store
 
 NOW = datetime(2026, 10, 21, 10, tzinfo=UTC)  # a Wednesday
 HOUR = timedelta(hours=1)
+HOURS = (1, 30, 73, 192)
+"""When it is looked at in an outage, hours after its beginning."""
 FIELDS: dict[str, dict[str, Any]] = {
     "salesforce": {
         "accounts": {
@@ -56,6 +58,16 @@ class Look:
     rows: list[ScoreRow]
     tasks: set[str]
 
+    def points(self, signals: Collection[str]) -> dict[tuple[str, str], int | None]:
+        """(Account, signal) -> its points."""
+        return {
+            (row.crm_id, part.name): part.points
+            for row in self.rows
+            if row.level == "account"
+            for part in row.signals
+            if part.name in signals
+        }
+
 
 @dataclass
 class Site:
@@ -67,6 +79,7 @@ class Site:
     sandbox: Sandbox = field(init=False)
     card: Scorecard = field(init=False)
     policy: Policy = field(default_factory=Policy)
+    start: datetime = NOW
 
     def __post_init__(self) -> None:
         world = make_world(seed=11, accounts=self.accounts, people_per_account=5, months=4, now=NOW, horizon_days=30)
@@ -79,7 +92,8 @@ class Site:
         keys = CREDENTIALS[vendor]
         common = {"base_url": self.sandbox.base_urls()[vendor]}
         if vendor == "zendesk":
-            return {**common, "subdomain": "acme", "email": keys["email"], "token": keys["token"], "exports_per_minute": 30}
+            names = {name: keys[name] for name in ("email", "token")}
+            return {**common, **names, "subdomain": "acme", "exports_per_minute": 30}
         if vendor == "mixpanel":
             names = {name: keys[name] for name in ("project_id", "username", "secret")}
             return {**common, **names, "account_key": "company_id"}
@@ -124,6 +138,18 @@ class Site:
         finally:
             store.close()
 
+    def run_at(self, hours: float) -> Look:
+        """One run, so many hours after the site was put back."""
+        self.sandbox.clock.set(self.start + hours * HOUR)
+        return self.run()
+
+    def live(self, source: str, stream: str) -> list[int]:
+        """How many records of a stream are held."""
+        store = Store.open(self.folder)
+        found = [one.total for one in store.status() if (one.source, one.stream) == (source, stream)]
+        store.close()
+        return found
+
     def run(self) -> Look:
         """Pull, watch and score; bands and tasks are what they are to come to, and nothing is written."""
         with self.agent() as agent:
@@ -134,17 +160,43 @@ class Site:
             new = next_states(self.card, rows, old, report.as_of)
             agent.ledger.save_band_states(new)
             tasks = desired_tasks(self.card, rows, old, report.as_of)
-            return Look(report, {crm_id: str(state.band) for crm_id, state in new.items()}, rows, {t.key for t in tasks})
+            bands = {crm_id: str(state.band) for crm_id, state in new.items()}
+            return Look(report, bands, rows, {task.key for task in tasks})
 
-    def keep(self) -> tuple[Snapshot, Path]:
-        """Everything as it is, to be put back."""
-        kept = self.folder.with_name("kept")
-        shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(self.folder, kept)
-        return self.sandbox.snapshot(), kept
 
-    def put_back(self, kept: tuple[Snapshot, Path]) -> None:
-        """As it was when it was kept."""
-        kept[0].restore()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        shutil.copytree(kept[1], self.folder)
+class Kept:
+    """A site after two runs, to be put back as often as wanted, and what would become of it without any outage."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        site.run()
+        self.before = site.run_at(1)
+        self.snapshot = site.sandbox.snapshot()
+        self.folder = site.folder.with_name("kept")
+        shutil.copytree(site.folder, self.folder)
+        self.again()
+        site.run_at(HOURS[-1])
+        self.scores = scores(site.run_at(HOURS[-1] + 25))
+
+    def again(self) -> Site:
+        """The site as it was."""
+        self.snapshot.restore()
+        shutil.rmtree(self.site.folder, ignore_errors=True)
+        shutil.copytree(self.folder, self.site.folder)
+        self.site.start = self.site.sandbox.clock.now()
+        self.site.policy = Policy()
+        return self.site
+
+
+def scores(look: Look) -> dict[tuple[str, str], object]:
+    """What a run came to, without keys and words."""
+    return {(row.level, row.crm_id): (row.score, row.band, row.coverage, row.segments) for row in look.rows}
+
+
+def fault(kind: str, vendor: str, now: datetime) -> Fault:
+    """An outage from now on."""
+    if kind == "status":
+        return Fault("status", vendor=vendor, status=503, every=1)
+    if kind == "stale":
+        return Fault("stale", vendor=vendor, as_of=now.isoformat())
+    return Fault(kind, vendor=vendor)  # type: ignore[arg-type]  # one of the sandbox's kinds, as it checks itself
