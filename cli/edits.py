@@ -53,7 +53,7 @@ def _desk(config: Path, *, readonly: bool) -> Iterator[_Desk]:
     with nullcontext() if readonly else run_lock(folder):
         store = Store.open(folder, readonly=readonly, locked=not readonly)
         try:
-            kept = left_alone(store, wiring.crm.name, wiring.fields, policy)
+            kept = left_alone(store, wiring.crm.name, wiring.fields, policy, answered=readonly)
             yield _Desk(store, Edits(store), wiring.fields, kept)
         finally:
             store.close()

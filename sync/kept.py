@@ -1,6 +1,7 @@
 """Compares all records with what is wanted, heeding other agents, people, and what takes our values back."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from scoring.inputs import ScoreRow
@@ -46,7 +47,9 @@ def compare(
     return left, kept + parked
 
 
-def left_alone(store: Store, crm: str, fields: Sequence[OwnedField], policy: Policy) -> list[HumanEdit]:
+def left_alone(
+    store: Store, crm: str, fields: Sequence[OwnedField], policy: Policy, *, answered: bool = True
+) -> list[HumanEdit]:
     """Fields that say something else than what we want and stay so, accounts first, by name.
 
     As of the last time the CRM was read: it is not asked again.
@@ -56,6 +59,7 @@ def left_alone(store: Store, crm: str, fields: Sequence[OwnedField], policy: Pol
         crm: Name of the CRM's source.
         fields: Ours.
         policy: What the admin allows.
+        answered: Whether answers count; else also what would be left alone if nobody had given any.
     """
     written = Ledger(store).written()
     records = [("account", record) for record in frames.accounts_for_plan(store, crm=crm)]
@@ -68,5 +72,7 @@ def left_alone(store: Store, crm: str, fields: Sequence[OwnedField], policy: Pol
     wanted = [field for field in fields if policy.contacts or field.spec.object != "contact"]
     newest = store.rows("SELECT coalesce(max(valid_from), 0) FROM score")[0][0]
     bound = bind(wanted, agent_id(store))
-    _, kept = build_records(store.latest_scores(), known, bound, instant(newest), Edits(store).rules(policy))
+    rules = Edits(store).rules(policy)
+    rules = rules if answered else replace(rules, answers={})
+    _, kept = build_records(store.latest_scores(), known, bound, instant(newest), rules)
     return sorted(kept, key=lambda edit: (edit.object, edit.name, edit.record_id, edit.field))
