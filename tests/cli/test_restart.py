@@ -137,7 +137,7 @@ def test_an_answer_that_is_lost_makes_no_double_and_no_loss(
     impatient(monkeypatch)
     site.sandbox.faults.add(Fault(kind, "hubspot", path=path, effect=kind in {"timeout_after", "cut"}))  # type: ignore[arg-type]  # one of the kinds
     said = site.run(*FILL, "--json")
-    assert said.code == 4, said.text
+    assert said.code == 5, said.text  # a whole batch went wrong
     assert said.data["applied"]["endings"]["in_doubt"] > 0
     assert "in_doubt" in said.err
     settled(site)
@@ -148,7 +148,7 @@ def test_an_unclear_task_is_not_sent_again_before_the_crm_has_had_its_time(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.sandbox.faults.add(Fault("reset", "hubspot", path="tasks.*batch/create"))
-    assert site.run(*FILL).code == 4
+    assert site.run(*FILL).code == 5  # a whole batch went wrong
     site.sandbox.clock.sleep(60)
     assert site.run("sync", "--json").data["applied"]["tasks"] == 0
     assert in_crm(site)["tasks"] == {}
@@ -167,7 +167,7 @@ def test_sigterm_ends_a_sync_at_a_batch_boundary_and_the_next_goes_on(site: Site
     assert "Traceback" not in err
     status = site.run("status", "--json").data
     assert status["runs"][0]["status"] == "stopped"
-    assert set(status["operations"]) == {"confirmed"}
+    assert set(status["operations"]) == {"confirmed", "planned"}
     settled(site)
     assert in_crm(site) == wanted
 
@@ -253,12 +253,12 @@ def test_the_quota_used_up_before_the_run(site: Site, wanted: dict[str, Any]) ->
     assert said.data["plan"] is None
     assert "nothing was planned" in said.err
     site.sandbox.clock.sleep(86_400)
-    assert site.run("sync", "--json").data["applied"]["fields"] > 0
+    assert site.run(*FILL, "--json").data["applied"]["fields"] > 0
 
 
 def test_the_crm_is_down_while_something_is_unclear(site: Site, wanted: dict[str, Any]) -> None:
     site.sandbox.faults.add(Fault("reset", "hubspot", path="companies.*batch/update"))
-    assert site.run(*FILL).code == 4
+    assert site.run(*FILL).code == 5  # a whole batch went wrong
     site.sandbox.faults.add(Fault("status", "hubspot", status=503, every=1))
     said = site.run("sync", "--json")
     assert said.code == 1
@@ -277,8 +277,9 @@ def test_the_crm_is_down_while_something_is_unclear(site: Site, wanted: dict[str
 def plan(site: Site, tmp_path: Path) -> tuple[str, dict[str, Any]]:
     """A saved plan and what it says."""
     file = str(tmp_path / "a.plan")
-    said = site.run("plan", "--out", file, "--json")
+    said = site.run("plan", "--tasks", "--out", file, "--json")
     assert said.code == 0, said.text
+    assert site.run("approve", file, "--by", "Dana").code == 0
     return file, said.data
 
 
@@ -296,7 +297,10 @@ def test_a_person_was_quicker(site: Site, plan: tuple[str, dict[str, Any]]) -> N
     said = site.run("apply", plan[0], "--json")
     assert said.code == 4, said.text
     assert said.data["applied"]["endings"]["conflict"] == 1
-    assert "holdfast_health_reason changed in the CRM since the plan was made" in said.err
+    assert "holdfast_health_reason: said (empty) when the plan was made, now says I know better" in said.err
+    conflict = said.data["conflicts"][0]
+    assert (conflict["record_id"], conflict["theirs"]) == (first, "I know better")
+    assert conflict["ours"]
     assert site.records("companies", "holdfast_health_reason")[first]["holdfast_health_reason"] == "I know better"
 
 
