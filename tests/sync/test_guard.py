@@ -1,7 +1,6 @@
 """Wall two: which plans wait for a person, in numbers, and how a hold ends."""
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.bench_guard import false_alarms
 from cli.config import Guard
 from scoring.card import Scorecard
 from scoring.inputs import Band, ScoreRow
@@ -210,6 +210,11 @@ def test_before_is_what_was_written_and_else_the_remembered_band() -> None:
     assert written_before(written, states, without)["2"] == Before("yellow", None)
 
 
+def test_ordinary_years_hold_nothing() -> None:
+    """The short form of `python -m benchmarks guard`."""
+    assert sum(false_alarms(accounts, seed)["days"] for accounts in (50, 200) for seed in (1, 2)) == 0
+
+
 # -- bad settings -------------------------------------------------------------------------------------------------
 
 
@@ -225,30 +230,21 @@ def _swapped(text: str) -> str:
     return "[contact.signals".join(["\n".join(lines), *parts[1:]])
 
 
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [
-        ("band edges moved", lambda text: text.replace("red_below = 40", "red_below = 60")),
-        ("band edges dropped", lambda text: text.replace("green_from = 70", "green_from = 55")),
-        ("weights swapped", _swapped),
-        ("one signal outweighs the others", lambda text: text.replace("weight = 20", "weight = 90")),
-    ],
-)
-def test_bad_settings_are_held(name: str, change: Callable[[str], str], tmp_path: Path) -> None:
+def test_swapped_weights_and_moved_band_edges_are_held(tmp_path: Path) -> None:
     from importlib import resources
 
     from scoring.engine import score
 
     text = resources.files("scoring").joinpath("default.toml").read_text("utf-8")
-    changed = tmp_path / "card.toml"
-    changed.write_text(change(text), encoding="utf-8")
-    assert changed.read_text(encoding="utf-8") != text, name
-    world = random_world(3, accounts=300, people=900, usage=20_000, fed=True)
-    random.Random(1).shuffle(world["account"])
+    world = random_world(3, accounts=300, people=600, usage=8_000, fed=True)
     given = scoring_store(world, tmp_path / "state")
     first = [row for row in score(Scorecard.load(), given) if row.level == "account"]
     old = {row.crm_id: Before(row.band, row.score) for row in first}
     assert not held(judge(plan(), old, first, LIMITS))
-    found = held(judge(plan(), old, list(score(Scorecard.load(changed), given)), LIMITS, LastRun({}, "settings-0")))
-    assert {"band_changes", "worse", "moved", "mean"} & found.keys(), name
-    assert all("settings have changed" in verdict.text for verdict in found.values())
+    for changed in (_swapped(text), text.replace("red_below = 40", "red_below = 60")):
+        assert changed != text
+        card = tmp_path / "card.toml"
+        card.write_text(changed, encoding="utf-8")
+        found = held(judge(plan(), old, list(score(Scorecard.load(card), given)), LIMITS, LastRun({}, "settings-0")))
+        assert {"band_changes", "worse", "moved", "mean"} & found.keys()
+        assert all("settings have changed" in verdict.text for verdict in found.values())
