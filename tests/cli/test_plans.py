@@ -1,0 +1,186 @@
+"""Saved plans and the first fill from the command line: what is refused, held, released and listed, by exit code."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import FILL, Site
+
+
+@pytest.fixture
+def filled(site: Site) -> Site:
+    """A site whose CRM was filled, with tasks."""
+    said = site.run(*FILL, "--json")
+    assert said.code == 0, said.text
+    assert said.data["applied"]["tasks"] > 0
+    return site
+
+
+def turn_red(site: Site) -> None:
+    """Change the card so that nearly every account is red from now on."""
+    card = site.config.parent / "card.toml"
+    card.write_text(
+        card.read_text().replace("red_below = 80", "red_below = 97").replace("green_from = 95", "green_from = 99")
+    )
+    site.add("[guard]\nband_changes = 1\nnew_tasks = 1\n")
+    site.sandbox.clock.sleep(3600)
+
+
+def test_the_first_sync_shows_everything_and_waits_for_a_person(site: Site) -> None:
+    before = site.writes()
+    held = site.run("sync", "--json")
+    assert held.code == 5, held.text
+    assert site.writes() == before
+    assert held.data["plan"]["fields"] > 0
+    assert held.data["plan"]["tasks"] > 0
+    assert held.data["plan"]["baseline"]
+    assert [verdict["check"] for verdict in held.data["held"]] == ["baseline"]
+    assert "This is the first fill" in held.err
+    assert "sync --initial --tasks" in held.err
+    assert site.run("status", "--json").data["runs"][0]["status"] == "held"
+    assert not list(site.state.glob("plans/*"))
+
+
+def test_a_first_fill_without_tasks_starts_nothing_for_who_is_red_already(site: Site) -> None:
+    said = site.run("sync", "--initial", "--json")
+    assert said.code == 0, said.text
+    assert said.data["applied"]["fields"] > 0
+    assert said.data["applied"]["tasks"] == 0
+    assert said.data["tasks_left_out"] > 3
+    site.sandbox.clock.sleep(3600)
+    again = site.run("sync", "--json")
+    assert again.code == 0, again.text
+    assert again.data["plan"]["tasks"] == 0
+    assert not again.data["plan"]["baseline"]
+    assert not site.records("tasks", "hs_task_subject")
+
+
+def test_a_first_fill_that_was_cut_short_goes_on_by_itself(site: Site) -> None:
+    from sandbox.faults import Fault
+
+    site.sandbox.faults.add(Fault("status", "hubspot", path="contacts.*batch/update", status=401, every=1))
+    assert site.run("sync", "--initial").code == 3
+    site.sandbox.faults.clear()
+    site.sandbox.clock.sleep(3600)
+    rest = site.run("sync", "--json")
+    assert rest.code == 0, rest.text
+    assert rest.data["plan"]["baseline"]
+    assert rest.data["applied"]["fields"] > 0
+    assert rest.data["applied"]["tasks"] == 0
+    site.sandbox.clock.sleep(3600)
+    assert not site.run("sync", "--json").data["plan"]["baseline"]
+
+
+def test_tasks_are_asked_for_with_the_first_fill_only(site: Site) -> None:
+    said = site.run("sync", "--tasks")
+    assert said.code == 2
+    assert "--tasks goes with --initial" in said.err
+
+
+def test_a_plan_of_the_first_fill_must_be_approved(site: Site, tmp_path: Path) -> None:
+    file = str(tmp_path / "a.plan")
+    made = site.run("plan", "--out", file, "--json")
+    assert made.code == 0
+    assert made.data["plan"]["tasks"] == 0
+    assert made.data["tasks_left_out"] > 3
+    before = site.writes()
+    refused = site.run("apply", file)
+    assert refused.code == 5
+    assert "holdfast approve PLAN" in refused.err
+    assert site.writes() == before
+    assert site.run("approve", file, "--by", "Dana").code == 0
+    done = site.run("apply", file, "--json")
+    assert done.code == 0, done.text
+    assert done.data["applied"]["fields"] == made.data["plan"]["fields"]
+    site.sandbox.clock.sleep(3600)
+    assert site.run("sync", "--json").data["plan"]["tasks"] == 0
+
+
+def test_what_the_guard_holds_is_saved_and_released_by_name_for_that_plan_only(filled: Site) -> None:
+    site = filled
+    turn_red(site)
+    before = site.writes()
+    held = site.run("sync", "--json")
+    assert held.code == 5, held.text
+    assert site.writes() == before
+    assert {verdict["check"] for verdict in held.data["held"]} >= {"band_changes", "worse"}
+    assert "Held: a person decides first" in held.err
+    file = held.data["plan_file"]
+    assert site.run("apply", file).code == 5
+    approved = site.run("approve", file, "--by", "Dana", "--json")
+    assert approved.code == 0, approved.text
+    assert approved.data["approved"]["by"] == "Dana"
+    site.sandbox.clock.sleep(3600)
+    assert site.run("sync").code == 5  # the release is for that plan, not for the next
+    done = site.run("apply", file, "--json")
+    assert done.code == 0, done.text
+    assert done.data["applied"]["fields"] == held.data["plan"]["fields"]
+    assert done.data["applied"]["tasks"] == held.data["plan"]["tasks"]
+    site.sandbox.clock.sleep(3600)
+    assert site.run("sync", "--json").code == 0
+
+
+def test_a_stale_plan_is_refused(filled: Site, tmp_path: Path) -> None:
+    file = str(tmp_path / "a.plan")
+    assert filled.run("plan", "--out", file).code == 0
+    filled.sandbox.clock.sleep(timedelta(hours=25).total_seconds())
+    before = filled.writes()
+    for command in (["apply", file], ["approve", file]):
+        said = filled.run(*command)
+        assert said.code == 2
+        assert "stale" in said.err
+    assert filled.writes() == before
+
+
+def test_an_unsigned_plan_is_refused_where_approval_is_wanted(filled: Site, tmp_path: Path) -> None:
+    file = str(tmp_path / "a.plan")
+    filled.add('[writeback]\npolicy = "approve"\n')
+    assert filled.run("plan", "--out", file).code == 0
+    refused = filled.run("apply", file)
+    assert refused.code == 2
+    assert "not approved" in refused.err
+    assert filled.run("approve", file, "--by", "Dana").code == 0
+    shown = filled.run("apply", file, "--dry-run", "--json")
+    assert shown.data["approved"]["by"] == "Dana"
+    assert filled.run("apply", file).code == 0
+
+
+def test_a_made_up_approval_is_refused(filled: Site, tmp_path: Path) -> None:
+    file = tmp_path / "a.plan"
+    assert filled.run("plan", "--out", str(file)).code == 0
+    first, _, body = file.read_text().partition("\n")
+    head = json.loads(first)
+    head["approved"] = {"by": "Dana", "at": "2026-11-01T00:00:00+00:00", "signature": "0" * 64}
+    file.write_text(json.dumps(head) + "\n" + body)
+    said = filled.run("apply", str(file))
+    assert said.code == 2
+    assert "its approval was not made with" in said.err
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * 101])
+def test_a_name_that_is_none(filled: Site, tmp_path: Path, name: str) -> None:
+    file = str(tmp_path / "a.plan")
+    assert filled.run("plan", "--out", file).code == 0
+    said = filled.run("approve", file, "--by", name)
+    assert said.code == 2
+    assert "--by" in said.err
+
+
+def test_calls_that_are_short_put_the_lightest_changes_off(site: Site) -> None:
+    site.add("[writeback]\nbudget_share = 0.000012\n")
+    said = site.run(*FILL, "--json")
+    assert said.code == 4, said.text
+    assert said.data["deferred"]
+    assert "put off" in said.err
+    weights = [item["severity"] * item["value"] for item in said.data["deferred"]]
+    assert weights == sorted(weights, reverse=True)
+    assert site.run("status", "--json").data["runs"][0]["status"] == "partial"
+
+
+def test_an_unknown_field_in_the_rules_for_edits_is_named(site: Site) -> None:
+    site.add('[writeback.edits]\n"account.helth_score" = "ask"\n')
+    said = site.run("sync")
+    assert said.code == 2
+    assert "account.health_score" in said.err
