@@ -225,12 +225,13 @@ class Desk:
 
     def unseen(self, mirror: Mapping[tuple[str, str], Mapping[str, Value]]) -> Iterator[str]:
         """Fields of ours of which the state says something else than the CRM."""
+        followers = {owned.spec.name for owned in self.fields if not owned.moves_alone}
         for level in LEVELS:
             for record_id, row in self.inside.ours(level).items():
                 said = mirror.get((level, record_id), {})
-                wrong = [name for name, value in row.items() if not same(said.get(name), value)]
+                wrong = [name for name in row.keys() - followers if not same(said.get(name), row[name])]
                 if wrong:
-                    yield f"{level} {record_id}: what {', '.join(wrong)} say was never read"
+                    yield f"{level} {record_id}: what {', '.join(sorted(wrong))} say was never read"
 
     def wanted(self) -> Iterator[tuple[str, str, str, Value]]:
         """(level, id, field, value) for each field that is to say something."""
@@ -347,8 +348,8 @@ class HubSpotInside:
     def _tasks(self) -> Iterator[tuple[str, str]]:
         """(id, key)."""
         for record_id, row in self._table("tasks").items():
-            if MARK in (row.get("hs_task_body") or ""):
-                yield record_id, _mark(row["hs_task_body"])
+            if key := row.get("holdfast_task_key") or _mark(row.get("hs_task_body") or ""):
+                yield record_id, key
 
     def tasks(self) -> Counter[str]:
         living = self.records("account")

@@ -174,6 +174,10 @@ def set_up(desk: Desk) -> None:
     with in_process(desk.crm):
         crm = desk.connect()
         crm.setup([owned.spec for owned in desk.fields], dry_run=False)
+        crm = desk.connect()
+        list(crm.check())
+        found = crm.task_strategy
+        assert found == desk.kind.strategy, f"the CRM is for {found}, and not for {desk.kind.strategy}"
 
 
 def must(life: Life) -> Life:
@@ -267,6 +271,9 @@ KINDS = {
     kind.name: kind
     for kind in (
         Kind("hubspot", "marker"),
-        Kind("salesforce", "marker"),
+        Kind("hubspot", "unique_key", {"task_unique_properties": "allowed"}),
+        Kind("salesforce", "unique_key", {"activity_external_ids": True}),
+        Kind("salesforce", "receipt", {"activity_external_ids": False}, {"task_receipts": True}),
+        Kind("salesforce", "marker", {"activity_external_ids": False}, {"task_receipts": False}),
     )
 }
