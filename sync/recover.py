@@ -106,6 +106,9 @@ class Recovery:
             for op in ops:
                 if (values := found[op.op_id].values) is not None and op.record_id is not None:
                     self.store.set_crm_values(op.object, op.record_id, values, now)
+                    # What says our value is ours, whoever may have put another field back since.
+                    if found[op.op_id].says == "nothing" and _waited(op, now) and (ours := _ours(op, values)):
+                        self.ledger.adopt_values(op.object, {op.record_id: ours}, now)
         counts.update([*states, *("parked" for _ in twice)])
         return counts
 
@@ -150,8 +153,7 @@ class Recovery:
             if values is None:
                 yield op.op_id, Found("gone")
                 continue
-            arrived = all(same(values.get(name), value) for name, value in op.values.items())
-            yield op.op_id, Found("done" if arrived else "nothing", op.record_id, values)
+            yield op.op_id, Found("done" if _arrived(op, values) else "nothing", op.record_id, values)
 
     def _tasks(self, ops: Sequence[Op]) -> Iterator[tuple[int, Found]]:
         accounts = sorted({str(op.values["account_id"]) for op in ops})
@@ -169,6 +171,27 @@ class Recovery:
         there = self.crm.read_tasks(sorted({op.record_id or "" for op in ops}))
         for op in ops:
             yield op.op_id, Found("nothing" if op.record_id in there else "done", op.record_id)
+
+
+def _ours(op: Op, values: Mapping[str, Value]) -> dict[str, Value]:
+    """Fields that say what the operation was to write, and said something else before."""
+    return {
+        name: value
+        for name, value in op.values.items()
+        if same(values.get(name), value) and not same(op.before.get(name), value)
+    }
+
+
+def _arrived(op: Op, values: Mapping[str, Value]) -> bool:
+    """Whether a record shows that it was written: all of it at once, though a person may have edited some of it since.
+
+    A field that says what it said before proves that nothing arrived, or that somebody put it back: unclear which.
+    """
+    others = [name for name, value in op.values.items() if not same(values.get(name), value)]
+    if not others:
+        return True
+    edited = all(name in op.before and not same(values.get(name), op.before[name]) for name in others)
+    return edited and bool(_ours(op, values))
 
 
 def _waited(op: Op, now: datetime) -> bool:

@@ -1,5 +1,6 @@
 """Whatever a run left unclear is settled by asking, never by sending; what cannot be settled is left to a person."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from sync.apply import Applied, Applier
 from sync.canary import CanaryError
 from sync.guard import Limits
 from sync.ledger import HOLD_OFF, PATIENCE, LedgerError
-from sync.plan import Plan, RecordChange
+from sync.plan import FieldChange, Plan, RecordChange
 from sync.recover import Recovery
 from sync.store import Store, StoreError
 from tests.sync.memory_crm import Trouble
@@ -83,6 +84,29 @@ def test_somebody_elses_value_is_no_proof_that_ours_arrived(desk: Desk) -> None:
     assert desk.applier().recover() == {"retry": 1}
     assert not desk.ledger.written()
     assert desk.store.rows('SELECT "values" FROM crm_value') == [('{"score":99}',)]
+
+
+@pytest.mark.parametrize(
+    ("score", "band", "settled", "owned"),
+    [
+        (99, "red", "confirmed", {"score": 50, "band": "red"}),  # written, then one of the two was edited
+        (10, "red", "retry", {"band": "red"}),  # somebody put one back, or typed the other: what is ours is ours
+        (10, "green", "retry", {}),
+        (99, "blue", "retry", {}),
+        (50, "red", "confirmed", {"score": 50, "band": "red"}),
+    ],
+)
+def test_a_person_who_was_quicker_than_the_question_does_not_hide_that_we_wrote(
+    desk: Desk, score: int, band: str, settled: str, owned: dict[str, Value]
+) -> None:
+    fields = (FieldChange("score", 10, 50), FieldChange("band", "green", "red"))
+    desk.crm.records["account", "1"] = {"score": 10, "band": "green"}
+    in_doubt(desk, plan(RecordChange("account", "1", "Customer", fields, "why")))
+    desk.crm.records["account", "1"] = {"score": score, "band": band}
+    desk.clock.at += HOLD_OFF
+    assert desk.applier().recover() == {settled: 1}
+    assert desk.ledger.written().get(("account", "1"), {}) == owned
+    assert json.loads(desk.store.rows('SELECT "values" FROM crm_value')[0][0]) == {"score": score, "band": band}
 
 
 def test_a_task_that_stands_there_twice_is_left_to_a_person(desk: Desk) -> None:
