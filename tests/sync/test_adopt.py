@@ -15,15 +15,12 @@ from sync.adopt import Adopter
 from sync.ledger import Ledger
 from sync.owned import AGENT
 from sync.run_report import RunReport
-from tests.crash.desk import Desk, Kind
+from tests.crash import scenarios as crash
+from tests.crash.desk import Desk
 from tests.crash.life import in_process
 from tests.crash.scenarios import empty_crm, go, wishes
 
-KINDS = [
-    Kind("hubspot", "marker"),
-    Kind("salesforce", "marker"),
-    Kind("salesforce", "receipt", settings={"task_receipts": True}),
-]
+KINDS = [kind for kind in crash.KINDS.values() if kind.name != "hubspot-unique_key"]
 FORTNIGHT = timedelta(days=15)
 """Longer than a cool-down: who is red again gets another task."""
 

@@ -8,16 +8,16 @@ import pytest
 
 from sync import database
 from sync.database import StoreError
-from tests.crash.desk import Desk, Kind
+from tests.crash.desk import Desk
 from tests.crash.life import in_process
-from tests.crash.scenarios import empty_crm, go, wishes
+from tests.crash.scenarios import KINDS, empty_crm, go, wishes
 
 FORTNIGHT = timedelta(days=15)
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path / "state", Kind("hubspot", "marker"))
+    made = Desk(tmp_path / "state", KINDS["hubspot-marker"])
     with in_process(made.crm):
         empty_crm(made)
         yield made
