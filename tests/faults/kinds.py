@@ -1,4 +1,4 @@
-"""What may go wrong at a request of an agent's work: the vendor, the network, people, clocks, and the agent's machine."""
+"""What may go wrong at a request of an agent's work: vendor, network, people, clocks, and the agent's own machine."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,10 @@ Bodies = Mapping[str, tuple[int, Any]]
 
 LIMITED: Bodies = {
     "hubspot": (429, {"status": "error", "errorType": "RATE_LIMIT", "policyName": "TEN_SECONDLY_ROLLING"}),
-    "salesforce": (403, [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "ConcurrentPerOrgLongTxn Limit exceeded."}]),
+    "salesforce": (
+        403,
+        [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "ConcurrentPerOrgLongTxn Limit exceeded."}],
+    ),
 }
 QUOTA: Bodies = {
     "hubspot": (429, {"status": "error", "errorType": "RATE_LIMIT", "policyName": "DAILY"}),
@@ -51,6 +54,7 @@ class Case:
     """One disturbance at one request.
 
     Attributes:
+        clock: The agent's, with its `offset`.
         number: Of the request, counted from 1.
         excused: Ids of records that people took away or put together: what becomes of them is theirs.
         mend: What puts things right before the next run.
@@ -59,6 +63,7 @@ class Case:
 
     desk: Desk
     line: Line
+    clock: Any
     number: int
     excused: set[str] = field(default_factory=set)
     mend: list[Callable[[], Any]] = field(default_factory=list)
@@ -156,6 +161,8 @@ def merged(case: Case) -> None:
     """Somebody merges two accounts; the tasks of both are the winner's from then on."""
     winner, loser = case.account(2), case.account(1)
     case.excused |= {winner, loser}
+    people = case.desk.inside.records("contact").items()
+    case.excused |= {one for one, row in people if row.get("AccountId") == loser}
     more = {"object": "companies"} if case.crm == "hubspot" else {}
     case.before(lambda: case.do("merge", winner=winner, loser=loser, **more))
 
@@ -163,7 +170,7 @@ def merged(case: Case) -> None:
 def owner_leaves(case: Case) -> None:
     """The colleague who is to do the tasks leaves."""
     name = "hubspot_owner_id" if case.crm == "hubspot" else "OwnerId"
-    owners = {row.get(name) for row in case.desk.inside.records("account").values()} - {None, ""}
+    owners = {str(row[name]) for row in case.desk.inside.records("account").values() if row.get(name)}
     action = "deactivate_owner" if case.crm == "hubspot" else "deactivate_user"
     case.before(lambda: [case.do(action, id=one) for one in sorted(owners)[:1]])
 
@@ -201,9 +208,10 @@ def no_tasks(case: Case) -> None:
 
 
 def field_goes(case: Case) -> None:
-    """An admin deletes a field of ours; before the next run somebody sets it up again."""
+    """An admin deletes a field of ours; before the next run somebody brings it back."""
     if case.crm == "hubspot":
         case.before(lambda: case.do("delete_property", object="companies", name=case.score))
+        case.mend.append(lambda: case.do("restore_property", object="companies", name=case.score))
     else:
         case.before(lambda: case.do("drop_field", object="Account", field=case.score))
     case.mend.append(lambda: case.desk.connect().setup([one.spec for one in case.desk.fields], dry_run=False))
@@ -237,9 +245,11 @@ def clock(step: timedelta) -> Disturb:
     """The machine's clock jumps, and is put right before the next run."""
 
     def disturb(case: Case) -> None:
-        box = case.desk.box.clock
-        case.before(lambda: box.set(box.now() + step))
-        case.mend.append(lambda: box.set(box.now() - step))
+        def jump(by: timedelta) -> None:
+            case.clock.offset += by
+
+        case.before(lambda: jump(step))
+        case.mend.append(lambda: jump(-step))
         case.wait = WIDE  # a stamp from a clock that was a day ahead holds for that day
 
     return disturb

@@ -36,6 +36,7 @@ class Line(SandboxAdapter):
         before: Number of a request, counted from 1 -> what happens right before it.
         after: The same, right after it.
         always: What happens before each request; is given its number.
+        ever_after: What happens after each.
         strays: Addresses on other hosts.
         down: Once the machine is down, nothing is sent.
         windows: Seconds of our own work between the answer that shows records and the request that writes them.
@@ -53,6 +54,7 @@ class Line(SandboxAdapter):
         self.before: dict[int, Callable[[], Any]] = {}
         self.after: dict[int, Callable[[], Any]] = {}
         self.always: Callable[[int], Any] = lambda _: None
+        self.ever_after: Callable[[], Any] = _nothing
         self.down = False
         self._seen_at: float | None = None
 
@@ -79,6 +81,7 @@ class Line(SandboxAdapter):
             return super().send(request, *args, **kwargs)
         finally:
             self.after.pop(number, _nothing)()
+            self.ever_after()
             if LOOK.search(name):
                 self._seen_at = time.perf_counter()
 

@@ -1,23 +1,27 @@
 """Prepared starts, kept in memory and in a folder, and the cases that are tried on them."""
 
+import json
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from cli.errors import explain
 from connectors import salesforce, salesforce_send, salesforce_write
+from sandbox.core import Sandbox, SandboxClock
 from sandbox.faults import Fault
 from scoring.inputs import ScoreRow
 from sync import approval, budget
 from sync.lock import run_lock
+from sync.policy import Policy
 from sync.run_report import RunReport
+from sync.store import Store
 from tests.crash.desk import Desk, Kind, Wishing
 from tests.crash.points import fast_disk
 from tests.crash.scenarios import Seen, edit_someone, go, plan_and_apply, run, seen, undo, undo_again, wishes
@@ -29,12 +33,72 @@ BULK = 0.0001
 """Share of the day's calls so small that updates go by bulk jobs."""
 
 
+COUNTED_DOWN = frozenset({"Days_To_Renewal__c"})
+"""Fields that every day moves."""
+
+
+class SkewedClock:
+    """The clock of the agent's machine, which may be wrong; the CRM's is right.
+
+    Attributes:
+        offset: By how much it is ahead.
+    """
+
+    def __init__(self, right: SandboxClock) -> None:
+        self.right = right
+        self.offset = timedelta(0)
+
+    def now(self) -> datetime:
+        return self.right.now() + self.offset
+
+    def monotonic(self) -> float:
+        return self.right.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self.right.sleep(seconds)
+
+
+class _SeenByAgent:
+    """The sandbox with the agent's clock."""
+
+    def __init__(self, box: Sandbox, clock: SkewedClock) -> None:
+        self._box = box
+        self.clock = clock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._box, name)
+
+
 class FaultDesk(Desk):
-    """A desk whose agent may have to go by bulk jobs."""
+    """A desk whose agent may have to go by bulk jobs, and by a wrong clock.
+
+    Attributes:
+        clock: The agent's.
+        policy: What the admin allows; the desk's own when None.
+    """
+
+    def __init__(self, folder: Path, kind: Kind, *, accounts: int = 6, batch: int = 4) -> None:
+        super().__init__(folder, kind, accounts=accounts, batch=batch)
+        self.clock = SkewedClock(self.box.clock)
+        self.policy: Policy | None = None
+
+    def connect(self) -> Any:
+        box = self.box
+        self.box = _SeenByAgent(box, self.clock)  # type: ignore[assignment]  # the same but for the clock
+        try:
+            return super().connect()
+        finally:
+            self.box = box
+
+    def others(self) -> dict[str, dict[str, Any]]:
+        found = super().others()
+        return {key: {n: v for n, v in row.items() if n not in COUNTED_DOWN} for key, row in found.items()}
 
     @contextmanager
     def agent(self) -> Iterator[Wishing]:
         with super().agent() as agent:
+            agent.clock = self.clock
+            agent.policy = self.policy or agent.policy
             if self.kind.strategy == "bulk":
                 agent.policy = replace(agent.policy, budget_share=BULK)
             yield agent
@@ -119,17 +183,15 @@ def filled(desk: Desk) -> None:
 def unclear(desk: Desk) -> None:
     """A run's writes got no answer, half of them without being carried out; the hold-off is over."""
     filled(desk)
-    made = 'batch/create|composite/(sobjects|tree)(?!/)|batch/upsert'
-    written = "batch/update" if desk.kind.crm == "hubspot" else "composite/sobjects|jobs/ingest/[^/]+/batches"
-    for method, path, nth, effect in (
-        ("POST" if desk.kind.crm == "hubspot" else "P.*", written, 1, True),
-        ("POST", made, 1, True),
-        ("POST", made, 2, False),
-    ):
-        if method != "P.*":
-            desk.box.faults.add(Fault("status", status=503, method=method, path=path, nth=nth, effect=effect))
-    desk.box.faults.add(Fault("status", status=503, method="PATCH", path="composite/sobjects", nth=2, effect=True))
-    desk.box.faults.add(Fault("status", status=503, path="batch/update", nth=2))
+    update, create = {
+        "hubspot": (("POST", "batch/update"), ("POST", "tasks/batch/(create|upsert)")),
+        "salesforce": (
+            ("PATCH", "composite/sobjects|jobs/ingest"),
+            ("POST", "composite/(sobjects$|tree|batch)|upsert"),
+        ),
+    }[desk.kind.crm]
+    for (method, path), nth, effect in ((update, 1, True), (update, 2, False), (create, 1, True), (create, 2, False)):
+        desk.box.faults.add(Fault("status", status=503, method=method, path=path, nth=nth, effect=effect))
     run(desk)
     desk.box.faults.clear()
     desk.box.clock.advance(HOUR)
@@ -233,6 +295,7 @@ class Start:
         """Everything as it was at the start."""
         desk = self.desk
         self._box.restore()
+        desk.clock.offset = timedelta(0)
         desk.rows, desk.edited, desk.unsure = self._rows, dict(self._edited), set(self._unsure)
         desk.due_tasks = self._due.copy()
         self.line.begin()
@@ -255,7 +318,7 @@ class Start:
     def judge(self, disturbance: str, number: int) -> Verdict:
         """Disturb a request; an hour later the next run puts it right, and the one after that has nothing to do."""
         with self.again() as desk:
-            case = Case(desk, self.line, number)
+            case = Case(desk, self.line, desk.clock, number)
             DISTURBANCES[disturbance](case)
             other = self._disturbed(desk)
             reached = len(self.line.log) >= number
@@ -300,6 +363,16 @@ class Start:
             if changed and record_id not in case.excused:
                 yield f"{record_id}: {sorted(changed)} changed, which is not ours"
 
+    @staticmethod
+    def _refused(desk: Desk) -> Iterator[str]:
+        """Accounts whose task the CRM has refused for good, which the run has named: it is not tried again."""
+        store = Store.open(desk.folder)
+        try:
+            for (payload,) in store.rows("SELECT payload FROM op WHERE kind = 'task_create' AND state = 'rejected'"):
+                yield str(json.loads(payload)["account_id"])
+        finally:
+            store.close()
+
     def _verdict(self, desk: Desk, case: Case, runs: tuple[Seen, Seen], other: list[str], wrote: int) -> Verdict:
         clean, last = runs
         other += [f"the run after: {clean.trouble}"] if clean.trouble else []
@@ -309,7 +382,7 @@ class Start:
         unfinished += [f"open in the end: {last.open}"] if last.open else []
         unfinished += [] if last.empty else [f"the last run found something to do: {dict(last.endings)}"]
         unfinished += [f"the last run wrote {wrote} times"] if wrote else []
-        for one in case.excused:
+        for one in {*case.excused, *self._refused(desk)}:
             desk.due_tasks.pop(one, None)
         lost = [*desk.lost(), *desk.forgotten(last.wrote), *desk.missing_tasks()]
         return Verdict(
