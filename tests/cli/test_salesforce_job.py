@@ -113,7 +113,7 @@ def test_a_task_that_somebody_did_shows_in_explain(org: Site) -> None:
     org.sandbox.clock.advance(timedelta(hours=1))
     do(org, "complete_task", id=task_id)
     org.sandbox.clock.advance(timedelta(minutes=10))
-    assert org.run("sync").code == 0
+    assert org.run(*FILL).code == 0
     said = org.run("explain", task["WhatId"])
     assert f"Task “{task['Subject']}”: done 2026-11-01." in said.out
     open_one = next(one for one in made.values() if one["WhatId"] != task["WhatId"])
@@ -196,7 +196,7 @@ def test_a_hidden_field_is_named_and_nothing_is_written(org: Site) -> None:
     assert [item["severity"] for item in found] == ["error"]
     do(org, "show_field", object="Account", field="Plan__c")
     do(org, "show_field", object="Account", field="Renewal_Date__c")
-    assert org.run("sync").code == 0
+    assert org.run(*FILL).code == 0
 
 
 def test_our_own_field_hidden_stops_before_anything_is_sent(org: Site) -> None:
@@ -220,7 +220,7 @@ def test_locked_rows_are_tried_again_and_those_that_stay_locked_next_time(org: S
     assert scores(org)[brief] is not None
     assert scores(org)[stubborn] is None
     do(org, "clear_obstacles")
-    assert org.run("sync").code == 0
+    assert org.run(*FILL).code == 0
     assert scores(org)[stubborn] is not None
 
 
@@ -244,7 +244,7 @@ def test_a_spent_quota_is_said_and_the_next_day_goes_on(org: Site) -> None:
     assert "Traceback" not in spent.text
     assert all(score is None for score in scores(org).values())
     org.sandbox.clock.advance(timedelta(hours=25))
-    assert org.run("sync").code == 0
+    assert org.run(*FILL).code == 0
     assert any(score is not None for score in scores(org).values())
 
 
