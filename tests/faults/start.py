@@ -186,8 +186,8 @@ def unclear(desk: Desk) -> None:
     update, create = {
         "hubspot": (("POST", "batch/update"), ("POST", "tasks/batch/(create|upsert)")),
         "salesforce": (
-            ("PATCH", "composite/sobjects|jobs/ingest"),
-            ("POST", "composite/(sobjects$|tree|batch)|upsert"),
+            ("PATCH", r"composite/sobjects\?|jobs/ingest"),
+            ("PATCH" if desk.kind.strategy == "unique_key" else "POST", r"composite/(sobjects(/Task/.*)?)?\?"),
         ),
     }[desk.kind.crm]
     for (method, path), nth, effect in ((update, 1, True), (update, 2, False), (create, 1, True), (create, 2, False)):
