@@ -11,8 +11,11 @@ from sync.values import same, show
 ABOVE = 20
 """Records in a plan from which on some are written first."""
 
-BAD = frozenset({"rejected", "retry", "in_doubt", "parked"})
-"""Endings that count as errors of a batch: nobody has edited or deleted these records, the CRM did not take them."""
+BAD = frozenset({"rejected", "parked"})
+"""Endings that count as errors of a batch: the CRM will not take these values.
+
+A locked record or a lost answer says nothing about what is written: the first is tried again, the second asked about.
+"""
 
 SPARED = 2
 """So many errors never end the writing, however small the batch: single records may always be locked or invalid."""

@@ -378,6 +378,13 @@ def test_a_batch_that_goes_badly_ends_the_writing(desk: Desk, refused: int, sent
     assert why == ("" if refused == 2 else "3 of 5 changes of one batch failed, allowed are 2.")
 
 
+def test_a_lost_answer_or_a_lock_does_not_end_the_writing(desk: Desk) -> None:
+    desk.crm.trouble = [Trouble(lost=True)]
+    done, why = guarded(desk, many(), Limits())
+    assert [item.result for item in done[:6]] == ["in_doubt"] * 5 + ["confirmed"]
+    assert (len(done), why) == (MANY, "")
+
+
 def test_each_kind_of_record_has_its_own_canary(desk: Desk) -> None:
     contacts = [RecordChange("contact", f"c{n}", "Person", update().fields, "why") for n in range(8)]
     desk.apply(plan())
