@@ -239,6 +239,7 @@ def tied(desk: Desk) -> None:
 def undoable(desk: Desk) -> None:
     """The run after the first fill has ended and is to be undone: everything is to say again what it said before."""
     filled(desk)
+    desk.crm.pass_time(HOUR / 12)  # the edit is seen when the run reads
     second = must(live(desk.crm, lambda: run(desk))).value
     assert not second.trouble, second.trouble
     desk.crm.pass_time(HOUR / 2)
