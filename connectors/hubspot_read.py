@@ -160,7 +160,13 @@ class Reader:
                 if rows:
                     going_on = place.model_copy(update={"low": low, "until": until, "last": last})
                     yield self._batch(self.fold.fold(kind, rows), going_on, kind)
+        resumed = place.until is not None
         place = place.model_copy(update={"high": max(high, until), "low": None, "until": None, "last": 0})
+        if resumed:
+            # A pull that was broken off is finished; what has changed since then is not left to the next hour.
+            yield Batch(cursor=place.text(), server_time=self.api.http.server_time)
+            yield from self._since(kind, place, max(high, until))
+            return
         deleted: tuple[str, ...] = ()
         if self._due(place.swept, self.rhythm.deletes):
             now = self.api.server_now()
