@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sync.store_errors import StoreError
+
 
 class LockedError(Exception):
     """Another agent works on this state folder."""
@@ -21,16 +23,32 @@ def run_lock(folder: Path) -> Iterator[None]:
 
     Raises:
         LockedError: At once, when another process holds it.
+        StoreError: When the folder cannot be made, or nothing can be written into it.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / "lock"
-    handle = _take(path, folder)
     try:
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = _take(path, folder)
+    except OSError as error:
+        raise StoreError(
+            folder, f"The state folder cannot be used: {error.strerror}.", "Check [state] dir and its owner."
+        ) from error
+    try:
+        _sign(handle, path)
         yield
     finally:
         os.close(handle)
+
+
+def _sign(handle: int, path: Path) -> None:
+    """Leave our process number for those who come too late."""
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+    except OSError as error:
+        raise StoreError(
+            path, f"It cannot be written: {error.strerror}.", "Free some space, then repeat: nothing was sent."
+        ) from error
 
 
 def _take(path: Path, folder: Path) -> int:

@@ -137,7 +137,7 @@ def test_an_answer_that_is_lost_makes_no_double_and_no_loss(
     impatient(monkeypatch)
     site.sandbox.faults.add(Fault(kind, "hubspot", path=path, effect=kind in {"timeout_after", "cut"}))  # type: ignore[arg-type]  # one of the kinds
     said = site.run(*FILL, "--json")
-    assert said.code == 5, said.text  # a whole batch went wrong
+    assert said.code == 4, said.text
     assert said.data["applied"]["endings"]["in_doubt"] > 0
     assert "in_doubt" in said.err
     settled(site)
@@ -148,7 +148,7 @@ def test_an_unclear_task_is_not_sent_again_before_the_crm_has_had_its_time(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.sandbox.faults.add(Fault("reset", "hubspot", path="tasks.*batch/create"))
-    assert site.run(*FILL).code == 5  # a whole batch went wrong
+    assert site.run(*FILL).code == 4
     site.sandbox.clock.sleep(60)
     assert site.run("sync", "--json").data["applied"]["tasks"] == 0
     assert in_crm(site)["tasks"] == {}
@@ -258,7 +258,7 @@ def test_the_quota_used_up_before_the_run(site: Site, wanted: dict[str, Any]) ->
 
 def test_the_crm_is_down_while_something_is_unclear(site: Site, wanted: dict[str, Any]) -> None:
     site.sandbox.faults.add(Fault("reset", "hubspot", path="companies.*batch/update"))
-    assert site.run(*FILL).code == 5  # a whole batch went wrong
+    assert site.run(*FILL).code == 4
     site.sandbox.faults.add(Fault("status", "hubspot", status=503, every=1))
     said = site.run("sync", "--json")
     assert said.code == 1
