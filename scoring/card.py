@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -114,12 +115,12 @@ class Scorecard(_Closed):
 
     @classmethod
     def parse(cls, text: str, file: str = "") -> "Scorecard":
-        """Check a card given as TOML text; `file` is named in errors."""
-        try:
-            data = tomllib.loads(text, parse_float=Decimal)
-        except tomllib.TOMLDecodeError as problem:
-            raise CardError(f"not valid TOML: {problem}", file=file) from None
-        return cls.from_data(data, file)
+        """Check a card given as TOML text; `file` is named in errors.
+
+        The same text gives the same card, with the statements that it was compiled to: `holdfast run` reads its card
+        every hour.
+        """
+        return _parsed(cls, text, file)
 
     @classmethod
     def from_data(cls, data: dict[str, Any], file: str = "") -> "Scorecard":
@@ -234,6 +235,16 @@ class Scorecard(_Closed):
             parse_rule(segment.rule, features, key=f"{key}.rule")
             for other in segment.outranks:
                 yield from _known(other, segments, f"{key}.outranks", "segment of this level")
+
+
+@lru_cache(maxsize=8)
+def _parsed(cls: type[Scorecard], text: str, file: str) -> Scorecard:
+    """A card does not change, so one that is read again need not be checked and compiled again."""
+    try:
+        data = tomllib.loads(text, parse_float=Decimal)
+    except (ValueError, ArithmeticError, RecursionError) as problem:  # numbers and nesting beyond measure too
+        raise CardError(f"not valid TOML: {str(problem)[:200]}", file=file) from None
+    return cls.from_data(data, file)
 
 
 def _known(name: str, allowed: Mapping[str, object], key: str, what: str) -> Iterator[CardError]:

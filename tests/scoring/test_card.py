@@ -146,3 +146,13 @@ def test_the_catalogue_says_what_each_feature_needs(wide_card: Scorecard) -> Non
                 assert set(known[name].kinds) <= set(feature.kinds), (feature.name, name)
     assert len({(f.name, level) for f in CATALOGUE for level in f.levels}) == sum(len(f.levels) for f in CATALOGUE)
     assert all(f.meaning.endswith(".") and len(f.meaning) < 200 for f in CATALOGUE)
+
+
+def test_a_card_that_has_not_changed_is_not_compiled_again(tmp_path: Path) -> None:
+    file = tmp_path / "card.toml"
+    file.write_bytes(DEFAULT.read_bytes())
+    first = Scorecard.load(file)
+    assert Scorecard.load(file) is first
+    file.write_text(DEFAULT.read_text("utf-8").replace("red_below = 40", "red_below = 41"), "utf-8")
+    assert Scorecard.load(file).bands.red_below == 41
+    assert first.bands.red_below == 40
