@@ -236,6 +236,17 @@ def tied(desk: Desk) -> None:
     desk.crm.pass_time(LAG)
 
 
+def in_doubt(desk: Desk) -> None:
+    """A run was killed when its last request had just left; the hold-off is over, nobody knows what became of it."""
+    from tests.crash.points import rehearsed  # which needs this module
+
+    filled(desk)
+    steps = rehearsed(desk, run)
+    sent = [number for number, name in enumerate(steps, 1) if name.startswith("sent")]
+    assert live(desk.crm, lambda: run(desk), sent[-1], "late").killed
+    desk.crm.pass_time(PAST_HOLD_OFF)
+
+
 def undoable(desk: Desk) -> None:
     """The run after the first fill has ended and is to be undone: everything is to say again what it said before."""
     filled(desk)
@@ -263,6 +274,7 @@ SCENARIOS = {
         Scenario("first", empty_crm, run, go, accounts=4, human=False),
         Scenario("plan", filled, plan_and_apply, go, accounts=4),
         Scenario("stale", saved, apply_plan, go, accounts=4),
+        Scenario("recovery", in_doubt, run, go, accounts=4),
         Scenario("tied", tied, run, go, accounts=2),
         Scenario("undo", undoable, undo, undo_again, accounts=4, overtaken=False),
     )
