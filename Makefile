@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint bench crash mutants docs clean lock wheel-check
+.PHONY: demo test lint bench crash fuzz mutants docs clean lock wheel-check
 
 demo: .venv/.run          ## watch a whole hourly run against the built-in sandbox
 	$(BIN)/holdfast demo
@@ -18,6 +18,9 @@ lint: .venv/.dev
 
 bench: .venv/.dev         ## speed and API calls, printed as ratios
 	$(BIN)/python -m benchmarks
+
+fuzz: .venv/.dev          ## send a million hostile texts through everything that shows or sends text; the last line says "escapes 0"
+	$(BIN)/python -m tests.security
 
 crash: .venv/.dev         ## kill the agent at every step of its work, and again while it recovers: 2,000 points, 10,000 pairs
 	$(BIN)/python -m tests.crash

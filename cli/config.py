@@ -20,6 +20,9 @@ from sync.policy import HumanEdits
 
 M = TypeVar("M", bound=BaseModel)
 
+MAX_FILE = 1024 * 1024
+"""Bytes of a config file that are read."""
+
 HOW_TO_REFER = 'write it as { env = "NAME" } or { file = "path" }'
 
 
@@ -225,15 +228,19 @@ def load(path: Path, env: Mapping[str, str] | None = None) -> Config:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE + 1)
+        if len(content) > MAX_FILE:
+            raise InvalidConfigError(f"{path}: is larger than {MAX_FILE >> 10} KiB, which no config is.")
+        return tomllib.loads(content.decode("utf-8").replace("\r\n", "\n"))
     except FileNotFoundError:
         raise InvalidConfigError(
             f"{path}: there is no such file. Copy config.example.toml and adapt it, or name another with --config."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidConfigError(f"{path}: cannot be read: {error}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidConfigError(f"{path}: is not valid TOML: {error}.") from error
+    except (ValueError, RecursionError, OverflowError) as error:  # numbers and nesting beyond measure among them
+        raise InvalidConfigError(f"{path}: is not valid TOML: {str(error)[:200]}.") from error
 
 
 def _hash(data: Mapping[str, Any], card: Path | None) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from cli import cells
 from cli.app import agent_at_work, common, stop_after, stop_on_signals
 from cli.config import load
 from cli.errors import USAGE, CommandError
@@ -60,10 +61,11 @@ def sync(config: Path, out: Output, *, plan_out: Path | None, full: bool, **flag
 @click.option(
     "--out", "path", type=click.Path(path_type=Path), help="File for the plan; left out: in the state folder."
 )
+@click.option("--csv", "sheet", type=click.Path(path_type=Path), help="Also write a table for spreadsheets.")
 @click.option("--tasks", is_flag=True, help="On the first fill: also create tasks for accounts in trouble already.")
 @click.option("--full", is_flag=True, help="Show every record, also on a terminal.")
 @common
-def plan(config: Path, out: Output, *, path: Path | None, tasks: bool, full: bool) -> int:
+def plan(config: Path, out: Output, *, path: Path | None, sheet: Path | None, tasks: bool, full: bool) -> int:
     """Pull, score, and save what would change as a plan file. Writes nothing to the CRM.
 
     The file is bound to this state folder, these settings and this CRM; `holdfast apply` refuses it when it is too old
@@ -79,6 +81,8 @@ def plan(config: Path, out: Output, *, path: Path | None, tasks: bool, full: boo
         if report.plan is not None:
             file = path or plan_path(agent, report.plan)
             approval.save(report.plan, file, agent.store.path)
+            if sheet is not None:
+                cells.save(report.plan, sheet)
         return finish(agent, report, out, Shown(dry_run=True, full=full, file=file))
 
 

@@ -152,7 +152,7 @@ def _sign(folder: Path, *parts: str) -> str:
 
 
 def _genuine(found: str | None, right: str) -> bool:
-    return isinstance(found, str) and hmac.compare_digest(found.encode(), right.encode())
+    return isinstance(found, str) and hmac.compare_digest(found.encode("utf-8", "replace"), right.encode())
 
 
 def _hours(time: timedelta) -> str:

@@ -26,6 +26,9 @@ from sync.plan import (
 )
 from sync.values import from_json
 
+MAX_FILE = 256 * 1024 * 1024
+"""Bytes of a plan file that are read; the first fill of 100,000 contacts takes about a quarter of that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Approved:
@@ -76,7 +79,11 @@ class PlanFile:
             PlanError: When it cannot be read, was changed since it was saved, or is of another format.
         """
         try:
-            first, _, body = path.read_text(encoding="utf-8").partition("\n")
+            with path.open("rb") as file:
+                content = file.read(MAX_FILE + 1)
+            if len(content) > MAX_FILE:
+                raise PlanError(f"{path}: is larger than {MAX_FILE >> 20} MiB, which no plan is.")
+            first, _, body = content.decode("utf-8").partition("\n")
             head = json.loads(first)
             if hashlib.sha256(body.removesuffix("\n").encode()).hexdigest() != head["hash"]:
                 raise PlanError(f"{path}: was changed after it was saved; make the plan again.")
@@ -86,13 +93,17 @@ class PlanFile:
             if header["format"] != FORMAT:
                 raise PlanError(f"{path}: format {header['format']!r} is not {FORMAT!r}; make the plan again.")
             approved = head["approved"]
-            return cls(
+            found = cls(
                 _from_lines(header, lines), head["seal"], None if approved is None else Approved(**_words(approved))
             )
+            written = found.plan.hash == head["hash"]
         except OSError as error:
             raise PlanError(f"{path}: cannot be read: {error.strerror}.") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
             raise PlanError(f"{path}: is not a plan file; make one with `holdfast plan`.") from error
+        if not written:
+            raise PlanError(f"{path}: was not written by Holdfast as it stands; make the plan again.")
+        return found
 
 
 def _words(data: Mapping[str, Any]) -> dict[str, str]:
