@@ -107,6 +107,16 @@ def test_setup_goes_on_without_the_key_where_it_may_not_make_it(open_portal: Any
     assert set(found.values()) == {"create"}
 
 
+def test_setup_says_why_the_key_is_refused_when_it_need_not_even_be_unique(open_portal: Any, small_world: Any) -> None:
+    portal = open_portal(small_world, task_unique_properties="allowed")
+    body = {"category": "VALIDATION_ERROR", "message": "No more properties."}
+    portal.fault("status", "tasks/batch/create", method="POST", status=400, body=body, times=2)
+    (found,) = portal.crm.setup([], dry_run=False)
+    assert (found.spec, found.action) == (KEY_FIELD, "conflict")
+    assert "No more properties." in found.detail
+    assert posts(portal, "tasks/batch/create") == 2
+
+
 def test_setup_by_two_at_once_makes_one_key(open_portal: Any, small_world: Any) -> None:
     portal = open_portal(small_world)
     exists = {"category": "OBJECT_ALREADY_EXISTS", "message": "exists"}

@@ -29,7 +29,7 @@ from connectors.errors import (
 )
 from connectors.http import Bucket, Http
 from connectors.mixpanel import RULES
-from connectors.mixpanel_export import BLOCK, LONGEST_LINE, Exporter, Gunzip, Lines, library
+from connectors.mixpanel_export import BLOCK, DEADLINE, LONGEST_LINE, Exporter, Gunzip, Lines, library
 from connectors.retry import Failed
 
 EXPORT = "https://data.mixpanel.com/api/2.0/export"
@@ -240,12 +240,21 @@ def test_a_connection_that_breaks_in_the_body(
     assert made.http.calls["events"] == 2
 
 
-def test_a_trickling_body_ends_at_the_deadline(made: Made, mock: responses.RequestsMock) -> None:
+def test_a_trickling_body_ends_at_the_deadline(
+    made: Made, mock: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mock.get(EXPORT, body=SAMPLE)
-    made.clock.tick = 1000.0
-    with pytest.raises(TransientError):
+    original = HTTPResponse.read
+
+    def read(self: HTTPResponse, amt: int | None = None, *args: Any, **kwargs: Any) -> bytes:
+        made.clock.sleep(DEADLINE / 5)
+        return original(self, 100, *args, **kwargs)
+
+    monkeypatch.setattr(HTTPResponse, "read", read)
+    with pytest.raises(TransientError, match="took more than"):
         made.download()
     assert made.left_over() == []
+    assert len(made.clock.sleeps) == 6, "and it is not tried again"
 
 
 def test_a_line_without_end_is_not_collected_for_ever() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from connectors.base import Change, Outcome, Value
+from connectors.errors import QuotaError
 from connectors.salesforce_kinds import RECEIPT, RECEIPT_KEY, TASK_KEY
 from connectors.salesforce_receipts import PAIRS, usable
-from tests.connectors.salesforce_orgs import COLLECTIONS, MALFORMED, SPECS, ids, recorded, results, rows, sent
+from tests.connectors.salesforce_orgs import COLLECTIONS, LIMIT, MALFORMED, SPECS, ids, recorded, results, rows, sent
 
 DUE = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
 CREATED = f"POST {COLLECTIONS}"
@@ -212,6 +213,24 @@ def test_setup_says_when_the_object_cannot_be_made(open_org: Any, small_world: A
     assert (diff.action, "Unexpected character" in diff.detail) == ("conflict", True)
     diff = next(one for one in org.crm.setup(SPECS, dry_run=False) if one.spec.name == RECEIPT)
     assert diff.action == "create", "and goes on where it stopped"
+
+
+def test_setup_stops_when_the_calls_are_used_up(open_org: Any, small_world: Any) -> None:
+    org = open_org(small_world, activity_external_ids=False)
+    org.fault("status", "/Soap/m/", status=403, body=LIMIT)
+    with pytest.raises(QuotaError):
+        org.crm.setup(SPECS, dry_run=False)
+
+
+def test_used_up_calls_are_not_taken_for_an_org_without_receipts(org: Any) -> None:
+    changes = tasks(org, 2)
+    org.crm.send(changes[:1])
+    org.pass_time(hours=2)
+    org.fault("status", f"{RECEIPT}/describe", status=403, body=LIMIT)
+    with pytest.raises(QuotaError):
+        org.crm.send(changes[1:])
+    assert results(org.crm.send(changes[1:])) == ["confirmed"]
+    assert org.crm.task_strategy == "receipt"
 
 
 def test_a_session_given_for_setup_makes_the_object_too(open_org: Any, small_world: Any) -> None:

@@ -100,9 +100,10 @@ def test_an_org_without_shared_contacts_lacks_an_optional_stream(open_org: Any, 
     assert BY_NAME["account_contacts"].optional
 
 
-def test_a_refusal_that_a_description_cannot_explain_is_passed_on(org: Any) -> None:
-    refusal = [{"errorCode": "INVALID_FIELD", "message": "field 'SystemModstamp' can not be filtered on"}]
-    org.fault("status", "queryAll", status=400, body=refusal)
+@pytest.mark.parametrize(("status", "code"), [(400, "INVALID_FIELD"), (403, "INSUFFICIENT_ACCESS")])
+def test_a_refusal_that_a_description_cannot_explain_is_passed_on(org: Any, status: int, code: str) -> None:
+    body = [{"errorCode": code, "message": "SystemModstamp can not be filtered on"}]
+    org.fault("status", "queryAll", status=status, body=body)
     with pytest.raises(MissingPermissionError, match="can not be filtered on"):
         pull(org.crm, "accounts")
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from connectors.base import Change, Outcome, Value
-from connectors.errors import MissingPermissionError, QuotaError
+from connectors.errors import MissingPermissionError, QuotaError, RequestError
 from connectors.salesforce_kinds import TASK_KEY
-from tests.connectors.salesforce_orgs import COLLECTIONS, LIMIT, ids, recorded, results, rows, sent
+from tests.connectors.salesforce_orgs import COLLECTIONS, LIMIT, MALFORMED, ids, recorded, results, rows, sent
 
 DUE = datetime(2026, 11, 30, 22, 0, tzinfo=UTC)
 HIDDEN = [{"errorCode": "INVALID_FIELD", "message": f"No such column '{TASK_KEY}' on sobject of type Task"}]
@@ -342,3 +342,40 @@ def test_a_task_without_a_description_of_tasks_is_left_to_the_org(org: Any) -> N
     (outcome,) = org.crm.send([task(account, "the-key")])
     assert outcome == Outcome("the-key", "confirmed", outcome.remote_id)
     assert org.crm.find_tasks([account]) == {"the-key": outcome.remote_id}
+
+
+def test_tasks_whose_fields_are_hidden_by_now_are_read_without_them(keyed: Any) -> None:
+    account = ids(keyed)[0]
+    (made,) = keyed.crm.send([task(account, "k" * 32)])
+    keyed.do("hide_field", object="Task", field="ActivityDate")
+    state = keyed.crm.read_tasks([str(made.remote_id)])[str(made.remote_id)]
+    assert (state.key, state.due, state.account_id) == ("k" * 32, None, account)
+
+
+def test_tasks_that_cannot_be_read_are_not_taken_for_gone(keyed: Any) -> None:
+    (made,) = keyed.crm.send([task(ids(keyed)[0], "k" * 32)])
+    keyed.fault("status", "queryAll", status=400, body=MALFORMED)
+    with pytest.raises(RequestError):
+        keyed.crm.read_tasks([str(made.remote_id)])
+    assert set(keyed.crm.read_tasks([str(made.remote_id)])) == {made.remote_id}
+
+
+def test_files_that_may_not_be_seen_touch_no_task_but_used_up_calls_are_said(keyed: Any) -> None:
+    (made,) = keyed.crm.send([task(ids(keyed)[0], "k" * 32)])
+    task_id = str(made.remote_id)
+    absent = [{"errorCode": "INVALID_TYPE", "message": "sObject type 'ContentDocumentLink' is not supported."}]
+    keyed.fault("status", r"/query\?", status=400, body=absent)
+    assert not keyed.crm.read_tasks([task_id])[task_id].touched
+    keyed.fault("status", r"/query\?", status=403, body=LIMIT)
+    with pytest.raises(QuotaError):
+        keyed.crm.read_tasks([task_id])
+
+
+def test_a_date_that_is_none_is_unknown(keyed: Any) -> None:
+    (made,) = keyed.crm.send([task(ids(keyed)[0], "k" * 32)])
+    task_id = str(made.remote_id)
+    row = {"Id": task_id, "Subject": "Call them", "ActivityDate": "someday", "CreatedDate": "2026-13-01T00:00:00Z"}
+    body = {"done": True, "totalSize": 1, "records": [row]}
+    keyed.fault("status", "queryAll", status=200, body=body)
+    state = keyed.crm.read_tasks([task_id])[task_id]
+    assert (state.subject, state.due, state.created_at) == ("Call them", None, None)

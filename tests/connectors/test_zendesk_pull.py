@@ -209,10 +209,19 @@ def test_a_repeated_cursor_before_the_end_is_an_error_not_a_loop(desk: Desk) -> 
         desk.batches("tickets", "same")
 
 
-@pytest.mark.parametrize("body", [{"tickets": None}, {"users": []}, {"tickets": ["text"]}, ["tickets"]])
-def test_a_page_without_a_list_of_records_is_refused(desk: Desk, body: Any) -> None:
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({"tickets": None, "end_of_stream": True}, "holds no list"),
+        ({"users": [], "end_of_stream": True}, "holds no list"),
+        ({"tickets": {"id": 1}, "end_of_stream": True}, "holds no list"),
+        ({"tickets": ["text"]}, "same cursor twice"),
+        (["tickets"], "not an object"),
+    ],
+)
+def test_a_page_without_a_list_of_records_is_refused(desk: Desk, body: Any, why: str) -> None:
     desk.sandbox.faults.add(Fault("status", path="tickets/cursor", status=200, body=body, times=9))
-    with pytest.raises(ShapeError):
+    with pytest.raises(ShapeError, match=why):
         desk.batches("tickets")
 
 
