@@ -22,6 +22,7 @@ from sync.plan import HumanEdit, RecordChange
 from sync.policy import HumanEdits, Policy
 from sync.store import Store
 from sync.tables import epoch, instant
+from sync.undone import Place, end, undone, writes
 from sync.values import from_json, loads, same, to_json
 
 FLIPS = 3
@@ -35,9 +36,6 @@ FIELD_RECORDS = 5
 
 EVERY = ""
 """In place of a record's id: the field on every record."""
-
-Place = tuple[str, str, str]
-"""Kind of record, record id, and the CRM's name of the field."""
 
 Choice = Literal["ours", "theirs"]
 
@@ -174,7 +172,7 @@ class Edits:
         released = {place: after for place, _, _, after in self._decisions("release")}
         flips: Counter[Place] = Counter()
         last: dict[Place, Value] = {}
-        for op_id, obj, record_id, before, after, at in self._writes({place[:2] for place in wanted}):
+        for op_id, obj, record_id, before, after, at in writes(self.store.rows, {place[:2] for place in wanted}):
             old = loads(before)
             for name, value in loads(after).items():
                 place = (obj, record_id, name)
@@ -240,8 +238,8 @@ class Edits:
             if kind == "ours":
                 ours.append((place, after))
         for place, after in ours:
-            writes = self._writes({place[:2]})
-            if any(op_id > after and place[2] in loads(payload) for op_id, _, _, _, payload, _ in writes):
+            later = writes(self.store.rows, {place[:2]})
+            if any(op_id > after and place[2] in loads(payload) for op_id, _, _, _, payload, _ in later):
                 del answers[place]
         return answers
 
@@ -263,50 +261,11 @@ class Edits:
     # -- undone ---------------------------------------------------------------------------------------------------
 
     def undone(self) -> dict[Place, Value]:
-        """Values of ours that an undo took back and nothing was written over since, by place."""
-        rows = self.store.rows(
-            """SELECT u.op_id, u.object, u.record_id, u.payload, u.undoes, t.payload
-               FROM op u JOIN op t ON t.op_id = u.undoes
-               WHERE u.undoes IS NOT NULL AND u.kind = 'field'
-                 AND u.state IN ('confirmed', 'undo_skipped', 'rolled_back')
-               ORDER BY u.op_id""",
-            (),
-        )
-        if not rows:
-            return {}
-        undoes = {op_id: target for op_id, _, _, _, target, _ in rows}
-        restored: dict[int, tuple[dict[str, Value], bool]] = {}
-        for op_id, _, _, _, target, taken_back in rows:
-            # The undo of an undo takes nothing back, it brings back; and so on.
-            restored[op_id] = (loads(taken_back), _depth(target, undoes) % 2 == 0)
-        found: dict[Place, Value] = {}
-        for op_id, obj, record_id, _, payload, _ in self._writes({(row[1], row[2]) for row in rows}):
-            was, holds = restored.get(op_id, ({}, False))
-            for name in loads(payload):
-                if holds and name in was:
-                    found[obj, record_id, name] = was[name]
-                else:
-                    found.pop((obj, record_id, name), None)
-        return found
+        """Values of ours that an undo took back, and that are not written again yet, by place."""
+        return {place: one.value for place, one in undone(self.store.rows).items()}
 
-    def _writes(self, records: Iterable[tuple[str, str]]) -> list[tuple[int, str, str, str, str, int]]:
-        """Updates that the CRM took, in their order: (op id, object, record id, before, after, when)."""
-        found = []
-        for obj in ("account", "contact"):
-            ids = sorted(record_id for kind, record_id in records if kind == obj)
-            if ids:
-                found += self.store.rows(
-                    """SELECT op_id, object, record_id, before_image, payload, updated_at FROM op
-                       WHERE object = ? AND record_id IN (SELECT value FROM json_each(?)) AND kind = 'field'
-                         AND state IN ('confirmed', 'rolled_back', 'undo_skipped')
-                       ORDER BY op_id""",
-                    (obj, json.dumps(ids)),
-                )
-        return found
-
-
-def _depth(op_id: int, undoes: Mapping[int, int]) -> int:
-    depth = 0
-    while op_id in undoes:
-        op_id, depth = undoes[op_id], depth + 1
-    return depth
+    def end_undone(self, places: Sequence[Place]) -> None:
+        """Note where something else is wanted by now than what an undo took back."""
+        if places:
+            with self.store.transaction() as conn:
+                end(conn, places)

@@ -1,13 +1,13 @@
 """Compares all records with what is wanted, heeding other agents, people, and what takes our values back."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from scoring.inputs import ScoreRow
 from sync import frames
 from sync.diff import Known, build_records
-from sync.edits import Edits
+from sync.edits import Edits, Rules
 from sync.heartbeat import agent_id, bind, only_agent
 from sync.ledger import Ledger
 from sync.owned import OwnedField
@@ -15,11 +15,13 @@ from sync.plan import HumanEdit, RecordChange
 from sync.policy import Policy
 from sync.store import Store
 from sync.tables import instant
+from sync.undone import Place
+from sync.values import same
 
 
 def compare(
     store: Store,
-    rows: Iterable[ScoreRow],
+    rows: Sequence[ScoreRow],
     known: Mapping[tuple[str, str], Known],
     fields: Sequence[OwnedField],
     as_of: datetime,
@@ -40,11 +42,37 @@ def compare(
     """
     known = only_agent(store, known, fields)
     edits = Edits(store)
-    records, kept = build_records(rows, known, bind(fields, agent_id(store)), as_of, edits.rules(policy))
+    rules = edits.rules(policy)
+    edits.end_undone(_moved_on(rows, known, fields, as_of, rules) if rules.undone else ())
+    records, kept = build_records(rows, known, bind(fields, agent_id(store)), as_of, rules)
     written = {key: record.written for key, record in known.items()}
     followers = [field.spec.name for field in fields if not field.moves_alone]
     left, parked = edits.park(records, written, followers, as_of)
     return left, kept + parked
+
+
+def _moved_on(
+    rows: Sequence[ScoreRow],
+    known: Mapping[tuple[str, str], Known],
+    fields: Sequence[OwnedField],
+    as_of: datetime,
+    rules: Rules,
+) -> list[Place]:
+    """Where something else than what an undo took back is wanted, and the CRM says it already: no write will tell.
+
+    Not texts, which change by themselves.
+    """
+    found: list[Place] = []
+    records = {place[:2] for place in rules.undone}
+    for row in rows:
+        if (row.level, row.crm_id) in records and (record := known.get((row.level, row.crm_id))):
+            for field in fields:
+                name, place = field.spec.name, (field.spec.object, row.crm_id, field.spec.name)
+                if place in rules.undone and field.moves_alone and field.spec.type != "text":
+                    wanted = field.value(row, as_of)
+                    if same(wanted, record.current.get(name)) and not same(wanted, rules.undone[place]):
+                        found.append(place)
+    return found
 
 
 def left_alone(

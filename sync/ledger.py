@@ -35,7 +35,7 @@ from sync.ledger_rows import (
 from sync.plan import Plan
 from sync.seal import seal
 from sync.tables import epoch
-from sync.values import dumps
+from sync.values import dumps, loads
 
 __all__ = [
     "HOLD_OFF",
@@ -104,19 +104,19 @@ class Ledger(LedgerReads):
                 (plan.hash, plan.environment, plan.config_hash, run_id),
             )
             journal = Journal(conn, epoch(now))
-            earlier = {}
+            earlier: dict[tuple[str, ...], OpRow] = {}
             for row in journal.ops(f"{OPEN} AND state IN ('planned', 'held', 'retry')"):
-                earlier[row.key] = row
+                earlier[_effect(row)] = row
                 journal.move(row, "superseded", f"by run {run_id}")
             journal.write()  # which frees the keys
             unclear = journal.ops(f"{OPEN} AND state IN ('sending', 'in_doubt')")
-            taken = {row.key for row in unclear} | {row.record_id for row in unclear if row.kind == "field"}
+            waits = {(row.object, row.record_id) for row in unclear if row.kind == "field"}
             keys = json.dumps([task.key for task in plan.tasks])
-            taken |= {key for (key,) in conn.execute(_TAKEN_TASKS, (keys,))}
+            taken = {row.key for row in unclear} | {key for (key,) in conn.execute(_TAKEN_TASKS, (keys,))}
             for draft in _drafts(plan, run_id, journal.at, held=held):
-                if draft.key not in taken and draft.record_id not in taken:
+                if draft.key not in taken and (draft.object, draft.record_id) not in waits:
                     taken.add(draft.key)
-                    if before := earlier.get(draft.key):
+                    if earlier and (before := earlier.get(_effect(draft))):
                         draft.attempt, draft.not_before = before.attempt, before.not_before
                     journal.begin(draft)
             if not held:
@@ -359,6 +359,14 @@ class Ledger(LedgerReads):
 _TAKEN_TASKS = """
 SELECT key FROM op WHERE kind = 'task_create' AND state <> 'superseded' AND key IN (SELECT value FROM json_each(?))
 """
+
+
+def _effect(row: OpRow) -> tuple[str, ...]:
+    """What makes an operation the same effect as an earlier one: all but instants, such as when it was scored."""
+    if row.kind != "field":
+        return (row.key,)
+    values = {name: value for name, value in loads(row.payload).items() if not isinstance(value, datetime)}
+    return (row.object, row.record_id or "", dumps(values))
 
 
 def _drafts(plan: Plan, run_id: int, at: int, *, held: bool) -> Iterator[OpRow]:

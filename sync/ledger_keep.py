@@ -1,7 +1,9 @@
 """Taking away what is old or must be forgotten, so that what is left still proves itself."""
 
+import json
 import sqlite3
 
+from sync import undone
 from sync.ledger_journal import OPEN, Journal
 
 _CLOSED = f"NOT ({OPEN}) AND NOT (kind = 'task_create' AND state <> 'superseded')"
@@ -11,6 +13,13 @@ SELECT coalesce((SELECT min(seq) FROM op_event WHERE at >= ?), (SELECT max(seq) 
 """
 """The last event that may go: all up to it are old, and the newest one stays so that numbers go on."""
 
+_USED = """
+DELETE FROM decision WHERE kind = 'ours' AND EXISTS (
+  SELECT 1 FROM op, json_each(op.payload) AS written
+  WHERE op.object = decision.object AND op.record_id = decision.record_id AND op.kind = 'field'
+    AND op.op_id > decision.after_op AND op.state IN ('confirmed', 'rolled_back', 'undo_skipped')
+    AND written.key = decision.field)
+"""
 
 DAY = 24 * 3600
 
@@ -27,8 +36,8 @@ def due(conn: sqlite3.Connection, at: int) -> bool:
 def prune(conn: sqlite3.Connection, before: int) -> int:
     """Remove closed operations on fields, and events, of before an instant; the anchor of the chain moves along.
 
-    An operation goes only with all of its events. The key of a task stays for ever, the newest operation and event
-    stay so that no number is given twice.
+    An operation goes only with all of its events. The key of a task stays for ever, and what tells that an undo holds
+    stays while it does; the newest operation and event stay so that no number is given twice.
 
     Returns:
         How many operations were removed.
@@ -41,10 +50,12 @@ def prune(conn: sqlite3.Connection, before: int) -> int:
         "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)",
         [("event_anchor", row[1]), ("event_anchor_seq", str(row[0]))],
     )
+    conn.execute(_USED)  # an answer that was given and written must not be taken for a new one
     gone = conn.execute(
         f"""DELETE FROM op WHERE {_CLOSED} AND updated_at < ? AND op_id < (SELECT max(op_id) FROM op)
-            AND op_id NOT IN (SELECT op_id FROM op_event WHERE seq > ?)""",
-        (before, cut),
+            AND op_id NOT IN (SELECT op_id FROM op_event WHERE seq > ?)
+            AND op_id NOT IN (SELECT value FROM json_each(?))""",
+        (before, cut, json.dumps(sorted(undone.needed(conn)))),
     ).rowcount
     conn.execute("DELETE FROM op_event WHERE seq <= ?", (cut,))
     conn.execute(

@@ -5,8 +5,8 @@ CREATE TABLE decision (
   object TEXT NOT NULL,
   record_id TEXT NOT NULL,
   field TEXT NOT NULL,
-  about TEXT NOT NULL CHECK (about IN ('answer', 'release')),
-  kind TEXT NOT NULL CHECK (kind IN ('ours', 'theirs', 'release')),
+  about TEXT NOT NULL CHECK (about IN ('answer', 'release', 'undo')),
+  kind TEXT NOT NULL CHECK (kind IN ('ours', 'theirs', 'release', 'moved')),
   theirs TEXT NOT NULL,
   after_op INTEGER NOT NULL,
   PRIMARY KEY (object, record_id, field, about)
