@@ -190,7 +190,10 @@ class HubSpot:
         return own_values(specs, properties) if specs and isinstance(properties, dict) else {}
 
     def read(self, obj: ObjectName, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, Value]]:
-        """See `Crm.read`. An id that was merged away may be answered with its winner's: only ids asked for count."""
+        """See `Crm.read`. An id that was merged away may be answered with its winner's: only ids asked for count.
+
+        What is left out is asked for once more: nobody is to take a record for gone because of one empty answer.
+        """
         kind = OBJECTS[obj]
         asked = set(ids)
         specs = {
@@ -198,6 +201,9 @@ class HubSpot:
         }
         numbers = [one for one in ids if is_id(one)]
         rows = self._fold.batch_read(kind, numbers, list(specs), purpose="read")
+        there = {str(row.get("id")) for row in rows}
+        if left_out := [one for one in numbers if one not in there]:
+            rows += self._fold.batch_read(kind, left_out, list(specs), purpose="read")
         return {
             str(row["id"]): own_values(specs, row.get("properties") or {})
             for row in rows

@@ -5,7 +5,7 @@ What HubSpot does to batches, from its documents and public issues, and what is 
 - one bad value (400) or one conflict (409) refuses all hundred: values are checked against the property definitions
   first, and what is refused all the same is halved until the culprit stands alone;
 - unknown ids come back as errors that name trace ids or record ids, with 207 or under newer versions with 200;
-- a merged-away id is left out of the results without a word: what was asked for and is not answered is gone;
+- a merged-away id is left out of the results without a word: what was asked for and is not answered is in doubt;
 - `idProperty` must be left out for record ids, and an id of the wrong form can be reported as a success;
 - records locked by another burst give 423 for two seconds, which the HTTP layer waits out;
 - a task whose owner HubSpot does not take goes to the fallback owner, and else to nobody;
@@ -273,11 +273,9 @@ def _judged(kind: str, changes: Sequence[Change], answer: Any) -> Iterator[Outco
             code = str(error.get("category") or "")
             result = "gone" if code in _GONE else "rejected"
             yield Outcome(change.key, result, change.record_id, code, str(error.get("message") or "")[:500])  # type: ignore[arg-type]  # one of two literals
-        elif kind in {"tasks", "archive"} or not isinstance(answer.get("results"), list):
-            yield Outcome(change.key, "in_doubt", message="HubSpot's answer does not mention it.")
         else:
-            message = "HubSpot left it out of its answer: it was merged into another record or deleted."
-            yield Outcome(change.key, "gone", change.record_id, message=message)
+            # Merged away as a rule; but an answer that lost its rows looks the same, and the record can be asked for.
+            yield Outcome(change.key, "in_doubt", message="HubSpot's answer does not mention it.")
 
 
 def _errors_by_name(answer: Row) -> dict[str, Row]:

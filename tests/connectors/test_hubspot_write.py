@@ -156,13 +156,21 @@ def test_unknown_and_deleted_records_are_gone_and_the_rest_lands(ready: Any, pla
     assert outcomes[1].error_code == "OBJECT_NOT_FOUND"
 
 
-def test_a_record_merged_away_is_silently_left_out_and_so_gone(ready: Any) -> None:
+def test_a_record_merged_away_is_silently_left_out_and_can_be_asked_for(ready: Any) -> None:
     winner, loser, other = ready.ids("companies")[:3]
     ready.do("merge", object="companies", winner=winner, loser=loser)
     outcomes = ready.crm.send([update(loser), update(other)])
-    assert results(outcomes) == ["gone", "confirmed"]
-    assert "merged" in outcomes[0].message
+    assert results(outcomes) == ["in_doubt", "confirmed"]
     assert ready.crm.read("account", [winner, loser], ["holdfast_score"]) == {winner: {"holdfast_score": None}}
+
+
+def test_one_empty_answer_makes_no_record_gone(ready: Any) -> None:
+    one, other = ready.ids("companies")[:2]
+    ready.fault("empty_page", "batch/read")
+    assert set(ready.crm.read("account", [one, other], ["name"])) == {one, other}
+    ready.fault("empty_page", "batch/update")
+    outcomes = ready.crm.send([update(one), update(other)])
+    assert results(outcomes) == ["in_doubt", "in_doubt"]
 
 
 def test_missing_and_malformed_ids_are_left_out_of_a_read(ready: Any) -> None:

@@ -9,7 +9,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -54,21 +54,34 @@ LIVE = frozenset({"planned", "sending", "in_doubt", "retry"})
 
 
 class Mortal(Steps):
-    """Steps of which one is the last: from then on nothing more is done, to the disk or over the wire."""
+    """Steps of which one is the last: from then on nothing more is done, to the disk or over the wire.
+
+    Letting go of SQLite's files in an orderly way would fold the log into them; so the folder is copied at the last
+    step and put back as it was then.
+    """
 
     dead = False
+    folder: Path
     connections: list[sqlite3.Connection]
 
     def step(self, name: str) -> None:
         self.names.append(name)
-        self.dead = self.dead or len(self.names) == self.end_at
+        if len(self.names) == self.end_at:
+            if self.folder.exists():
+                shutil.copytree(self.folder, self._then, ignore=shutil.ignore_patterns("*-shm"))
+            self.dead = True
         if self.dead:
             raise Crash
 
+    @property
+    def _then(self) -> Path:
+        return self.folder.with_name("then")
+
     @contextmanager
-    def within(self, line: Line) -> Iterator[None]:
+    def within(self, line: Line, folder: Path) -> Iterator[None]:
         """Count inside the block; in the end everything is let go of, as when a process ends."""
-        self.connections = []
+        self.connections, self.folder = [], folder
+        shutil.rmtree(self._then, ignore_errors=True)
         functions, connect = {name: getattr(os, name) for name in FILES}, sqlite3.connect
         self.watch()
         counted: Callable[..., sqlite3.Connection] = sqlite3.connect
@@ -89,6 +102,8 @@ class Mortal(Steps):
             sqlite3.connect = connect
             for connection in self.connections:
                 sqlite3.Connection.close(connection)
+            if self.dead:
+                copy_of(self._then, self.folder)
 
 
 class World:
@@ -143,7 +158,7 @@ class Life:
         self.gone_tasks: set[str] = set()
         self.copies: list[Path] = []
         self.held: RunReport | None = None
-        self.missing = False
+        self.instants = {owned.spec.name for owned in self.desk.fields if owned.spec.type == "datetime"}
         self.last = self.ours()
         self.tasks = self.task_ids()
         self.counter = 1_000
@@ -157,7 +172,7 @@ class Life:
     def ours(self) -> dict[Place, Value]:
         """Every field of ours."""
         return {
-            (level, record_id, name): value
+            (level, record_id, name): _instant(value) if name in self.instants else value
             for level in LEVELS
             for record_id, row in self.desk.inside.ours(level).items()
             for name, value in row.items()
@@ -231,7 +246,11 @@ class Life:
         steps = Mortal(end_at)
         self.line.begin()
         try:
-            with steps.within(self.line) if end_at else ExitStack(), run_lock(desk.folder), desk.agent() as agent:
+            with (
+                steps.within(self.line, desk.folder) if end_at else ExitStack(),
+                run_lock(desk.folder),
+                desk.agent() as agent,
+            ):
                 report = act(agent)
         except Crash:
             pass
@@ -356,8 +375,14 @@ class Life:
         return [" ".join(str(part) for part in row) for row in rows]
 
 
+def _instant(value: Value) -> Value:
+    """Milliseconds as an instant."""
+    return datetime.fromtimestamp(value / 1000, UTC) if isinstance(value, int) else value
+
+
 def copy_of(folder: Path, target: Path) -> Path:
     """A copy of a state folder."""
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(folder, target)
+    if folder.exists():
+        shutil.copytree(folder, target, ignore=shutil.ignore_patterns("*-shm"))
     return target
