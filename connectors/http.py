@@ -107,7 +107,7 @@ class Http:
         self._lock = threading.Lock()
         self._renewing = threading.Lock()
         REDACTOR.add(secrets)
-        self._wire = Session(self._exchange, auth, adapter)
+        self._wire = Session(self._exchange, auth, adapter, vendor)
 
     def __repr__(self) -> str:
         return f"Http({self.vendor!r}, {self.base_url!r})"

@@ -10,6 +10,7 @@ import requests
 import urllib3
 from pydantic_core import from_json
 
+from connectors.address import CA_FILE, UnsafeAddressError
 from connectors.errors import ConfigError, ConnectorError, ShapeError, TransientError
 from connectors.redact import REDACTOR
 from connectors.retry import ErrorRules, Failed, find_rule, retry_after, vendor_codes
@@ -27,6 +28,9 @@ _NOT_CONNECTED = (
     requests.exceptions.ConnectTimeout,
     urllib3.exceptions.ConnectTimeoutError,
     urllib3.exceptions.NewConnectionError,
+)
+_OLD_TLS = frozenset(
+    {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "WRONG_SSL_VERSION", "WRONG_VERSION_NUMBER"}
 )
 _MALFORMED = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.InvalidHeader)
 
@@ -78,9 +82,8 @@ class Judge:
     def broken(self, what: str, error: Exception) -> Failed:
         """What a failure below HTTP means. Only what happened before the request left is known to be harmless."""
         causes = list(_causes(error))
-        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-            message = "the server's certificate cannot be trusted."
-            return Failed(ConfigError(message, vendor=self.vendor, advice="Check base_url."), harmless=True)
+        if refusal := self._refusal(causes):
+            return Failed(refusal, harmless=True)
         if isinstance(error, _MALFORMED):
             return Failed(ConfigError("the address or a header is malformed.", vendor=self.vendor), harmless=True)
         if any(isinstance(cause, _NOT_CONNECTED) for cause in causes):
@@ -88,6 +91,23 @@ class Judge:
             unreachable = TransientError(message, vendor=self.vendor, advice="Check base_url and the network.")
             return Failed(unreachable, retry=True, harmless=True, tries=CONNECT_TRIES)
         return Failed(TransientError(f"{what} broke off ({type(error).__name__}).", vendor=self.vendor), retry=True)
+
+    def _refusal(self, causes: Sequence[BaseException]) -> ConfigError | None:
+        """Why we would not talk to what answers there, where that is the reason; nothing was sent to it."""
+        for cause in causes:
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                why = getattr(cause, "verify_message", "") or "it does not verify"
+                message = f"the certificate of {self.host} cannot be trusted: {why.rstrip('.')}."
+                advice = (
+                    f"Check base_url and this machine's clock; where a gateway opens TLS, name its CA in {CA_FILE}."
+                )
+                return ConfigError(message, vendor=self.vendor, advice=advice)
+            if isinstance(cause, ssl.SSLError) and cause.reason in _OLD_TLS:
+                return ConfigError(f"{self.host} does not speak TLS 1.2 or later.", vendor=self.vendor)
+            if isinstance(cause, UnsafeAddressError):
+                advice = "Check the DNS; nothing is sent to addresses that are not on the public internet."
+                return ConfigError(f"{cause}, which is no public address.", vendor=self.vendor, advice=advice)
+        return None
 
     def parsed(self, what: str, response: requests.Response, body: bytes) -> Any:
         """The body as JSON values, strictly; None for a 204. Raises `Failed`."""

@@ -1,12 +1,16 @@
 """Where a token may be sent: https, or plain http to this very machine, and never beyond the configured address."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
 from connectors.errors import ConfigError, ShapeError
+
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
+"""What a host may be written with; no percent signs, which one reader takes apart and another does not."""
 
 
 class Origin:
@@ -30,7 +34,13 @@ class Origin:
 
     def _refuse_unsafe(self, hosts: Sequence[str]) -> None:
         base, host = self._base, self.host
-        if base.scheme not in {"https", "http"} or not host or base.auth or base.query or base.fragment:
+        if (
+            base.scheme not in {"https", "http"}
+            or not _HOST.fullmatch(host)
+            or base.auth
+            or base.query
+            or base.fragment
+        ):
             message = "base_url must be a plain https address without user, query or fragment."
             raise ConfigError(message, vendor=self.vendor)
         if is_loopback(host):

@@ -1,7 +1,7 @@
 """The wire under `connectors.http.Http`: how one request is treated, sent and read.
 
-Nothing here judges an answer. No redirect is followed, nothing is taken from the environment, no cookie is kept, and a
-body is read only as far as the limits go, however it is packed.
+Nothing here judges an answer. No redirect is followed, nothing is taken from the environment but the name of a file of
+trusted certificates, no cookie is kept, and a body is read only as far as the limits go, however it is packed.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -12,9 +12,10 @@ from typing import Any
 
 import requests
 import urllib3
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
 
+from connectors.address import SafeAdapter, trusted
 from connectors.base import Clock
 from connectors.errors import TransientError
 from connectors.judge import Judge
@@ -56,18 +57,23 @@ class Session(requests.Session):
     """A session whose every request, whoever makes it, takes the way of `Http`."""
 
     def __init__(
-        self, exchange: Callable[..., tuple[requests.Response, Any]], auth: Auth, adapter: BaseAdapter | None
+        self,
+        exchange: Callable[..., tuple[requests.Response, Any]],
+        auth: Auth,
+        adapter: BaseAdapter | None,
+        vendor: str,
     ) -> None:
         super().__init__()
         self._exchange = exchange
-        self.trust_env = False  # no proxies, no .netrc, no CA bundle from the environment
+        self.trust_env = False  # no proxies and no .netrc from the environment
+        self._trusted = trusted(vendor)
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.headers["User-Agent"] = "holdfast"
         if isinstance(auth, Mapping):
             self.headers.update(auth)
         else:
             self.auth = auth
-        transport = adapter or HTTPAdapter(pool_maxsize=8, max_retries=0)
+        transport = adapter or SafeAdapter(pool_maxsize=8, max_retries=0)
         for scheme in ("https://", "http://"):
             self.mount(scheme, transport)
 
@@ -79,7 +85,7 @@ class Session(requests.Session):
     def transmit(self, request: requests.PreparedRequest, timeout: Timeout) -> requests.Response:
         """One request on the wire."""
         return super().send(
-            request, stream=True, timeout=timeout, verify=True, cert=None, proxies={}, allow_redirects=False
+            request, stream=True, timeout=timeout, verify=self._trusted, cert=None, proxies={}, allow_redirects=False
         )
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:

@@ -129,6 +129,7 @@ def test_proxies_and_netrc_of_the_environment_are_not_honoured(
     make: Make, monkeypatch: pytest.MonkeyPatch, web: responses.RequestsMock
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     seen: dict[str, Any] = {}
     http = make()
     adapter = http.session.get_adapter(URL)
