@@ -18,6 +18,7 @@ Way = Literal["fields", "tasks"]
 
 DONE = "done"
 META = "baseline"
+_NOTED = "SELECT value FROM meta WHERE key = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Stand:
 
 def stand(store: Store) -> Stand:
     """Where the first fill of this state's CRM stands."""
-    said = store.rows("SELECT value FROM meta WHERE key = ?", (META,))
+    said = store.rows(_NOTED, (META,))
     if said:
         return Stand(way=None if said[0][0] == DONE else said[0][0])
     ((written, tasks),) = store.rows(
@@ -61,13 +62,13 @@ def verdict(plan: Plan) -> Verdict:
 
 
 def start(store: Store, ledger: Ledger, way: Way) -> None:
-    """Note that the first fill begins, before anything is sent; nothing when it is under way already.
+    """Note that the first fill begins, before anything is sent; nothing when it is under way or over already.
 
     Without tasks, no account that is in trouble already counts as having got there just now: only what happens from
     here on starts a playbook.
     """
     with store.transaction():
-        if stand(store).way is not None:
+        if store.rows(_NOTED, (META,)):
             return
         if way == "fields":
             states = ledger.band_states().items()
@@ -76,8 +77,9 @@ def start(store: Store, ledger: Ledger, way: Way) -> None:
 
 
 def finish(store: Store) -> None:
-    """Note that one run has written all there was to write."""
-    _note(store, DONE)
+    """Note that one run has written all there was to write; nothing when none has begun to."""
+    if stand(store).way is not None:
+        _note(store, DONE)
 
 
 def _note(store: Store, value: str) -> None:

@@ -7,10 +7,11 @@ from datetime import datetime
 
 from connectors.base import Value
 from scoring.inputs import ScoreRow
-from sync.edits import Place, Rules
+from sync.edits import Rules
 from sync.owned import OwnedField
 from sync.plan import FieldChange, HumanEdit, KeptWhy, RecordChange
 from sync.policy import HumanEdits
+from sync.undone import Place
 from sync.values import same
 
 MANY = 5

@@ -274,15 +274,6 @@ class Ledger(LedgerReads):
                 settle.park(conn, journal, row, why)
             journal.write()
 
-    # -- undo ---------------------------------------------------------------------------------------------------
-
-    def skip_undo(self, skipped: Mapping[int, str], now: datetime) -> None:
-        """Note that an undo leaves these operations as they are: number of the operation -> why."""
-        with self.store.transaction() as conn:
-            journal = Journal(conn, epoch(now))
-            settle.end_undone(journal, {op_id: ("undo_skipped", why) for op_id, why in skipped.items()})
-            journal.write()
-
     # -- what a new or restored state learns from the CRM -------------------------------------------------------
 
     def adopt_tasks(self, run_id: int, tasks: Iterable[tuple[Change, str]], now: datetime) -> int:

@@ -1,14 +1,14 @@
 """Works out a plan: what every scored record should say, compared with what the CRM says, under the admin's policy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from connectors.base import Clock, Crm, Value, WriteSpec
+from connectors.base import Clock, Crm, ObjectName, Value, WriteSpec
 from scoring.card import Scorecard
 from scoring.inputs import ScoreRow
 from scoring.playbooks import DesiredTask, desired_tasks, next_states
-from sync import frames
+from sync import frames, mirror
 from sync.budget import Budget, expected_calls
 from sync.diff import Known, edited_by_human, sweeps
 from sync.kept import compare
@@ -18,9 +18,10 @@ from sync.owned import OwnedField
 from sync.plan import Plan, RecordChange, TaskChange, derive_key
 from sync.policy import Policy
 from sync.store import Store
+from sync.tables import epoch
 from sync.values import same
 
-OBJECTS = ("account", "contact")
+OBJECTS: tuple[ObjectName, ...] = ("account", "contact")
 
 BULK_NOTE = "Updates go by bulk jobs: in requests of their own they would take more calls than a run may spend."
 
@@ -91,25 +92,29 @@ class Planner:
     def _confirm_edits(self, known: dict[tuple[str, str], Known], fields: Sequence[OwnedField]) -> None:
         """Ask the CRM itself about values that look edited: what a search index says may be a minute old."""
         names = {obj: [f.spec.name for f in fields if f.spec.object == obj] for obj in OBJECTS}
-        suspects: dict[str, list[str]] = {}
-        for (obj, record_id), record in known.items():
-            if any(edited_by_human(record.current.get(name), record.written, name) for name in names[obj]):
-                suspects.setdefault(obj, []).append(record_id)
-        late = self.ledger.unconfirmed(self.clock.now() - LATE) if suspects else {}
-        for obj in OBJECTS:
-            ids, size = suspects.get(obj, []), self.crm.write.read_batch
-            for start in range(0, len(ids), size):
-                found = self.crm.read(obj, ids[start : start + size], names[obj])  # type: ignore[arg-type]  # obj is one of two literals
+        suspects = {
+            obj: [
+                record_id
+                for (kind, record_id), record in known.items()
+                if kind == obj and any(edited_by_human(record.current.get(n), record.written, n) for n in names[obj])
+            ]
+            for obj in OBJECTS
+        }
+        now = self.clock.now()
+        late = self.ledger.unconfirmed(now - LATE) if any(suspects.values()) else {}
+        for obj, ids in suspects.items():
+            for start in range(0, len(ids), self.crm.write.read_batch):
+                batch = ids[start : start + self.crm.write.read_batch]
+                found = self.crm.read(obj, batch, names[obj])
+                ours = {record_id: _late(values, late.get((obj, record_id), ())) for record_id, values in found.items()}
+                with self.store.transaction() as conn:
+                    mirror.write_many(conn, obj, found, epoch(now))
+                    # Known for ours from now on, however long it stands there.
+                    self.ledger.adopt_values(obj, {key: values for key, values in ours.items() if values}, now)
                 for record_id, values in found.items():
-                    self.store.set_crm_values(obj, record_id, values, self.clock.now())
                     old = known[obj, record_id]
-                    ours = {
-                        name: value
-                        for sent in late.get((obj, record_id), ())
-                        for name, value in sent.items()
-                        if same(value, values.get(name))
-                    }
-                    known[obj, record_id] = Known(old.name, values, {**old.written, **ours}, old.account_id)
+                    written = {**old.written, **ours[record_id]}
+                    known[obj, record_id] = Known(old.name, values, written, old.account_id)
 
     def _tasks(
         self,
@@ -132,6 +137,11 @@ class Planner:
             if task.crm_id in accounts
         )
         return [change for change in changes if change.key not in done]
+
+
+def _late(says: Mapping[str, Value], sent: Iterable[Mapping[str, Value]]) -> dict[str, Value]:
+    """What a record says that we sent and never heard of again."""
+    return {name: value for values in sent for name, value in values.items() if same(value, says.get(name))}
 
 
 def without_tasks(plan: Plan, spec: WriteSpec) -> Plan:

@@ -96,7 +96,7 @@ class Agent:
             rows = self.score(report, run_id)
             self._plan(rows, report, initial=initial, with_tasks=with_tasks)
             if not dry_run:
-                self._carry_out(run_id, report)
+                self._carry_out(run_id, report, judges=True)
         return report
 
     def apply_saved(self, plan: Plan, approved_by: str = "") -> RunReport:
@@ -122,7 +122,7 @@ class Agent:
         with self._noted("undo" if plan.kind == "undo" else "apply", report) as run_id:
             self._recover(report)
             if not report.blocked and not report.stopped:
-                self._carry_out(run_id, report)
+                self._carry_out(run_id, report, judges=bool(plan.held) and plan.kind == "sync")
         return report
 
     def undo(self, target: int, *, dry_run: bool) -> RunReport:
@@ -152,7 +152,7 @@ class Agent:
             report.verdicts, _ = judged(self, plan, outcome(plan, written, self.fields), written)
             report.plan = replace(plan, held=tuple(verdict.text for verdict in report.held))
             if not dry_run:
-                self._carry_out(run_id, report)
+                self._carry_out(run_id, report, judges=False)
         return report
 
     @contextmanager
@@ -261,21 +261,26 @@ class Agent:
 
     # -- write --------------------------------------------------------------------------------------------------
 
-    def _carry_out(self, run_id: int, report: RunReport) -> None:
-        """Commit the plan to the ledger, and write it unless it is held."""
+    def _carry_out(self, run_id: int, report: RunReport, *, judges: bool) -> None:
+        """Commit the plan to the ledger, and write it unless it is held.
+
+        Args:
+            run_id: The run in the ledger.
+            report: With the plan.
+            judges: Whether this plan says how matters stand, so that a hold begins, goes on or ends with it. Not an
+                undo, nor an older plan that was never held.
+        """
         plan, now = report.plan, self.clock.now()
         if plan is None:
             return
         with self.store.transaction():
             self.ledger.note_guard(run_id, report.verdicts)
             self.ledger.note_plan(run_id, plan, now, held=bool(report.held))
-            if not plan.baseline and self.policy.guard is not None:
+            if judges and not plan.baseline and self.policy.guard is not None:
                 remember(self.store, bool(report.held), report.worse, now)
         if report.held:
             return
-        if plan.empty:
-            self.ledger.skip_undo({one.undoes: one.why for one in plan.skipped}, self.clock.now())
-        else:
+        if not plan.empty:
             Writer(self, run_id, report).write(plan)
         if plan.baseline and not (report.halted or report.stopped or report.deferred):
             baseline.finish(self.store)

@@ -75,11 +75,11 @@ class Writer:
     def _apply(self, plan: Plan) -> None:
         agent, report = self.agent, self.report
         budget = Budget(agent.crm, agent.policy.budget_share, self._spent())
+        if plan.baseline:  # also where no calls are left: a person has started it
+            baseline.start(agent.store, agent.ledger, "tasks" if plan.tasks else "fields")
         part, report.deferred = budget.open(plan)
         if part.empty:
             return
-        if plan.baseline:
-            baseline.start(agent.store, agent.ledger, "tasks" if plan.tasks else "fields")
         try:
             for item in agent.applier(budget).apply(part, self.run_id):
                 report.applied.append(item)

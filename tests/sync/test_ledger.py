@@ -384,8 +384,9 @@ def test_what_an_undo_leaves_out_is_marked_when_its_plan_may_be_sent(ledger: Led
     assert states(ledger, first) == ["confirmed"] * 3
     noted(ledger, undo)
     assert states(ledger, first) == ["undo_skipped", "confirmed", "confirmed"]
-    ledger.skip_undo({three.op_id: "touched", one.op_id: "again"}, NOW)
-    assert states(ledger, first) == ["undo_skipped", "confirmed", "undo_skipped"]
+    rest = Skipped("account", "3", "Customer", "score", "touched", three.op_id)
+    noted(ledger, Plan(NOW, ENV, "settings", kind="undo", skipped=(*skip, rest)))
+    assert states(ledger, first) == ["undo_skipped", "undo_skipped", "undo_skipped"]
     assert not ledger.verify()
 
 

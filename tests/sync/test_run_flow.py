@@ -1,0 +1,133 @@
+"""What one run must leave for the next: the first fill, a hold that stands, writes that arrive late."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from connectors.base import Outcome
+from scoring.playbooks import BandState
+from sync import baseline
+from sync.guard import Limits, standing
+from sync.ledger import Ledger
+from sync.plan import FieldChange, Plan, RecordChange
+from sync.policy import Policy
+from sync.run_report import RunReport
+from sync.store import Store
+from tests.sync.people_desk import CRMS, NOW, PeopleDesk
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store.open(tmp_path / "state")
+    yield opened
+    opened.close()
+
+
+# -- the first fill -------------------------------------------------------------------------------------------------
+
+
+def test_a_first_fill_that_is_over_does_not_begin_again(store: Store) -> None:
+    """Applying an old plan of it once more must not make episodes start anew that have begun since."""
+    ledger = Ledger(store)
+    baseline.start(store, ledger, "fields")
+    baseline.finish(store)
+    ledger.save_band_states({"1": BandState("red", NOW, {"rescue": NOW})})
+    baseline.start(store, ledger, "fields")
+    assert not baseline.stand(store).open
+    assert ledger.band_states()["1"].episodes == {"rescue": NOW}
+
+
+def _guarded(folder: Path, crm: str = "hubspot") -> PeopleDesk:
+    return PeopleDesk(folder, crm, Policy(contacts=False, budget_share=0.9, guard=Limits(band_changes=2)))
+
+
+def _sync(desk: PeopleDesk, *, initial: bool = False) -> RunReport:
+    desk.box.clock.advance(timedelta(hours=1))
+    with desk.agent() as agent:
+        return agent.run(dry_run=False, initial=initial)
+
+
+def test_a_crm_without_customers_is_not_filled_yet(tmp_path: Path) -> None:
+    desk = _guarded(tmp_path / "state")
+    scores, desk.scores = desk.scores, {}
+    assert not _sync(desk).held
+    desk.scores = scores
+    report = _sync(desk)
+    assert [verdict.check for verdict in report.held] == ["baseline"]
+    assert not report.applied
+
+
+def test_a_first_fill_without_any_calls_left_needs_no_second_word(tmp_path: Path) -> None:
+    desk = _guarded(tmp_path / "state")
+    whole = desk.policy
+    desk.policy = replace(whole, budget_share=0.0)
+    report = _sync(desk, initial=True)
+    assert len(report.deferred) == len(desk.scores)
+    desk.policy = whole
+    report = _sync(desk)
+    assert not report.held
+    assert report.endings["confirmed"] == len(desk.scores)
+
+
+# -- a hold that stands ---------------------------------------------------------------------------------------------
+
+
+def test_neither_an_undo_nor_an_older_plan_ends_a_hold(tmp_path: Path) -> None:
+    desk = _guarded(tmp_path / "state")
+    _sync(desk, initial=True)
+    one = next(iter(desk.scores))
+    desk.scores[one] = 89
+    written = desk.last_run + 1
+    assert _sync(desk).endings["confirmed"] == 1
+    desk.scores[one] = 88
+    with desk.agent() as agent:
+        older = agent.run(dry_run=True).plan
+    assert older is not None
+    desk.scores = dict.fromkeys(desk.scores, 20)
+    assert _sync(desk).held
+    with desk.ledger() as ledger:
+        before = standing(ledger.store)
+    assert before is not None
+    desk.undo(written)
+    with desk.agent() as agent:
+        agent.apply_saved(older)
+        assert standing(agent.store) == before
+
+
+# -- writes that arrive late ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("crm", CRMS)
+def test_a_write_that_arrived_late_stays_ours(tmp_path: Path, crm: str) -> None:
+    desk = PeopleDesk(tmp_path / "state", crm)
+    desk.run()
+    one, field = next(iter(desk.scores)), desk.name("health_score")
+    with desk.agent() as agent:
+        _give_up(agent.ledger, one, field, agent.store.environment(crm) or "")
+    desk.edit(one, "health_score", 60)  # it arrives after all, when nobody looks for it any more
+    desk.scores[one] = 60
+    desk.run()
+    desk.box.clock.advance(2 * DAY)
+    desk.scores[one] = 45
+    report = desk.run()
+    assert report.plan is not None
+    assert field not in {edit.field for edit in report.plan.kept}
+    assert desk.says(one, "health_score") == "45"
+
+
+def _give_up(ledger: Ledger, record_id: str, field: str, environment: str) -> None:
+    """An update that left, was lost, and of which the CRM showed no trace for long enough."""
+    now = NOW + timedelta(hours=1)
+    run_id = ledger.start_run("apply", now)
+    record = RecordChange("account", record_id, "", (FieldChange(field, 90, 60),), "")
+    ledger.note_plan(run_id, Plan(now, environment, "hash", (record,)), now)
+    change = record.as_change(environment)
+    batch = ledger.send_batch(run_id, [change], [], now)
+    ledger.settle_batch(batch, [change], [Outcome(change.key, "in_doubt")], now)
+    ledger.resolve(ledger.open_ops(), [Outcome(change.key, "retry")], now + timedelta(minutes=20))
+    ledger.end_run(run_id, "partial", {}, now)
