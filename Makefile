@@ -3,13 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint bench crash fuzz mutants docs clean lock wheel-check
+.PHONY: demo test lint bench crash fuzz mutants soak docs clean lock wheel-check
 
 demo: .venv/.run          ## watch a whole hourly run against the built-in sandbox
 	$(BIN)/holdfast demo
 
-test: lint                ## lint, types and every test, with a coverage floor
+test: lint                ## lint, types and every test, with a coverage floor and no error branch left out
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term -q
+	$(BIN)/python -m tests.gate
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
@@ -27,6 +28,9 @@ crash: .venv/.dev         ## kill the agent at every step of its work, and again
 
 mutants: .venv/.dev       ## make the agent wrong in twelve ways, each of which the crash points must show
 	$(BIN)/python -m tests.mutants
+
+soak: .venv/.dev          ## 90 simulated days of hourly runs beside both CRMs, with everything going wrong; under 30 minutes
+	$(BIN)/python -m tests.soak
 
 docs: .venv/.dev          ## write the reference pages again
 	$(BIN)/python -m docs.generate
