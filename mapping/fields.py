@@ -91,6 +91,16 @@ class FieldMap:
         """
         return self._stream(stream).asked()
 
+    def keys(self, stream: str) -> tuple[list[str], str]:
+        """Keys of a row that the map reads, "base.key" for those below the base, and the base ("" when there is none).
+
+        Side tables that a connector adds are left out.
+        """
+        known = self._stream(stream)
+        base = known.spec.base or ""
+        above = [key for key in known.read if key != base and not key.startswith("_")]
+        return sorted([*above, *(f"{base}.{key}" for key in known.base_read)]), base
+
     def events(self) -> EventMap | None:
         """Where to find things in exported events; None when the vendor sends none."""
         return self._events

@@ -41,7 +41,8 @@ class Limits:
         moved_points: A score that moves by so much has moved.
         moved_share: Share of scores that may move.
         mean_points: The mean of all scores may move by so much, in either direction.
-        new_tasks: New tasks in all.
+        new_tasks: So many new tasks in all may always be.
+        tasks_share: Or as many as this share of the accounts, whichever is more.
         tasks_per_owner: New tasks for one person.
         field_share: Share of records that may get another choice in a field of choices, such as segments.
         emptied_share: Share of records on which one field may be emptied.
@@ -59,6 +60,7 @@ class Limits:
     moved_share: float = 0.20
     mean_points: float = 4.0
     new_tasks: int = 25
+    tasks_share: float = 0.01
     tasks_per_owner: int = 5
     field_share: float = 0.20
     emptied_share: float = 0.05
@@ -103,10 +105,14 @@ class LastRun:
     Attributes:
         endings: Changes by what became of them ("confirmed", "rejected", ...).
         config_hash: Hash of its settings; empty when not known.
+        earlier: CRM id -> what we had written on an account before this hour, of those written by themselves since.
+        tasks: Owner -> tasks that were created by themselves in this hour; None for those without.
     """
 
     endings: Mapping[str, int] = field(default_factory=dict)
     config_hash: str = ""
+    earlier: Mapping[str, Before] = field(default_factory=dict)
+    tasks: Mapping[str | None, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +235,12 @@ def judge(
     """
     if not limits.enabled or baseline:
         return []
+    # Several runs an hour have the limits of one: what counts is the distance from an hour ago.
+    ago = {**before, **last.earlier} if last is not None else before
     verdicts = [
-        *_bands(rows, before, limits),
-        *_scores(rows, before, limits),
-        *_tasks(plan, limits),
+        *_bands(rows, ago, limits),
+        *_scores(rows, ago, limits),
+        *_tasks(plan, limits, len(before), last.tasks if last is not None else {}),
         *_fields(plan, before, rows, limits),
         *_rejects(last, limits),
         *_stands(rows, before, stands),
@@ -298,17 +306,27 @@ def _scores(rows: Sequence[ScoreRow], before: Mapping[str, Before], limits: Limi
         yield Verdict("mean", round(mean, 2), limits.mean_points, abs(mean) > limits.mean_points, text)
 
 
-def _tasks(plan: Plan, limits: Limits) -> Iterator[Verdict]:
-    tasks = len(plan.tasks)
-    text = f"{tasks:,} new tasks; {limits.new_tasks:,} may there be."
-    yield Verdict("new_tasks", tasks, limits.new_tasks, tasks > limits.new_tasks, text)
+def _tasks(plan: Plan, limits: Limits, accounts: int, made: Mapping[str | None, int]) -> Iterator[Verdict]:
+    """New tasks, together with those that were made in this hour before."""
+    if not plan.tasks:
+        return
+    earlier = sum(made.values())
+    tasks, allowed = len(plan.tasks) + earlier, most(limits.new_tasks, limits.tasks_share, accounts)
+    text = f"{tasks:,} new tasks{_of_those(earlier)}; {allowed:,} may there be."
+    yield Verdict("new_tasks", tasks, allowed, tasks > allowed, text)
     # Tasks without an owner are in nobody's way; the total holds them.
-    owners = Counter(task.owner_id for task in plan.tasks if task.owner_id is not None)
+    owners = Counter({task.owner_id: made.get(task.owner_id, 0) for task in plan.tasks if task.owner_id is not None})
+    owners.update(task.owner_id for task in plan.tasks if task.owner_id is not None)
     if owners:
         owner, count = owners.most_common(1)[0]
         name = next(task.owner_name for task in plan.tasks if task.owner_id == owner)
-        text = f"{count:,} new tasks for {name or owner}; {limits.tasks_per_owner:,} may one person get at once."
+        text = f"{count:,} new tasks for {name or owner}{_of_those(made.get(owner, 0))}; "
+        text += f"{limits.tasks_per_owner:,} may one person get at once."
         yield Verdict("tasks_per_owner", count, limits.tasks_per_owner, count > limits.tasks_per_owner, text)
+
+
+def _of_those(earlier: int) -> str:
+    return f" ({earlier:,} of them earlier in this hour)" if earlier else ""
 
 
 def _fields(plan: Plan, before: Mapping[str, Before], rows: Sequence[ScoreRow], limits: Limits) -> Iterator[Verdict]:

@@ -1,18 +1,34 @@
 """Lays a plan before the guard, with what it must know of the past."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from connectors.base import Value
 from scoring.inputs import ScoreRow
-from sync.guard import LastRun, Verdict, judge, standing, worsened, written_before
+from sync.guard import Before, LastRun, Verdict, judge, standing, worsened, written_before
 from sync.plan import Plan
+from sync.tables import epoch
+from sync.values import loads
 
 if TYPE_CHECKING:
     from sync.run import Agent
 
 LOOK_BACK = 50
 """Runs among which the last one that wrote something is looked for."""
+
+HOUR = timedelta(minutes=50)
+"""Runs that began so short a time ago are of the same hour; an hourly run that is a little early is not."""
+
+_WRITTEN = """
+SELECT kind, record_id, payload, before_image FROM op WHERE state = 'confirmed'
+AND (kind = 'task_create' OR (kind = 'field' AND object = 'account')) AND run_id IN (
+  SELECT run_id FROM run WHERE started >= ? AND EXISTS (SELECT 1 FROM guard WHERE guard.run_id = run.run_id)
+) ORDER BY op_id DESC
+"""
+"""What runs wrote that the guard let through; what a person allowed is not among it."""
 
 
 def judged(
@@ -30,7 +46,39 @@ def judged(
     if limits is None or plan.empty:
         return [], set()
     before = written_before(written, agent.ledger.band_states(), agent.fields)
-    return judge(plan, before, rows, limits, last_run(agent), standing(agent.store)), worsened(rows, before)
+    last = written_lately(agent, before, last_run(agent) or LastRun())
+    return judge(plan, before, rows, limits, last, standing(agent.store)), worsened(rows, before)
+
+
+def written_lately(agent: "Agent", before: Mapping[str, Before], last: LastRun) -> LastRun:
+    """Add what was written within this hour, so that four runs an hour may not do four times as much as one.
+
+    Args:
+        agent: With the ledger.
+        before: What we last wrote on each account.
+        last: How the last run that wrote something ended.
+    """
+    names = {owned.logical: owned.spec.name for owned in agent.fields}
+    band, score = names.get("account.health_band", ""), names.get("account.health_score", "")
+    earlier: dict[str, Before] = {}
+    tasks: Counter[str | None] = Counter()
+    for kind, record, payload, image in agent.store.rows(_WRITTEN, (epoch(agent.clock.now() - HOUR),)):
+        after = loads(payload)
+        if kind == "task_create":
+            tasks[_text(after.get("owner_id"))] += 1
+            continue
+        old, was = loads(image), earlier.get(record) or before.get(record) or Before(None, None)
+        if band in after and band in old:
+            was = replace(was, band=_text(old[band]))
+        if score in after and score in old:
+            number = old[score]
+            was = replace(was, score=int(number) if isinstance(number, int | float) else None)
+        earlier[record] = was
+    return replace(last, earlier=earlier, tasks=tasks)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def last_run(agent: "Agent") -> LastRun | None:

@@ -26,7 +26,9 @@ from connectors.errors import (
 )
 from mapping.fields import FieldMap, Mapped
 from sync import usage_files
+from sync.lock import LockedError
 from sync.reports import PullProgress, PullReport
+from sync.row_doubt import RowDoubt
 from sync.store import Page, PullEnd, Store, StoreError
 
 __all__ = ["PullProgress", "PullReport", "pull_all"]
@@ -181,6 +183,7 @@ class _StreamPull:
         self.began = self.shared.clock.monotonic()
         names = {self.source.name, f"{self.source.name}/{stream.name}"}
         self.trusted = not names.isdisjoint(self.shared.trusted)
+        self.doubt = RowDoubt.load(self.shared.store, f"{self.source.name}/{stream.name}", trusted=self.trusted)
         self.skew: int | None = None
         self.listed = False
         self._start_over()
@@ -196,7 +199,7 @@ class _StreamPull:
         store.pull_started(self.source.name, self.stream.name, self.stream.record, clock.now())
         try:
             self._pull_from(self._resume())
-        except StoreError:
+        except (StoreError, LockedError):
             raise
         except MissingPermissionError as error:
             if self.stream.optional:
@@ -215,6 +218,9 @@ class _StreamPull:
             # A defect in one connector or field map must not keep the other sources from being read.
             log.exception("%s %s: defect", self.source.name, self.stream.name)
             self._fail(error)
+        if self.stream.record != "usage":
+            with store.transaction() as conn:
+                self.doubt.save(conn)
         self.group._note_end(self.stream, self.report, skew=self.skew, listed=self.listed)
         self._progress(done=True)
 
@@ -295,6 +301,8 @@ class _StreamPull:
         if self.stream.record == "usage":
             return  # No events may be an outage's answer: the place before it is kept.
         mapped = self.group.field_map.apply(self.source.name, self.stream.name, batch.rows, now)
+        if not mapped.deleted and not mapped.skipped:  # rows of another kind have other keys
+            self.doubt.keys(batch.rows, *self.group.field_map.keys(self.stream.name))
         self.nameless |= any(reject.source_id is None for reject in mapped.rejects)
         page = Page(
             self.source.name,
@@ -308,6 +316,7 @@ class _StreamPull:
             self._own_values(batch.rows, mapped, now),
             self.seen,
             batch.full and not self.nameless,  # a row without an id may be any of those not named
+            self.doubt,
         )
         counts = self.shared.store.commit(page, now)
         self.listed |= batch.full

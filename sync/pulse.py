@@ -28,7 +28,7 @@ FROM {kind} WHERE source = ?1 AND valid_from IS NOT NULL GROUP BY hour
 """
 
 _DAYS = """
-SELECT day, sum(events) FROM usage_file JOIN stream ON stream.id = usage_file.stream
+SELECT day, sum(events), sum(rows) FROM usage_file JOIN stream ON stream.id = usage_file.stream
 WHERE source = ?1 AND day BETWEEN ?2 AND ?3 GROUP BY day
 """
 
@@ -45,11 +45,13 @@ class Pulse:
         newest: When it last told of anything new, epoch seconds; None when it never did.
         step: Length of a bucket in seconds: an hour for records, a day for usage.
         amounts: Start of a bucket -> how many happened in it.
+        people: Usage only: start of a day -> how many people did how many kinds of things for how many accounts.
     """
 
     newest: int | None
     step: int
     amounts: Mapping[int, int] = field(default_factory=dict)
+    people: Mapping[int, int] = field(default_factory=dict)
 
     def amount(self, start: int, end: int) -> float:
         """How many happened from `start` to `end`, epoch seconds; of a bucket that they cut, a part of its number."""
@@ -103,34 +105,53 @@ def read_pulse(store: Store, source: int, record: str, known: datetime) -> Pulse
 
 
 def _usage(store: Store, source: int, oldest: int, at: int) -> Pulse:
-    days = {day * DAY: events for day, events in store.rows(_DAYS, (source, oldest // DAY, at // DAY)) if events}
+    found = [row for row in store.rows(_DAYS, (source, oldest // DAY, at // DAY)) if row[1]]
+    days, people = {day * DAY: events for day, events, _ in found}, {day * DAY: rows for day, _, rows in found}
     arrived = store.rows(_ARRIVED, (source,))[0][0] or 0
     # Arrival stamps may be missing; the last day with events says at least the day.
     last = max((min(day + DAY - 1, at) for day in days if day + DAY <= arrived or not arrived), default=None)
     newest = min(arrived, at) if arrived else last
-    return Pulse(newest, DAY, days)
+    return Pulse(newest, DAY, days, people)
 
 
-def short_days(pulse: Pulse, until: int, *, share: float, least: int) -> Iterator[tuple[int, int, float]]:
-    """Complete days on which next to nothing came: (start of day, amount, usual amount), newest first.
+@dataclass(frozen=True, slots=True)
+class Short:
+    """Days of less than usual in a row, up to the last complete one.
+
+    Attributes:
+        first: Start of the first of them.
+        days: How many days that is until now, those included on which little is usual.
+        amount: What came on the first.
+        usual: What is usual on its weekday.
+    """
+
+    first: int
+    days: int
+    amount: int
+    usual: float
+
+
+def short_since(amounts: Mapping[int, int], until: int, *, share: float, least: int) -> Short | None:
+    """Complete days on which less than usual came; None when the last one that says anything was as ever.
 
     A day is compared with the same weekdays of eight weeks, so that an outage of weeks does not become the measure.
 
     Args:
-        pulse: That of usage.
+        amounts: Start of a day -> how many.
         until: Days that end after this instant are not complete.
-        share: Less than this part of the usual is next to nothing.
-        least: Days on which fewer are usual say nothing.
+        share: Less than this part of the usual is too few.
+        least: Days on which fewer are usual, such as Sundays, say nothing.
     """
-    first = min(pulse.amounts, default=until)
-    for day in range(until // DAY * DAY - DAY, first + 2 * WEEK, -DAY):
-        usual = [
-            pulse.amounts.get(day - week * WEEK, 0) for week in range(1, 2 * WEEKS + 1) if day - week * WEEK >= first
-        ]
+    first, last, found = min(amounts, default=until), until // DAY * DAY, None
+    for day in range(last - DAY, first + 2 * WEEK, -DAY):
+        usual = [amounts.get(day - week * WEEK, 0) for week in range(1, 2 * WEEKS + 1) if day - week * WEEK >= first]
         if len(usual) < 3:
-            return
-        middle = median(usual)
-        spread = 1.4826 * median(abs(amount - middle) for amount in usual)
-        amount = pulse.amounts.get(day, 0)
-        if middle >= least and amount < share * middle and amount < middle - 4 * spread:
-            yield day, amount, middle
+            break
+        middle, amount = median(usual), amounts.get(day, 0)
+        if middle < least:
+            continue
+        spread = 1.4826 * median(abs(one - middle) for one in usual)
+        if amount >= share * middle or amount >= middle - 4 * spread:
+            break
+        found = Short(day, (last - day) // DAY, amount, middle)
+    return found

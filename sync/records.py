@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from mapping.schema import Record
+from sync.row_doubt import Tally
 from sync.tables import KINDS, Kind, compact
 
 VANISH_SHARE = 0.2
@@ -107,6 +108,7 @@ class RecordWriter:
         self.width = 2 + len(kind.columns)
         self.stale: set[str] = set()
         """Ids whose row was older than what is held."""
+        self.tally = Tally(kind)
 
     def write(self, records: Sequence[Record], seen: "array[int] | None" = None) -> Counts:
         """Write a page; appends the key of every record named in it to `seen`."""
@@ -147,6 +149,7 @@ class RecordWriter:
             old = held.get(content[0])
             if old is None:
                 writes.insert.append((next_key, source, stream, *content, now))
+                self.tally.first(content)
                 next_key += 1
             else:
                 tally[self._compare(content, old, writes)] += 1
@@ -162,6 +165,7 @@ class RecordWriter:
         key, _, valid_from, valid_to = old[self.width :]
         version, old_version = content[1], old[1]
         if valid_from is None:
+            self.tally.first(content)
             writes.replace.append((*content[1:], self.stream, self.now, key))
             if self.kind.name in REMEMBERED:
                 writes.reopened.append(key)
@@ -170,6 +174,7 @@ class RecordWriter:
         if older or (valid_to is not None and self._stays_gone(key, version, old_version)):
             self.stale.add(content[0])
             return "older"
+        self.tally.again(content, old)
         newest = version if version is not None else old_version
         if valid_to is None and content[2:] == old[2 : self.width]:
             if newest != old_version:

@@ -19,6 +19,7 @@ from sync import mirror, results, streams
 from sync.database import EnvironmentMismatchError, StateFile, StoreError
 from sync.forget import Screen, screen_of
 from sync.records import Counts, RecordWriter, keys_of
+from sync.row_doubt import RowDoubt
 from sync.streams import PullEnd, Quarantined, StreamStatus
 from sync.tables import KINDS, epoch
 
@@ -48,6 +49,7 @@ class Page:
         own_values: For the CRM: record id -> what it says in the agent's fields.
         seen: Collects the keys of all records named, over the pages of one pull; needed for `full`.
         full: The pages that filled `seen` list the whole stream: what they did not name has vanished.
+        doubt: Looks whether the page is believed; None to believe it.
     """
 
     source: str
@@ -61,6 +63,7 @@ class Page:
     own_values: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     seen: "array[int] | None" = None
     full: bool = False
+    doubt: RowDoubt | None = None
 
 
 class Store(StateFile):
@@ -160,6 +163,9 @@ class Store(StateFile):
 
         Unchanged rows are not rewritten, rows older than what is held are ignored, changed ones leave their earlier
         version in the history. `now` begins the validity of what is written.
+
+        Raises:
+            ShapeError: The page is not believed; nothing of it was written.
         """
         at = epoch(now)
         kind = KINDS[page.kind]
@@ -169,6 +175,8 @@ class Store(StateFile):
             stream = streams.stream_key(conn, source, page.stream, page.kind)
             writer = RecordWriter(conn, kind, source, stream, at)
             counts = writer.write(page.records, page.seen) if page.records else Counts()
+            if page.doubt is not None:
+                page.doubt.values(writer.tally)
             if page.own_values:
                 fresh = [record for record in page.records if record.source_id not in writer.stale]
                 mirror.see(conn, page.kind, fresh, page.own_values, at)

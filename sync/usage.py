@@ -24,9 +24,10 @@ from mapping.mapped import EventMap, Reject
 from sync import streams
 from sync.database import StoreError, private_folder
 from sync.records import Counts, take_keys
+from sync.row_doubt import RowDoubt
 from sync.store import Store
 from sync.tables import KINDS, compact, epoch, epoch_day
-from sync.usage_doubt import require_believable
+from sync.usage_doubt import ANONYMOUS, ANONYMOUS_SHARE, require_believable
 from sync.usage_files import MEMORY, REMOVE, THREADS, first_line, spill_folder, sync_to_disk
 from sync.usage_forget import skip_forgotten
 from sync.usage_sql import GROUPS, PERSONS, READ, TOTALS, USAGE, columns
@@ -72,15 +73,14 @@ def ingest(
         events: Where to find things in a line.
         cursor: Where to resume afterwards; None keeps the earlier cursor.
         now: For the quarantine.
-        trusted: Whether an export is believed that replaces days by next to nothing.
+        trusted: Whether an export is believed that says next to nothing.
 
     Raises:
         ShapeError: When the file cannot be read at all, such as a line of more than 16 MiB, or is not believed.
         StoreError: When state or disk cannot be used. In both cases nothing was counted.
     """
     try:
-        work = _Ingest(store, *stream, export, events)
-        work.trusted = trusted
+        work = _Ingest(store, stream, export, events, RowDoubt.load(store, "/".join(stream), trusted=trusted))
         with work.engine():
             return work.run(cursor, now)
     finally:
@@ -90,17 +90,18 @@ def ingest(
 class _Ingest:
     """One export on its way into the state."""
 
-    def __init__(self, store: Store, source: str, stream: str, export: EventExport, events: EventMap) -> None:
+    def __init__(
+        self, store: Store, stream: tuple[str, str], export: EventExport, events: EventMap, doubt: RowDoubt
+    ) -> None:
         self.store = store
-        self.source = source
-        self.stream = stream
+        self.source, self.stream = stream
         self.export = export
         self.events = events
-        self.trusted = False
-        self.folder = store.path / "usage" / quote(source, safe="")
+        self.doubt = doubt
+        self.folder = store.path / "usage" / quote(self.source, safe="")
         with store.transaction() as conn:
-            self.source_key = streams.source_key(conn, source)
-            self.stream_key = streams.stream_key(conn, self.source_key, stream, "usage")
+            self.source_key = streams.source_key(conn, self.source)
+            self.stream_key = streams.stream_key(conn, self.source_key, self.stream, "usage")
         self.db: duckdb.DuckDBPyConnection
         self.written: list[Path] = []
 
@@ -161,6 +162,7 @@ class _Ingest:
         self._keys("group", "account")
         self.db.execute(USAGE)
         days = self._write_days(generation, totals)
+        self._doubt_loss("rows", {day.day: day.rows for day in days}, "combinations of person and event")
         old = self._commit(days, seen, generation, rejects, cursor, epoch(now))
         for path in old:
             path.unlink(missing_ok=True)
@@ -227,12 +229,17 @@ class _Ingest:
             self.db.execute("DELETE FROM ev WHERE arrived < ?", [newest - int(KEEP_HASHES.total_seconds())])
 
     def _doubt(self, totals: dict[int, tuple[int, int]]) -> None:
-        if not self.export.replaces or self.trusted:
+        came, people, accounts = self.db.execute("SELECT count(*), count(person), count(grp) FROM ev").fetchall()[0]
+        said = {"which user they are of": (came, people), "which account they are of": (came, accounts)}
+        self.doubt.events(said, least=ANONYMOUS, share=ANONYMOUS_SHARE)
+        self._doubt_loss("events", {day: events for day, (events, _) in totals.items()}, "events")
+
+    def _doubt_loss(self, column: str, found: dict[int, int], what: str) -> None:
+        if not self.export.replaces or self.doubt.trusted:
             return
-        held = dict(self.store.rows("SELECT day, events FROM usage_file WHERE stream = ?", (self.stream_key,)))
+        held = dict(self.store.rows(f"SELECT day, {column} FROM usage_file WHERE stream = ?", (self.stream_key,)))
         days = range(epoch_day(self.export.first_day), epoch_day(self.export.last_day) + 1)
-        found = {day: events for day, (events, _) in totals.items()}
-        require_believable(held, found, days, f"{self.source}/{self.stream}")
+        require_believable(held, found, days, self.doubt.where, what)
 
     def _hash_files(self) -> list[str]:
         """Hashes kept by earlier pulls. Another DuckDB may hash otherwise, so that its files say nothing to us."""
@@ -354,16 +361,7 @@ class _Ingest:
                 "INSERT INTO usage_file (stream, day, generation, path, rows, events, anonymous, written) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (
-                        self.stream_key,
-                        d.day,
-                        generation,
-                        self._name(d.path),
-                        d.rows,
-                        d.events,
-                        d.anonymous,
-                        now,
-                    )
+                    (self.stream_key, d.day, generation, self._name(d.path), d.rows, d.events, d.anonymous, now)
                     for d in days
                     if d.path is not None
                 ],
@@ -381,6 +379,7 @@ class _Ingest:
             streams.advance(conn, self.stream_key, cursor, 0)
             total = "UPDATE stream SET total = (SELECT coalesce(sum(events), 0) FROM usage_file WHERE stream = ?1)"
             conn.execute(f"{total} WHERE id = ?1", (self.stream_key,))
+            self.doubt.save(conn)
         self.written.clear()
         return sorted(before - self._in_force())
 

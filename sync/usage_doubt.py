@@ -11,18 +11,23 @@ LOST_SHARE = 0.2
 LOST_ALWAYS = 20
 LOST_OF_A_DAY = 0.5
 """And this share of one day that had more than `LOST_ALWAYS`: a stale copy lacks the newest days and no others."""
+ANONYMOUS, ANONYMOUS_SHARE = 50, 0.5
+"""So many events in a row may name no user, or no account, where this share always did."""
 WEEKS, MIN_WEEKS = 4, 2
 """So many weeks back a weekday is looked at, and so many must be known."""
 
 
-def require_believable(held: Mapping[int, int], found: Mapping[int, int], days: range, where: str) -> None:
+def require_believable(
+    held: Mapping[int, int], found: Mapping[int, int], days: range, where: str, what: str = "events"
+) -> None:
     """Compare an export with the days that it would replace.
 
     Args:
-        held: Epoch day -> events that we hold.
-        found: Epoch day -> events in the export.
+        held: Epoch day -> how many `what` we hold.
+        found: Epoch day -> how many are in the export.
         days: The epoch days that it replaces.
         where: Source and stream, as in `guard.trusted`.
+        what: What is counted.
 
     Raises:
         ShapeError: It says so much less that it is rather an outage than the truth; what we hold stays.
@@ -35,7 +40,7 @@ def require_believable(held: Mapping[int, int], found: Mapping[int, int], days: 
     if before and (not after or emptied or (gone >= LOST_ALWAYS and gone > LOST_SHARE * before)):
         worst = max(lost, key=lost.__getitem__)
         raise ShapeError(
-            f"The export tells of {after:,} events where we hold {before:,} (on {instant(worst * DAY):%Y-%m-%d} of "
+            f"The export tells of {after:,} {what} where we hold {before:,} (on {instant(worst * DAY):%Y-%m-%d} of "
             f"{found.get(worst, 0):,} for {held[worst]:,}): not believed, what we hold stays.",
             advice=f'If it is right, add "{where}" to guard.trusted.',
         )

@@ -15,7 +15,7 @@ from scoring.features import catalogue
 from scoring.inputs import Level, ScoreRow
 from scoring.playbooks import BandState
 from scoring.verdict import MAX_REASON
-from sync.pulse import DAY, Pulse, read_pulse, short_days
+from sync.pulse import Pulse, read_pulse, short_since
 from sync.store import Store
 from sync.tables import epoch, instant
 
@@ -32,6 +32,11 @@ REST = timedelta(days=14)
 """So long the clock of a source rests that is often silent; then its silence is believed."""
 NEXT_TO_NOTHING = 0.10
 """Share of a usual day below which a day of usage is not believed; the quietest holiday has more."""
+PARTLY = 0.50
+"""Share of the people of a usual day below which a day is not believed: a part of the accounts is missing. A bank
+holiday of some of the customers looks the same, so that nobody is alarmed before `HOLIDAYS`."""
+HOLIDAYS = 10
+"""Days; longer than Christmas to New Year."""
 ENOUGH = {"usage": 200}
 """Kind of record -> how many are usual in the time of a silence that is worth an alarm; `FEW` of the others."""
 FEW = 50
@@ -194,19 +199,19 @@ def _alarming(silent: int, usual: Sequence[float], record: str) -> bool:
 
 
 def _short(pulse: Pulse, feed: _Feed, known: int) -> Iterator[Breach]:
-    """Days of next to nothing, up to the last complete one."""
-    last, day, amount, middle = known // DAY * DAY, 0, 0, 0.0
-    for day_, amount_, middle_ in short_days(pulse, known, share=NEXT_TO_NOTHING, least=ENOUGH["usage"]):
-        if day_ != last - DAY:
-            break
-        last, day, amount, middle = day_, day_, amount_, middle_
-    if day:
-        good = instant(day)
-        why = (
-            f"{feed.source} {feed.stream} tells of {amount:,} events on {good:%Y-%m-%d}, where {middle:,.0f} are usual "
-            "on that weekday."
-        )
-        yield Breach(feed.source, feed.stream, feed.record, "few", good, good, why)
+    """Days of next to nothing, or without half of the people, up to the last complete one."""
+    name, found = f"{feed.source} {feed.stream}", []
+    if nothing := short_since(pulse.amounts, known, share=NEXT_TO_NOTHING, least=ENOUGH["usage"]):
+        said = f"tells of {nothing.amount:,} events on {instant(nothing.first):%Y-%m-%d}, where {nothing.usual:,.0f}"
+        found.append((nothing, said, True))
+    if part := short_since(pulse.people, known, share=PARTLY, least=FEW):
+        said = f"misses accounts or people since {instant(part.first):%Y-%m-%d}: {part.amount:,} combinations of "
+        said += f"person, account and event that day, where {part.usual:,.0f}"
+        found.append((part, said, part.days >= HOLIDAYS))
+    for short, said, alarm in found:
+        good, why = instant(short.first), f"{name} {said} are usual on that weekday."
+        if alarm or not any(one[2] for one in found):
+            yield Breach(feed.source, feed.stream, feed.record, "few", good, good, why, alarm)
 
 
 def _time(moment: datetime) -> str:

@@ -93,6 +93,9 @@ class FakeMap:
                 )
         return mapped
 
+    def keys(self, _: str) -> tuple[list[str], str]:
+        return ["id", "name"], ""
+
     def events(self) -> EventMap | None:
         return self._events
 
