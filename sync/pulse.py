@@ -28,7 +28,7 @@ FROM {kind} WHERE source = ?1 AND valid_from IS NOT NULL GROUP BY hour
 """
 
 _DAYS = """
-SELECT day, sum(events), sum(rows) FROM usage_file JOIN stream ON stream.id = usage_file.stream
+SELECT day, sum(events), sum(usage_file.rows) FROM usage_file JOIN stream ON stream.id = usage_file.stream
 WHERE source = ?1 AND day BETWEEN ?2 AND ?3 GROUP BY day
 """
 
