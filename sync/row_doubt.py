@@ -24,8 +24,9 @@ CERTAIN = 6
 """A key that n rows in a row always had and k rows in a row now lack is missed when k log10(n) reaches this: by chance
 less than once in a million."""
 EMPTIED, EMPTIED_SHARE = 10, 0.5
-"""So many values may disappear and this share of those that were there; or, of fewer, `EMPTIED_ALL` when it is all."""
+"""So many values may disappear and this share of those that were there."""
 EMPTIED_ALL = 5
+"""And not so many in one page when there they are all."""
 WINDOW = 20
 """Records that had a value and were looked at again; then the counting starts anew."""
 BLANK, BLANK_SHARE = 20, 0.9
@@ -171,9 +172,10 @@ class RowDoubt:
         values, said = deepcopy(self._values), deepcopy(self._said)
         for name, again in tally.had.items():
             had, lost = values.get(name, (0, 0))
-            had, lost = had + again, lost + tally.emptied[name]
+            now = tally.emptied[name]
+            had, lost = had + again, lost + now
             many = lost >= EMPTIED and lost > EMPTIED_SHARE * had
-            if tally.emptied[name] and (many or lost == had >= EMPTIED_ALL):
+            if now and (many or now == again >= EMPTIED_ALL):
                 self._refuse(f"{name} is empty or zero in {lost:,} of {had:,} records that had a value.")
                 values[name] = [0, 0]
             else:
