@@ -20,6 +20,9 @@ lint: .venv/.dev
 bench: .venv/.dev         ## speed and API calls, printed as ratios
 	$(BIN)/python -m benchmarks
 
+sbom: .venv/.dev          ## list everything that is installed to run, with versions, hashes and licences, in build/sbom.json
+	$(BIN)/python -m docs.sbom build/sbom.json
+
 fuzz: .venv/.dev          ## send a million hostile texts through everything that shows or sends text; the last line says "escapes 0"
 	$(BIN)/python -m tests.security
 

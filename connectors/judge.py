@@ -164,5 +164,6 @@ def _told(detail: Any) -> str:
         value = detail.get(key)
         if value:
             text = value if isinstance(value, str) else json.dumps(value)
-            return " ".join(text.split())[:300].rstrip(".")
+            # Masked before it is cut: half a secret is not recognised any more.
+            return REDACTOR.text(" ".join(text.split()))[:300].rstrip(".")
     return ""

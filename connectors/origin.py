@@ -37,7 +37,7 @@ class Origin:
         if (
             base.scheme not in {"https", "http"}
             or not _HOST.fullmatch(host)
-            or base.auth
+            or "@" in self.base_url
             or base.query
             or base.fragment
         ):

@@ -48,5 +48,13 @@ class Redactor(logging.Filter):
 REDACTOR = Redactor()
 """Knows every secret of this process. Attach it to handlers; the loggers below already have it."""
 
-for _name in ("connectors.http", "connectors.retry", "urllib3.connectionpool", "urllib3.util.retry", "zenpy.lib.api"):
+for _name in (
+    "connectors.http",
+    "connectors.retry",
+    "holdfast",
+    "sync.pull",
+    "urllib3.connectionpool",
+    "urllib3.util.retry",
+    "zenpy.lib.api",
+):
     logging.getLogger(_name).addFilter(REDACTOR)

@@ -45,6 +45,8 @@ def key(folder: Path) -> bytes:
             pass
         finally:
             part.unlink()
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o600)
     found = path.read_bytes()
     if len(found) != KEY_BYTES:
         raise PlanError(f"{path}: is not a key; move it away, and approve plans made from now on.")

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -358,6 +359,7 @@ def _prepare(path: Path, file: Path, *, readonly: bool) -> None:
     else:
         try:
             private_folder(path)
+            _shut(path)
             if not file.exists():  # opening and closing it again would drop the locks of this process's connections
                 os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             if file.is_file() and file.stat().st_mode & 0o077:
@@ -378,6 +380,13 @@ def private_folder(path: Path) -> None:
     with suppress(FileExistsError):
         path.mkdir(mode=0o700)
     path.chmod(0o700)
+
+
+def _shut(path: Path) -> None:
+    """Let nobody else put files into a folder of ours, where they could take the place of the key or of the state."""
+    about = path.stat()
+    if about.st_mode & 0o022 and not about.st_mode & stat.S_ISVTX and about.st_uid == os.geteuid():
+        path.chmod(stat.S_IMODE(about.st_mode) & ~0o022)
 
 
 def _connect(file: Path, *, readonly: bool, timeout: float) -> sqlite3.Connection:

@@ -24,6 +24,7 @@ from connectors.errors import (
     ShapeError,
     TransientError,
 )
+from connectors.redact import REDACTOR
 from mapping.fields import FieldMap, Mapped
 from sync import usage_files
 from sync.lock import LockedError
@@ -225,7 +226,11 @@ class _StreamPull:
         self._progress(done=True)
 
     def _fail(self, error: Exception) -> None:
-        text = str(error) if isinstance(error, ConnectorError) else f"a defect: {type(error).__name__}: {error}"
+        text = (
+            str(error)
+            if isinstance(error, ConnectorError)
+            else REDACTOR.text(f"a defect: {type(error).__name__}: {error}")
+        )
         self.group._fail(self.report, text, type(error).__name__)
 
     def _resume(self) -> str | None:

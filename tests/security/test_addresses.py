@@ -68,7 +68,6 @@ TRICKS = (
     "https:///api.{home}",
     "https://",
     "https://:443",
-    "",
     " ",
     "\x00",
     # this machine and its neighbours in disguise
