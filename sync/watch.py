@@ -115,10 +115,10 @@ def _side_by_side(breaches: Sequence[Breach], newest: dict[str, datetime]) -> li
         breaches: Of all sources.
         newest: Kind of record -> the newest that any source told of.
     """
-    for breach in breaches:
-        if not breach.alarm:
-            newest[breach.record] = max(newest.get(breach.record, breach.last_good), breach.last_good)
-    return [breach if breach.alarm else replace(breach, last_good=newest[breach.record]) for breach in breaches]
+    quiet = [breach for breach in breaches if breach.kind == "silent" and not breach.alarm]
+    for breach in quiet:
+        newest[breach.record] = max(newest.get(breach.record, breach.last_good), breach.last_good)
+    return [replace(breach, last_good=newest[breach.record]) if breach in quiet else breach for breach in breaches]
 
 
 @dataclass(frozen=True, slots=True)

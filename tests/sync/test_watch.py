@@ -230,6 +230,38 @@ def test_a_holiday_is_no_alarm(store: Store, amount: int, quiet: int) -> None:
     counts = dict(weekly(NOW, amount))
     counts[NOW - DAY] = quiet
     usage(store, "mp", counts.items(), NOW)
+    assert not any(breach.alarm for breach in watch(store, NOW))
+
+
+def test_sundays_do_not_hide_that_it_began_before_them(store: Store) -> None:
+    monday = datetime(2026, 11, 23, 9, tzinfo=UTC)
+    pulled(store, "mp", "events", "usage", monday)
+    counts = dict(weekly(monday, 1000))
+    counts |= {monday - n * DAY: 3 for n in range(5)}  # since Thursday
+    usage(store, "mp", counts.items(), monday)
+    (breach,) = watch(store, monday)
+    assert (breach.alarm, breach.last_good) == (True, datetime(2026, 11, 19, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(("days", "alarm"), [(1, False), (9, False), (10, True), (16, True)])
+def test_half_of_the_people_missing_stops_the_clock_and_is_an_alarm_after_the_holidays(
+    days: int, *, alarm: bool, store: Store
+) -> None:
+    pulled(store, "mp", "events", "usage", NOW)
+    usage(store, "mp", [(NOW - n * DAY, 1000) for n in range(70)], NOW)
+    with store.transaction() as conn:
+        conn.execute("UPDATE usage_file SET rows = 400 WHERE day >= ?", (epoch_day((NOW - days * DAY).date()),))
+    (breach,) = watch(store, NOW)
+    begin = (NOW - days * DAY).replace(hour=0)
+    assert (breach.kind, breach.alarm, breach.last_good) == ("few", alarm, begin)
+    assert "400 combinations of person, account and event that day, where 1,000 are usual" in breach.why
+
+
+def test_a_part_of_the_people_on_leave_is_believed(store: Store) -> None:
+    pulled(store, "mp", "events", "usage", NOW)
+    usage(store, "mp", [(NOW - n * DAY, 1000) for n in range(70)], NOW)
+    with store.transaction() as conn:
+        conn.execute("UPDATE usage_file SET rows = 600 WHERE day >= ?", (epoch_day((NOW - 5 * DAY).date()),))
     assert watch(store, NOW) == []
 
 
