@@ -41,7 +41,13 @@ def _tell(outcome: Outcome) -> None:
     codes = dict(sorted(outcome.codes.items()))
     say(f"{outcome.crm}: {outcome.runs} runs in {outcome.seconds:.0f} s, exit codes {codes}")
     say("  " + ", ".join(f"{number} {name}" for name, number in outcome.seen.most_common()))
-    for name, days in (("MiB", outcome.memory), ("KiB of state", outcome.database), ("files", outcome.files)):
+    series = {
+        "MiB": outcome.memory,
+        "KiB of state": outcome.database,
+        "KiB of history": outcome.history,
+        "files": outcome.files,
+    }
+    for name, days in series.items():
         say(f"  {name}: {' '.join(f'{day:.0f}' for day in days)}")
     say("  rows: " + ", ".join(f"{name} {number}" for name, number in sorted(outcome.tables.items()) if number))
 
@@ -51,7 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=2160, help="hourly runs in all")
     parser.add_argument("--crm", choices=(*CRMS, "both"), default="both", help="beside which CRM; both: half each")
     parser.add_argument("--seed", type=int, default=1, help="what the company and its troubles are drawn from")
-    parser.add_argument("--keep-days", type=int, default=10, help="days that the ledger keeps closed operations")
+    parser.add_argument("--keep-days", type=int, default=10, help="days that closed operations and pulls are kept")
     parser.add_argument("--seconds", type=float, default=10**6, help="end after so long, wherever it is")
     return parser.parse_args()
 

@@ -2,6 +2,7 @@
 
 import gc
 import shutil
+import sqlite3
 import statistics
 import sys
 import tempfile
@@ -42,7 +43,10 @@ class Outcome:
         seen: What happened in it.
         codes: Exit codes of the runs.
         memory: MiB that the process held, day by day.
-        database: KiB of the state without free pages, day by day.
+        database: KiB of the state without free pages and without history, day by day.
+        history: KiB of past versions of records, links and scores, which are kept for good.
+        files: How many files lie in the state folder.
+        tables: Rows by table, in the end.
         seconds: How long it took, really.
     """
 
@@ -53,6 +57,7 @@ class Outcome:
     codes: Counter[int] = field(default_factory=Counter)
     memory: list[float] = field(default_factory=list)
     database: list[float] = field(default_factory=list)
+    history: list[float] = field(default_factory=list)
     files: list[int] = field(default_factory=list)
     tables: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
@@ -81,7 +86,7 @@ class Life:
         crm: Which one.
         seed: Of everything that is drawn.
         runs: How many hours.
-        keep: How long the ledger keeps closed operations.
+        keep: How long closed operations and pulls are kept.
     """
 
     def __init__(self, home: Path, crm: str, seed: int, runs: int, keep: timedelta) -> None:
@@ -189,7 +194,9 @@ class Life:
         self.outcome.memory.append(pages * 4096 / 2**20)
         copies = backup.copies_of(self.site.state)
         if copies:
-            self.outcome.database.append(copies[0].bytes / 2**10)
+            past, present = _sizes(copies[0].path)
+            self.outcome.database.append(present)
+            self.outcome.history.append(past)
         self.outcome.files.append(sum(1 for path in self.site.state.rglob("*") if path.is_file()))
 
     def _end(self) -> None:
@@ -217,6 +224,20 @@ class Life:
             self.outcome.tables = {name: int(store.rows(f'SELECT count(*) FROM "{name}"')[0][0]) for name in names}
 
 
+def _sizes(copy: Path) -> tuple[float, float]:
+    """KiB of history, and of everything else."""
+    conn = sqlite3.connect(f"{copy.as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        rows = conn.execute(
+            """SELECT coalesce(m.tbl_name, '') LIKE '%_history', sum(s.pgsize) / 1024.0
+               FROM dbstat s LEFT JOIN sqlite_master m ON m.name = s.name GROUP BY 1 ORDER BY 1"""
+        ).fetchall()
+    finally:
+        conn.close()
+    found = {bool(past): float(size) for past, size in rows}
+    return found.get(True, 0.0), found[False]
+
+
 def live(
     crm: str,
     seed: int,
@@ -232,7 +253,7 @@ def live(
         crm: Which one.
         seed: Of everything that is drawn.
         runs: How many hours.
-        keep_days: How long the ledger keeps closed operations.
+        keep_days: How long closed operations and pulls are kept.
         seconds: After how long it ends, wherever it is.
         tell: Is told of whatever is wrong, at once.
     """

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from cli.errors import exit_code
 from cli.trial import write_trial_config
 from sandbox.core import Sandbox, SandboxClock
 from sandbox.world import make_world
-from sync import ledger
+from sync import ledger, streams
 from sync.store import Store
 from tests.crash.desk import HubSpotInside, SalesforceInside
 from tests.faults.line import Crash, Line
@@ -127,15 +127,17 @@ class Site:
 
     @contextmanager
     def at_work(self, keep: timedelta) -> Iterator[None]:
-        """Inside the block every request goes to this site, and the ledger keeps closed operations for so long."""
-        before = vars(ledger)["KEEP"]
-        with ExitStack() as stack:
-            stack.enter_context(self.line.plugged_in())
-            vars(ledger)["KEEP"] = keep
+        """Inside the block every request goes to this site, and what is kept for some time is kept for so long."""
+        places: tuple[tuple[dict[str, Any], str], ...] = ((vars(ledger), "KEEP"), (vars(streams), "PULLS_KEPT"))
+        before = [module[name] for module, name in places]
+        with self.line.plugged_in():
+            for module, name in places:
+                module[name] = keep
             try:
                 yield
             finally:
-                vars(ledger)["KEEP"] = before
+                for (module, name), old in zip(places, before, strict=True):
+                    module[name] = old
 
     def command(self, *words: str) -> Said:
         """Run a command as a person or a timer does. One whose machine goes down leaves what the disk held then."""
