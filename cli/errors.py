@@ -108,6 +108,4 @@ def explain(error: Exception) -> tuple[str, int]:
 def _say(text: str) -> None:
     from cli.output import Output
 
-    out = Output()
-    for line in text.splitlines() or [""]:
-        out.fail(line)
+    Output().fail(text)

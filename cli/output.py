@@ -69,8 +69,11 @@ class Output:
         self.errors.print(fit(f"warning: {text}"), style="yellow")
 
     def fail(self, text: str) -> None:
-        """Why the command ends in an error."""
-        self.errors.print(fit(f"error: {text}", 4 * LONGEST), style="red")
+        """Why the command ends in an error: what is wrong in the first line, particulars in those below it."""
+        first, *rest = text.splitlines() or [""]
+        self.errors.print(fit(f"error: {first}", 4 * LONGEST), style="red")
+        for line in rest:
+            self.errors.print(fit(f"  • {line}", 4 * LONGEST), style="red")
 
     def json(self, data: Any) -> None:
         """One JSON object as one line on standard output."""

@@ -11,10 +11,10 @@ SHORT = 20
 """Records shown on a terminal without `--full`."""
 
 KEPT: dict[KeptWhy, str] = {
-    "human": "changed by people and left as they are",
+    "human": "changed by people and left alone: holdfast edits",
     "ask": "changed by somebody and waiting for an answer: holdfast edits",
     "parked": "taken back again and again, and not written any more: holdfast edits",
-    "undone": "as an undo left them",
+    "undone": "left as an undo put them back, until something else is to be written",
 }
 """What the numbers below a plan say of fields that are left alone."""
 
@@ -58,7 +58,7 @@ def totals(out: Output, plan: Plan) -> None:
     for note in plan.notes:
         out.line(f"Note: {note}", style="yellow")
     if plan.empty:
-        out.line("Nothing to change.", style="green")
+        out.line("Nothing to take back." if plan.kind == "undo" else "Nothing to change.", style="green")
     else:
         what = [f"{count(plan.field_count, 'field')} on {count(accounts, 'account')} and {count(contacts, 'contact')}"]
         what += [f"{count(len(plan.tasks), 'new task')}"] if plan.tasks or not plan.removals else []

@@ -15,6 +15,7 @@ from cli.output import Output, count, styled
 from cli.plan_view import show_conflict, show_plan, show_skipped, totals
 from cli.trial import program
 from sync.apply import Applied
+from sync.doubt import DoubtError
 from sync.plan import AnyChange, Plan, RecordChange, TaskChange, TaskRemoval
 from sync.reports import PullReport
 from sync.run import Agent
@@ -22,6 +23,9 @@ from sync.run_report import UNCLEAN, RunReport
 
 WARNINGS = 3
 """Kinds of dropped values that are shown per stream."""
+
+ENDINGS = {"already": "already there"}
+"""Endings whose name does not speak for itself."""
 
 LISTED = 10
 """Changes put off that are named; the others are counted."""
@@ -85,8 +89,9 @@ def show_pulls(out: Output, report: RunReport) -> None:
         for pull in pulls:
             _show_findings(out, pull)
         _show_failures(out, source, [pull for pull in pulls if pull.ending == "failed"], blocked=report.blocked)
+    failed = {(pull.source, pull.stream) for pull in report.failed}
     for breach in report.breaches:
-        if breach.alarm:
+        if breach.alarm and (breach.source, breach.stream) not in failed:
             out.warn(f"{breach.source} {breach.stream} is not believed: {breach.why}")
     if report.adopted:
         out.warn(str(report.adopted))
@@ -117,7 +122,8 @@ def _show_failures(out: Output, source: str, failed: Sequence[PullReport], *, bl
         streams = ", ".join(pull.stream for pull in pulls)
         complete = [pull.complete for pull in pulls if pull.complete]
         age = f"last complete {min(complete):%Y-%m-%d %H:%M} UTC" if len(complete) == len(pulls) else "never complete"
-        out.fail(f"{source} {streams}: {error.removeprefix(f'{source}: ')} ({age}{rest})")
+        tell = out.warn if pulls[0].error_class == DoubtError.__name__ and rest else out.fail
+        tell(f"{source} {streams}: {error.removeprefix(f'{source}: ')} ({age}{rest})")
 
 
 def show_verdicts(out: Output, report: RunReport, shown: Shown) -> None:
@@ -135,6 +141,8 @@ def show_verdicts(out: Output, report: RunReport, shown: Shown) -> None:
         out.line("A sync would hold this plan until a person has decided:", style="yellow")
         for verdict in report.held:
             out.line(styled(("  • ", "yellow"), verdict.text))
+        if not first:
+            _commands(out, _saving(report))
     if first and shown.file is None:
         tasks = len(report.plan.tasks) if report.plan else 0
         fields = (command("sync", "--initial"), f"writes the fields{', and no task' if tasks else ''}")
@@ -142,6 +150,14 @@ def show_verdicts(out: Output, report: RunReport, shown: Shown) -> None:
         _commands(out, *([fields, everything] if tasks else [fields]))
     elif shown.file is not None:
         _show_file(out, shown.file, held=bool(report.held))
+
+
+def _saving(report: RunReport) -> tuple[str, str]:
+    """What saves a held plan that was only shown, so that it can be allowed."""
+    undoes = report.plan.kind == "undo" if report.plan else False
+    run_id = click.get_current_context().params.get("run_id") if undoes else None
+    words = ("undo", str(run_id)) if undoes else ("plan",)
+    return command(*words), "saves this plan, so that a person can allow it"
 
 
 def _show_file(out: Output, file: Path, *, held: bool) -> None:
@@ -178,7 +194,9 @@ def show_applied(out: Output, report: RunReport) -> None:
         out.line(f"Note: {note}", style="yellow")
     removed = sum(isinstance(item.change, TaskRemoval) and item.result == "confirmed" for item in report.applied)
     records = endings["confirmed"] - written_tasks(report) - removed
-    others = "".join(f"; {number} {name}" for name, number in sorted(endings.items()) if name != "confirmed")
+    others = "".join(
+        f"; {number} {ENDINGS.get(name, name)}" for name, number in sorted(endings.items()) if name != "confirmed"
+    )
     taken = f", removed {count(removed, 'task')}" if removed else ""
     out.line(
         f"Wrote {count(written_fields(report), 'field')} on {count(records, 'record')} and "
@@ -235,8 +253,13 @@ def code_of(report: RunReport, *, dry_run: bool = False) -> int:
         return USAGE
     if "CanaryError" in errors or (report.held and not dry_run):
         return HELD
-    if report.failed or report.blocked or report.halted:
+    if errors - {"NoneType", "", DoubtError.__name__} or report.blocked:
         return ERROR
+    return HELD if DoubtError.__name__ in errors else _code_at_the_end(report, dry_run=dry_run)
+
+
+def _code_at_the_end(report: RunReport, *, dry_run: bool) -> int:
+    """The exit code of a run that nothing broke off."""
     if report.stopped:
         return STOPPED
     rejects = any(pull.counts.rejected for pull in report.pulls)

@@ -107,18 +107,18 @@ def require_current(plan: Plan, *, config_hash: str, environment: str | None, ma
     if environment is not None and plan.environment != environment:
         raise PlanError(f"the plan was made for {plan.environment}, but this CRM is {environment}.")
     if plan.config_hash != config_hash:
-        raise PlanError("the settings have changed since the plan was made; make the plan again.")
+        raise PlanError("the settings have changed since the plan was made; make it again with `holdfast plan`.")
     age = now - plan.made_at
     allowed = timedelta(seconds=min(max_age, plan.max_age))
     if age > allowed:
         raise PlanError(
             f"the plan is stale: it was made {plan.made_at:%Y-%m-%d %H:%M} UTC, {_hours(age)} ago, and may be applied "
-            f"for {_hours(allowed)} (writeback.plan_max_age); make the plan again."
+            f"for {_hours(allowed)} (writeback.plan_max_age); make it again with `holdfast plan`."
         )
     if age < -FUTURE:
         raise PlanError(
             f"the plan was made {plan.made_at:%Y-%m-%d %H:%M} UTC, which is still to come by this machine's clock; "
-            "set the clock, or make the plan again."
+            "set the clock, or make it again with `holdfast plan`."
         )
 
 

@@ -62,7 +62,10 @@ def _take(path: Path, folder: Path) -> int:
         except BlockingIOError:
             other = os.pread(handle, 32, 0).decode("ascii", "replace").strip()
             os.close(handle)
-            raise LockedError(f"another agent (process {other or 'unknown'}) works on {folder}.") from None
+            raise LockedError(
+                f"another agent (process {other or 'unknown'}) works on {folder}: nothing was done. "
+                "Wait until it has ended."
+            ) from None
         os.close(handle)
 
 

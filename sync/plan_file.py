@@ -86,12 +86,14 @@ class PlanFile:
             first, _, body = content.decode("utf-8").partition("\n")
             head = json.loads(first)
             if hashlib.sha256(body.removesuffix("\n").encode()).hexdigest() != head["hash"]:
-                raise PlanError(f"{path}: was changed after it was saved; make the plan again.")
+                raise PlanError(f"{path}: was changed after it was saved; make the plan again with `holdfast plan`.")
             if head.keys() != {"hash", "seal", "approved"} and FORMAT in body:
-                raise PlanError(f"{path}: its first line was changed; make the plan again.")
+                raise PlanError(f"{path}: its first line was changed; make the plan again with `holdfast plan`.")
             header, *lines = [json.loads(line) for line in body.split("\n") if line]
             if header["format"] != FORMAT:
-                raise PlanError(f"{path}: format {header['format']!r} is not {FORMAT!r}; make the plan again.")
+                raise PlanError(
+                    f"{path}: format {header['format']!r} is not {FORMAT!r}; make it anew: `holdfast plan`."
+                )
             approved = head["approved"]
             found = cls(
                 _from_lines(header, lines), head["seal"], None if approved is None else Approved(**_words(approved))
@@ -102,7 +104,7 @@ class PlanFile:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
             raise PlanError(f"{path}: is not a plan file; make one with `holdfast plan`.") from error
         if not written:
-            raise PlanError(f"{path}: was not written by Holdfast as it stands; make the plan again.")
+            raise PlanError(f"{path}: was not written by Holdfast as it stands; make it anew: `holdfast plan`.")
         return found
 
 

@@ -12,7 +12,7 @@ from copy import deepcopy
 from math import log10
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import ShapeError
+from sync.doubt import DoubtError
 from sync.tables import Kind
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class RowDoubt:
             base: A key under which most of the fields lie; empty when there is none.
 
         Raises:
-            ShapeError: A key is missing that was always there.
+            DoubtError: A key is missing that was always there.
         """
         rows = [row for row in rows if isinstance(row, dict)]
         if not rows:
@@ -167,7 +167,7 @@ class RowDoubt:
         """Look at what a page does to the records that we hold.
 
         Raises:
-            ShapeError: Too many values disappear, or new records do not say what they always said.
+            DoubtError: Too many values disappear, or new records do not say what they always said.
         """
         values, said = deepcopy(self._values), deepcopy(self._said)
         for name, again in tally.had.items():
@@ -195,7 +195,7 @@ class RowDoubt:
             share: What is said by fewer than this says nothing when it is missing.
 
         Raises:
-            ShapeError: The last events leave open what they used to say.
+            DoubtError: The last events leave open what they used to say.
         """
         said = deepcopy(self._said)
         for what, counts in found.items():
@@ -217,7 +217,7 @@ class RowDoubt:
     def _refuse(self, what: str) -> None:
         if self.trusted:
             return
-        raise ShapeError(
+        raise DoubtError(
             f"{what} Not believed, what we hold stays.",
             advice="Look whether a field was renamed, emptied or closed to us. If it is meant, change the field map, "
             f'or add "{self.where}" to guard.trusted.',

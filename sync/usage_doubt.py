@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from connectors.errors import ShapeError
+from sync.doubt import DoubtError
 from sync.tables import instant
 
 DAY = 86400
@@ -30,7 +30,7 @@ def require_believable(
         what: What is counted.
 
     Raises:
-        ShapeError: It says so much less that it is rather an outage than the truth; what we hold stays.
+        DoubtError: It says so much less that it is rather an outage than the truth; what we hold stays.
     """
     lost = {day: held[day] - found.get(day, 0) for day in days if held.get(day, 0) > found.get(day, 0)}
     before = sum(held.get(day, 0) for day in days)
@@ -39,14 +39,14 @@ def require_believable(
     emptied = [day for day, less in lost.items() if less >= LOST_ALWAYS and less > LOST_OF_A_DAY * held[day]]
     if before and (not after or emptied or (gone >= LOST_ALWAYS and gone > LOST_SHARE * before)):
         worst = max(lost, key=lost.__getitem__)
-        raise ShapeError(
+        raise DoubtError(
             f"The export tells of {after:,} {what} where we hold {before:,} (on {instant(worst * DAY):%Y-%m-%d} of "
             f"{found.get(worst, 0):,} for {held[worst]:,}): not believed, what we hold stays.",
             advice=f'If it is right, add "{where}" to guard.trusted.',
         )
     missing = _missing_end(held, found, days)
     if missing is not None:
-        raise ShapeError(
+        raise DoubtError(
             f"The export ends before {instant(missing * DAY):%Y-%m-%d}, although that weekday was never empty before: "
             "not believed, what we hold stays.",
             advice=f'If it is right, add "{where}" to guard.trusted.',

@@ -10,7 +10,7 @@ import pytest
 
 from cli.output import Output, _Console, ago, clean, count, plain, styled
 from cli.plan_view import show_plan
-from cli.sync import Watch
+from cli.progress import Watch
 from sync.plan import FieldChange, HumanEdit, Plan, RecordChange, TaskChange
 from sync.pull import PullProgress
 

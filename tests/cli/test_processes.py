@@ -68,6 +68,7 @@ def test_every_command_from_another_shell(served: dict[str, Any], previewed: dic
     done = {}
     for command in (
         ["plan", "--out", plan],
+        ["approve", plan, "--by", "Dana"],
         ["apply", plan],
         ["score"],
     ):

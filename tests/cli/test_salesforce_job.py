@@ -220,6 +220,7 @@ def test_locked_rows_are_tried_again_and_those_that_stay_locked_next_time(org: S
     assert scores(org)[brief] is not None
     assert scores(org)[stubborn] is None
     do(org, "clear_obstacles")
+    org.sandbox.clock.sleep(60)  # a record that was locked is not sent again at once
     assert org.run(*FILL).code == 0
     assert scores(org)[stubborn] is not None
 
