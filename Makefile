@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint bench crash fuzz mutants soak docs clean lock wheel-check
+.PHONY: demo test lint bench crash faults fuzz lives mutants soak docs clean lock wheel-check
 
 demo: .venv/.run          ## watch a whole hourly run against the built-in sandbox
 	$(BIN)/holdfast demo
@@ -22,6 +22,12 @@ bench: .venv/.dev         ## speed and API calls, printed as ratios
 
 sbom: .venv/.dev          ## list everything that is installed to run, with versions, hashes and licences, in build/sbom.json
 	$(BIN)/python -m docs.sbom build/sbom.json
+
+faults: .venv/.dev        ## every disturbance at every request, and 10,000 edits by people; the last line says "lost 0 doubled 0 unfinished 0"
+	$(BIN)/python -m tests.faults
+
+lives: .venv/.dev         ## 500 lives of an agent to which anything may happen, drawn anew each time
+	HOLDFAST_FUZZ_EXAMPLES=$${HOLDFAST_FUZZ_EXAMPLES:-500} $(BIN)/python -m pytest tests/life -q -k many
 
 fuzz: .venv/.dev          ## send a million hostile texts through everything that shows or sends text; the last line says "escapes 0"
 	$(BIN)/python -m tests.security

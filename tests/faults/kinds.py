@@ -133,6 +133,9 @@ def edited(case: Case) -> None:
         if UPDATE.search(case.line.log[-1]):
             # Between the look at a record and the write to it there is nothing that could tell.
             case.desk.unsure.add(("account", one, case.score))
+        if case.desk.expected is not None:
+            # An undo that meets an edit between its plan and its write leaves the whole record as it is, and says so.
+            case.desk.unsure |= {("account", one, owned.spec.name) for owned in case.desk.fields}
 
     case.before(act)
 
@@ -233,6 +236,15 @@ def _restore_values(case: Case) -> None:
     case.do("change_field", object="Account", field=case.band, changes=changes)
 
 
+def job_fails(case: Case) -> None:
+    """Salesforce's bulk jobs fail as a whole; HubSpot has none, so that one request fails."""
+    if case.crm == "hubspot":
+        status(BROKEN)(case)
+        return
+    case.before(lambda: case.do("options", bulk_fail="InternalServerError : no"))
+    case.mend.append(lambda: case.do("options", bulk_fail=""))
+
+
 def session_ends(case: Case) -> None:
     """Every session ends, as seen by the vendor: the token that we hold is refused from then on."""
     case.before(lambda: case.do("expire_tokens"))
@@ -315,6 +327,7 @@ DISTURBANCES: Mapping[str, Disturb] = {
     "redirect_after": fault("redirect", status=307, effect=True),
     "locked": locked(2),
     "long_locked": locked(40),
+    "job_fails": job_fails,
     "rule": rule,
     "no_tasks": no_tasks,
     "owner_leaves": owner_leaves,

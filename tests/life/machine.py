@@ -32,7 +32,7 @@ PLACES = st.integers(0, ACCOUNTS - 1)
 NUMBERS = st.integers(0, 40)
 PEOPLE = frozenset(
     {
-        "edited", "emptied", "deleted", "merged", "owner_leaves", "rule", "no_tasks", "field_goes", "choice_goes",
+        "edited", "emptied", "deleted", "merged", "owner_leaves", "rule", "no_tasks", "field_goes", "choice_goes", "job_fails",
         "locked", "long_locked", "hour_back", "hour_on", "day_back", "day_on", "crash_before", "crash_after",
     }
 )  # fmt: skip
