@@ -118,7 +118,11 @@ def tidy(folder: Path, now: datetime) -> None:
 
 
 def save_held(agent: Agent, report: RunReport) -> Path | None:
-    """Save a plan that the guard holds, so that a person can release it; a first fill has commands of its own."""
+    """Save a plan that the guard holds, so that a person can release it; a first fill has commands of its own.
+
+    Plans that are too old to be applied go, also when there is none to save.
+    """
+    tidy(agent.store.path / "plans", agent.clock.now())
     made = report.plan
     if made is None or not report.held or made.baseline:
         return None

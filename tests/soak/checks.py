@@ -100,6 +100,8 @@ class Checks:
             key, says = (level, one, name), row[name]
             if key in self.people.edited and not same(says, self.people.edited[key]):
                 theirs = self.people.edited.pop(key)
+                if self.people.theirs(key, says):
+                    continue  # the flow has written it
                 self._found(self.overwritten, f"{level} {one} {name}: somebody wrote {theirs!r}, and it says {says!r}")
             if same(says, ours.get(name)):
                 self.people.unsure.discard(key)
