@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import stat
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -15,6 +14,7 @@ from pydantic.functional_validators import BeforeValidator
 
 from connectors.registry import VENDORS
 from mapping.identity import Settings as IdentitySettings
+from scoring import bounded
 from sync.plan import MAX_AGE
 from sync.policy import HumanEdits
 
@@ -117,8 +117,11 @@ class Guard(Section):
     moved_points: int = Field(10, ge=1, le=100, description="A score that moves by so many points has moved.")
     moved_share: float = Field(0.20, ge=0, le=1, description="Share of the scores that may move.")
     mean_points: float = Field(4.0, gt=0, le=100, description="The mean of all scores may move by so many points.")
-    new_tasks: int = Field(25, ge=0, description="New tasks in one run.")
-    tasks_per_owner: int = Field(5, ge=0, description="New tasks for one person in one run.")
+    new_tasks: int = Field(25, ge=0, description="So many new tasks may always be in one hour.")
+    tasks_share: float = Field(
+        0.01, ge=0, le=1, description="Or as many as this share of the accounts, whichever is more."
+    )
+    tasks_per_owner: int = Field(5, ge=0, description="New tasks for one person in one hour.")
     field_share: float = Field(
         0.20, ge=0, le=1, description="Share of records that may get other words in a field such as segments."
     )
@@ -232,15 +235,15 @@ def _read(path: Path) -> dict[str, Any]:
             content = file.read(MAX_FILE + 1)
         if len(content) > MAX_FILE:
             raise InvalidConfigError(f"{path}: is larger than {MAX_FILE >> 10} KiB, which no config is.")
-        return tomllib.loads(content.decode("utf-8").replace("\r\n", "\n"))
+        return bounded.loads(content.decode("utf-8").replace("\r\n", "\n"))
     except FileNotFoundError:
         raise InvalidConfigError(
             f"{path}: there is no such file. Copy config.example.toml and adapt it, or name another with --config."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidConfigError(f"{path}: cannot be read: {error}.") from error
-    except (ValueError, RecursionError, OverflowError) as error:  # numbers and nesting beyond measure among them
-        raise InvalidConfigError(f"{path}: is not valid TOML: {str(error)[:200]}.") from error
+    except ValueError as error:
+        raise InvalidConfigError(f"{path}: is not valid TOML: {error}.") from error
 
 
 def _hash(data: Mapping[str, Any], card: Path | None) -> str:

@@ -301,6 +301,7 @@ class Salesforce:
         yield from checkup.login(self._settings.way)
         yield from checkup.rights()
         yield from checkup.sharing()
+        yield from checkup.spare()
         yield from checkup.fields()
         yield from checkup.currency(self._settings.currency)
         yield from checkup.room(str(self._organization().get("OrganizationType") or ""))

@@ -32,6 +32,12 @@ OLD_WAYS: Mapping[Way, tuple[str, str]] = {
     ),
 }
 """Way to log in -> what is wrong with it, and what to do."""
+NEVER_NEEDED: Mapping[str, str] = {
+    "ModifyAllData": "'Modify All Data'",
+    "ManageUsers": "'Manage Users'",
+    "BulkApiHardDelete": "'Bulk API Hard Delete'",
+}
+"""System permission -> its name in Salesforce's pages."""
 GRANT = "Grant it in the permission set of the run-as user."
 
 
@@ -60,6 +66,7 @@ class Checkup:
         self.own = fields
         self.wanted = wanted
         self._about: dict[str, Mapping[str, Any] | None] = {}
+        self._own_sets: list[str] | None = None
 
     def user(self) -> Iterator[Finding]:
         """Who we are, and whether it is a user for integrations."""
@@ -116,6 +123,27 @@ class Checkup:
                 f"Sharing rules may hide records of {', '.join(hidden)} from the agent, and nothing would show it."
             )
             yield Finding("warning", "missing_view_all", message, "Grant 'View All' on them in its permission set.")
+
+    def spare(self) -> Iterator[Finding]:
+        """Rights that the agent has and never needs: whoever got hold of its credentials would have them too."""
+        sets = self._sets()
+        if not sets:
+            return
+        found: set[str] = set()
+        names = [f"Permissions{right}" for right in NEVER_NEEDED]
+        for row in self._rows(f"SELECT {', '.join(names)} FROM PermissionSet WHERE {one_of('Id', sets)}") or ():
+            found |= {words for right, words in NEVER_NEEDED.items() if row.get(f"Permissions{right}")}
+        objects = sorted({kind.object for kind in self.kinds.values()})
+        soql = (
+            "SELECT SobjectType, PermissionsModifyAllRecords FROM ObjectPermissions"
+            f" WHERE {one_of('ParentId', sets)} AND {one_of('SobjectType', objects)}"
+        )
+        for row in self._rows(soql) or ():
+            if row.get("PermissionsModifyAllRecords"):
+                found.add(f"'Modify All' on {row.get('SobjectType')}")
+        if found:
+            message = f"The agent has rights that it never needs: {', '.join(sorted(found))}."
+            yield Finding("warning", "more_rights", message, "Take them out of its permission sets.")
 
     def fields(self) -> Iterator[Finding]:
         """Compare the fields that the field map reads with what we see. `Crm.setup` looks after our own."""
@@ -205,11 +233,7 @@ class Checkup:
 
     def _all_seen(self, objects: Sequence[str]) -> set[str] | None:
         """Objects on which one of our permission sets has "View All"; None when it cannot be known."""
-        user = self.api.who()
-        if user is None:
-            return None
-        soql = f"SELECT PermissionSetId FROM PermissionSetAssignment WHERE AssigneeId = {quoted(user)}"
-        sets = [str(row.get("PermissionSetId")) for row in self._rows(soql) or ()]
+        sets = self._sets()
         if not sets:
             return None
         # A permission to see all data of the org stands for every object; not every user may ask for it.
@@ -221,6 +245,14 @@ class Checkup:
             f" WHERE {one_of('ParentId', sets)} AND {one_of('SobjectType', objects)}"
         )
         return None if rows is None else {str(r.get("SobjectType")) for r in rows if r.get("PermissionsViewAllRecords")}
+
+    def _sets(self) -> list[str]:
+        """Our permission sets; empty when they cannot be known."""
+        if self._own_sets is None:
+            user = self.api.who()
+            soql = f"SELECT PermissionSetId FROM PermissionSetAssignment WHERE AssigneeId = {quoted(user or '')}"
+            self._own_sets = [str(row.get("PermissionSetId")) for row in (self._rows(soql) if user else None) or ()]
+        return self._own_sets
 
     def _rows(self, soql: str) -> list[Row] | None:
         """What a query gives; None when we may not ask it."""

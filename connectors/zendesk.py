@@ -134,6 +134,11 @@ class Zendesk:
         """Yield identity, role, satisfaction system, rate limit and clock. Costs three calls, writes nothing."""
         where = self.environment()
         yield Finding("ok", "identity", f"Signed in to {where.label}, role admin.")
+        if self.settings.oauth_token is None:
+            message = "The API token may do all that its admin may, writing included; Holdfast only reads."
+            yield Finding(
+                "info", "more_rights", message, "An OAuth token with the scope 'read' is enough: oauth_token."
+            )
         yield self._check_csat()
         limit, left = self._limits.get("limit"), self._limits.get("remaining")
         if limit is not None:

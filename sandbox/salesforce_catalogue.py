@@ -266,7 +266,7 @@ def _permissions(*rights: str) -> list[FieldDef]:
 
 SYSTEM_RIGHTS = (
     "ApiEnabled", "CustomizeApplication", "ViewSetup", "AssignPermissionSets", "ModifyMetadata", "ViewAllData",
-    "ManageUsers", "BulkApiHardDelete",
+    "ManageUsers", "BulkApiHardDelete", "ModifyAllData",
 )  # fmt: skip
 OBJECT_RIGHTS = ("Read", "Create", "Edit", "Delete", "ViewAllRecords", "ModifyAllRecords")
 

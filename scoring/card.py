@@ -6,7 +6,6 @@ with decimals are read exactly, so that points are whole hundredths everywhere.
 
 import copy
 import hashlib
-import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StrictInt, ValidationError, model_validator
 
+from scoring import bounded
 from scoring.errors import CardError, nearest
 from scoring.features import Feature, catalogue
 from scoring.inputs import Band, Level
@@ -241,7 +241,7 @@ class Scorecard(_Closed):
 def _parsed(cls: type[Scorecard], text: str, file: str) -> Scorecard:
     """A card does not change, so one that is read again need not be checked and compiled again."""
     try:
-        data = tomllib.loads(text, parse_float=Decimal)
+        data = bounded.loads(text, parse_float=Decimal)
     except (ValueError, ArithmeticError, RecursionError) as problem:  # numbers and nesting beyond measure too
         raise CardError(f"not valid TOML: {str(problem)[:200]}", file=file) from None
     return cls.from_data(data, file)

@@ -108,7 +108,7 @@ def test_check_finds_nothing_wrong(zendesk: Zendesk) -> None:
     findings = {finding.code: finding for finding in zendesk.check()}
     assert {finding.severity for finding in findings.values()} <= {"ok", "info"}
     assert "of 700 calls left" in findings["quota"].message
-    assert set(findings) == {"identity", "csat", "quota"}
+    assert set(findings) == {"identity", "csat", "more_rights", "quota"}
 
 
 @pytest.mark.parametrize(
