@@ -15,6 +15,7 @@ from connectors.base import Change, ObjectName, Outcome, Value
 from scoring.playbooks import BandState
 from sync import ledger_keep, mirror
 from sync import ledger_settle as settle
+from sync.guard import Verdict
 from sync.ledger_journal import OPEN, Journal
 from sync.ledger_owned import LedgerError, remember
 from sync.ledger_reads import IN_VAIN, LedgerReads
@@ -30,7 +31,6 @@ from sync.ledger_rows import (
     RunRecord,
     Settled,
     State,
-    VerdictLike,
 )
 from sync.plan import Plan
 from sync.seal import seal
@@ -145,7 +145,7 @@ class Ledger(LedgerReads):
             journal.write()
         return len(rows)
 
-    def note_guard(self, run_id: int, verdicts: Iterable[VerdictLike]) -> None:
+    def note_guard(self, run_id: int, verdicts: Iterable[Verdict]) -> None:
         """Keep what the guard found on a run's plan."""
         with self.store.transaction() as conn:
             conn.executemany(

@@ -9,7 +9,7 @@ from sync.ledger_owned import SELECT_OWNED
 from sync.seal import EVENT_COLUMNS, broken_link, sealed
 from sync.store import Store
 
-NEWEST = 10_000
+NEWEST = 2_000
 """Events at the end of the chain that a quick look follows."""
 
 FEW = 5

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from connectors.base import ObjectName, Value
 from sync.tables import instant
@@ -137,35 +137,6 @@ class Settled:
     message: str = ""
     remote_id: str | None = None
     said: Mapping[str, Value] | None = None
-
-
-class VerdictLike(Protocol):
-    """What a check of the guard found: `sync.guard.Verdict`."""
-
-    @property
-    def check(self) -> str:
-        """See `sync.guard.Verdict`."""
-        ...
-
-    @property
-    def measured(self) -> float:
-        """See `sync.guard.Verdict`."""
-        ...
-
-    @property
-    def allowed(self) -> float:
-        """See `sync.guard.Verdict`."""
-        ...
-
-    @property
-    def held(self) -> bool:
-        """See `sync.guard.Verdict`."""
-        ...
-
-    @property
-    def text(self) -> str:
-        """See `sync.guard.Verdict`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

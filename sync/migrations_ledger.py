@@ -2,7 +2,6 @@
 
 import sqlite3
 
-from sync.migrations_edits import EDITS
 from sync.seal import EVENT_COLUMNS, OP_COLUMNS, OWNED_COLUMNS, link, seal
 
 _RUN = """
@@ -116,6 +115,23 @@ WHEN old.seq > coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'ev
 BEGIN SELECT raise(ABORT, 'events are deleted only below the anchor'); END;
 """
 
+_DECISIONS = """
+CREATE TABLE decision (
+  object TEXT NOT NULL,
+  record_id TEXT NOT NULL,
+  field TEXT NOT NULL,
+  about TEXT NOT NULL CHECK (about IN ('answer', 'release', 'undo')),
+  kind TEXT NOT NULL CHECK (kind IN ('ours', 'theirs', 'release', 'moved')),
+  theirs TEXT NOT NULL,
+  after_op INTEGER NOT NULL,
+  PRIMARY KEY (object, record_id, field, about)
+) WITHOUT ROWID;
+CREATE INDEX op_undoes ON op (undoes) WHERE undoes IS NOT NULL;
+CREATE INDEX op_record ON op (object, record_id) WHERE record_id IS NOT NULL;
+"""
+"""What people decided about fields that somebody else changes. `record_id` is '' for a field on every record,
+`after_op` the newest operation when the decision was made."""
+
 _OLD_OPS = """
 SELECT op_id, run_id, CASE object WHEN 'task' THEN 'task_create' ELSE 'field' END, object, record_id, key, fields, '{}',
   CASE state WHEN 'dropped' THEN 'superseded' ELSE state END, attempt, NULL, NULL, remote_id, error_code, error, NULL,
@@ -153,7 +169,7 @@ def convert(conn: sqlite3.Connection) -> None:
     conn.executemany(
         "UPDATE owned SET row_hash = ? WHERE object = ? AND record_id = ?", [(seal(row), *row[:2]) for row in owned]
     )
-    for statement in statements(_RULES + EDITS):
+    for statement in statements(_RULES + _DECISIONS):
         conn.execute(statement)
 
 

@@ -18,6 +18,9 @@ FORMAT = "holdfast-plan-2"
 MAX_AGE = 24 * 3600
 """Seconds after which a saved plan is stale, unless the config says otherwise."""
 
+_key_text = json.JSONEncoder(sort_keys=True).encode
+_line_text = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+
 KeptWhy = Literal["human", "parked", "ask", "undone"]
 
 
@@ -63,7 +66,7 @@ class RecordChange:
     def as_change(self, environment: str) -> Change:
         """What is sent. The key is derived from the effect, so that every host and every run names it alike."""
         values = {change.field: change.after for change in self.fields}
-        text = json.dumps({name: to_json(value) for name, value in values.items()}, sort_keys=True)
+        text = _key_text({name: to_json(value) for name, value in values.items()})
         return Change(
             self.object, self.record_id, values, derive_key(environment, "update", self.object, self.record_id, text)
         )
@@ -278,7 +281,7 @@ def derive_key(environment: str, *parts: str) -> str:
 
 
 def _dumps(data: Any) -> str:
-    return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return _line_text(data)
 
 
 def _plain(value: AnyChange | HumanEdit | Skipped) -> dict[str, Any]:

@@ -91,18 +91,18 @@ class Planner:
 
     def _confirm_edits(self, known: dict[tuple[str, str], Known], fields: Sequence[OwnedField]) -> None:
         """Ask the CRM itself about values that look edited: what a search index says may be a minute old."""
-        names = {obj: [f.spec.name for f in fields if f.spec.object == obj] for obj in OBJECTS}
-        suspects = {
-            obj: [
-                record_id
-                for (kind, record_id), record in known.items()
-                if kind == obj and any(edited_by_human(record.current.get(n), record.written, n) for n in names[obj])
-            ]
-            for obj in OBJECTS
-        }
+        names: dict[str, list[str]] = {obj: [f.spec.name for f in fields if f.spec.object == obj] for obj in OBJECTS}
+        suspects: dict[str, list[str]] = {}
+        for (kind, record_id), record in known.items():
+            # Most records say exactly what we wrote, which is quickly seen.
+            if record.current != record.written and any(
+                edited_by_human(record.current.get(name), record.written, name) for name in names[kind]
+            ):
+                suspects.setdefault(kind, []).append(record_id)
         now = self.clock.now()
-        late = self.ledger.unconfirmed(now - LATE) if any(suspects.values()) else {}
-        for obj, ids in suspects.items():
+        late = self.ledger.unconfirmed(now - LATE) if suspects else {}
+        for obj in OBJECTS:
+            ids = suspects.get(obj, [])
             for start in range(0, len(ids), self.crm.write.read_batch):
                 batch = ids[start : start + self.crm.write.read_batch]
                 found = self.crm.read(obj, batch, names[obj])

@@ -52,7 +52,7 @@ def dumps(values: Mapping[str, Value]) -> str:
 
 def loads(text: str) -> dict[str, Value]:
     """The mapping that `dumps` wrote."""
-    return {name: from_json(value) for name, value in json.loads(text).items()}
+    return {name: value if type(value) in _AS_IT_IS else from_json(value) for name, value in json.loads(text).items()}
 
 
 def same(left: Value, right: Value) -> bool:
