@@ -98,3 +98,10 @@ def test_the_house_map_names_every_module_of_the_simulated_salesforce() -> None:
     named = set(re.findall(r"`(\w*\.py)`", part))
     files = (ROOT / "sandbox").glob("salesforce*.py")
     assert named == {path.name.removeprefix("salesforce") for path in files}
+
+
+def test_the_house_map_names_every_module_of_sync() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    part = text.partition("## What is where in `sync`")[2].partition("\n## ")[0]
+    files = {path.name for path in (ROOT / "sync").glob("*.py")} - {"__init__.py"}
+    assert set(re.findall(r"`(\w+\.py)`", part)) == files
