@@ -3,9 +3,10 @@
 A sandbox is served on loopback, its CRM filled once, and put back for each scenario. Then `holdfast sync` runs 1, 30,
 73 and 192 hours into the outage, and 1 and 25 hours after its end. Beside it stands the same site without the outage.
 
-Counted are bands and tasks in the CRM that the outage brought about: a band that differs both from the one before and
-from the one of the site without it, a task which that site has not. Where every source fails, it is every band and
-every task. `make outages` prints one line a scenario; HOLDFAST_OUTAGES=say shows what the command said too.
+Counted are bands and tasks in the CRM that the outage brought about. Where every source fails, it is every band and
+every task. Where the others live on, it is a band that differs both from the one before and from the one of the site
+without the outage, and whose account got other points for what the failing source says; and a task which that site has
+not, of such an account. `make outages` prints one line a scenario; with HOLDFAST_OUTAGES=say also what was said.
 """
 
 import io
@@ -25,12 +26,19 @@ from sandbox.faults import Fault
 from sandbox.serve import serve
 from sandbox.snapshot import Snapshot
 from sandbox.world import make_world
+from scoring.card import Scorecard
+from scoring.features import catalogue
+from sync.store import Store
 
 NOW = datetime(2026, 10, 21, 10, tzinfo=UTC)  # a Wednesday
 LOOKS = (1, 30, 73, 192)
 AFTER = (1, 25)
 CRMS = ("hubspot", "salesforce")
 KINDS = ("empty", "zero_counts", "first_page", "stale", "status")
+
+
+FEEDS = {"mixpanel": {"usage"}, "zendesk": {"ticket", "survey_response"}}
+"""Source -> kinds of records of which it is the only or the main one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,8 @@ class Look:
         out: Its JSON.
         said: What it said to a person.
         bands: CRM id -> the band in the CRM after it.
-        tasks: Ids of the CRM's tasks after it.
+        tasks: Keys of our tasks in the CRM after it.
+        points: (Account, signal) -> points.
     """
 
     hours: float
@@ -74,6 +83,7 @@ class Look:
     said: str
     bands: dict[str, Any]
     tasks: frozenset[str]
+    points: dict[tuple[str, str], int | None]
 
 
 @dataclass
@@ -124,7 +134,16 @@ class Life:
         self.sandbox.clock.set(max(self.sandbox.clock.now(), self.start + timedelta(hours=hours)))
         code, out, err = self.command("sync", "--json")
         data = json.loads(out.splitlines()[-1]) if out.strip() else {}
-        return Look(hours, code, data, err, self.bands(), self.tasks())
+        return Look(hours, code, data, err, self.bands(), self.tasks(), self.points())
+
+    def points(self) -> dict[tuple[str, str], int | None]:
+        """What each signal brings each account, as last computed."""
+        store = Store.open(self.folder / "state", readonly=True)
+        try:
+            rows = list(store.latest_scores("account"))
+        finally:
+            store.close()
+        return {(row.crm_id, part.name): part.points for row in rows for part in row.signals}
 
     def bands(self) -> dict[str, Any]:
         """The bands that the CRM shows, by account."""
@@ -204,14 +223,28 @@ class Outcome:
     silent: str
 
 
+def signals(who: Sequence[str]) -> set[str]:
+    """What is said by these sources."""
+    kinds = {kind for source in who for kind in FEEDS.get(source, ())}
+    known = catalogue("account")
+    signals = Scorecard.load().level("account").signals
+    return {name for name, signal in signals.items() if kinds.intersection(known[signal.feature].kinds)}
+
+
 def outcome(site: Life, scenario: Scenario, looks: list[Look], twin: list[Look]) -> Outcome:
     """Compare the runs of an outage with the same runs without it."""
     moved, tasks, total = 0, 0, len(scenario.who) == len(site.sandbox.vendors)
+    said = signals(scenario.who)
     for look, other in list(zip(looks, twin, strict=True))[: -len(AFTER)]:
         changed = {name for name, band in look.bands.items() if band != site.before.bands.get(name)}
         made = look.tasks - site.before.tasks
-        moved += len(changed if total else {name for name in changed if look.bands[name] != other.bands.get(name)})
-        tasks += len(made if total else made - other.tasks)
+        if not total:
+            points = {
+                key[0] for key, value in look.points.items() if key[1] in said and value != site.before.points.get(key)
+            }
+            changed = {name for name in changed & points if look.bands[name] != other.bands.get(name)}
+            made = made - other.tasks if changed else frozenset()
+        moved, tasks = moved + len(changed), tasks + len(made)
     back = looks[-1].bands == twin[-1].bands
     return Outcome(moved, tasks, tuple(look.code for look in looks), back, looks[-len(AFTER) - 1].said)
 

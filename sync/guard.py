@@ -337,9 +337,10 @@ def _fields(plan: Plan, before: Mapping[str, Before], rows: Sequence[ScoreRow], 
         for change in record.fields:
             if same(change.before, None):
                 continue
-            if same(change.after, None):
+            # Choices come and go: that a segment ends is no loss.
+            if same(change.after, None) and not isinstance(change.before, tuple):
                 emptied[record.object, change.field] += 1
-            elif isinstance(change.after, tuple):
+            elif isinstance(change.before, tuple) or isinstance(change.after, tuple):
                 chosen[record.object, change.field] += 1
     for check, what, share, counts in (
         ("emptied", "is emptied on", limits.emptied_share, emptied),
