@@ -99,6 +99,33 @@ def test_neither_an_undo_nor_an_older_plan_ends_a_hold(tmp_path: Path) -> None:
         assert standing(agent.store) == before
 
 
+def test_an_episode_that_begins_in_a_dry_or_held_run_makes_its_task_once(tmp_path: Path) -> None:
+    desk = _guarded(tmp_path / "state")
+    _sync(desk, initial=True)
+    desk.scores = dict.fromkeys(desk.scores, 20)
+    with desk.agent() as agent:
+        first = agent.run(dry_run=True).plan
+    held = [_sync(desk) for _ in range(3)]
+    assert first is not None
+    keys = {task.key for task in first.tasks}
+    assert len(keys) == len(desk.scores)
+    for report in held:
+        assert report.held
+        assert report.plan is not None
+        assert {task.key for task in report.plan.tasks} == keys
+    assert desk.tasks() == {}
+    for _ in range(2):
+        with desk.agent() as agent:
+            assert held[-1].plan is not None
+            agent.apply_saved(held[-1].plan, "Dana")
+    assert len(desk.tasks()) == len(keys)
+    report = _sync(desk)
+    assert not report.held
+    assert report.plan is not None
+    assert report.plan.empty
+    assert len(desk.tasks()) == len(keys)
+
+
 # -- writes that arrive late ----------------------------------------------------------------------------------------
 
 
