@@ -1,8 +1,11 @@
 """Outages of real connectors beside the sandbox: after an hour, 30 and 73 hours and eight days no band has moved.
 
 Every source, every kind of outage that says 200, and errors for days. When the source is back, every score is what it
-would have been without the outage. `python -m benchmarks.bench_guard` walks through all of them with both CRMs.
+would have been without the outage. HOLDFAST_OUTAGES=all runs every kind here; `python -m benchmarks guard` walks
+through all of them with both CRMs, `make outages` through the command line.
 """
+
+import os
 
 import pytest
 
