@@ -82,13 +82,15 @@ def test_no_record_has_a_place_for_what_people_wrote() -> None:
             assert field.description, f"{kind}.{name}"
 
 
+@pytest.mark.parametrize("broken", [False, True], ids=["taken", "quarantined"])
 @pytest.mark.parametrize("vendor", ["zendesk", "hubspot"])
-def test_what_people_wrote_at_a_vendor_is_nowhere_in_the_state(site: Site, vendor: str) -> None:
+def test_what_people_wrote_at_a_vendor_is_nowhere_in_the_state(site: Site, vendor: str, broken: bool) -> None:  # noqa: FBT001 - a table's column
     words = "Unmistakable-private-words-0471"
-    fields = ("description", "subject", "raw_subject", "phone", "notes", "details", "comment")
+    fields: tuple[str, ...] = ("description", "subject", "raw_subject", "phone", "notes", "details", "comment")
     if vendor == "hubspot":
         fields = tuple(f"properties.{name}" for name in ("description", "phone", "hs_content", "content", "message"))
-    site.sandbox.faults.add(Fault("drift", vendor, every=1, set=dict.fromkeys(fields, words)))
+    odd = {"id": None} if broken else {}
+    site.sandbox.faults.add(Fault("drift", vendor, every=1, set={**dict.fromkeys(fields, words), **odd}))
     site.sandbox.mutate("hubspot", "touch", object="companies", count=4)
     site.sandbox.mutate("hubspot", "touch", object="contacts", count=4)
     user = next(iter(site.sandbox.truth()["zendesk"]["contact"]))
