@@ -7,11 +7,12 @@ python -m tests.soak --runs 200 --crm salesforce      fewer, beside one
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from tests.soak.life import Outcome, growth, live, say
+from tests.soak.life import Outcome, Terms, growth, live, say
 
 CRMS = ("hubspot", "salesforce")
 
@@ -22,9 +23,8 @@ def main() -> int:
     crms = CRMS if asked.crm == "both" else (asked.crm,)
     runs = asked.runs // len(crms)
     with ProcessPoolExecutor(len(crms)) as pool:
-        lives = [
-            pool.submit(live, crm, asked.seed, runs, keep_days=asked.keep_days, seconds=asked.seconds) for crm in crms
-        ]
+        terms = [Terms(crm, asked.seed, runs, asked.step, asked.keep_days, asked.seconds) for crm in crms]
+        lives = [pool.submit(live, one) for one in terms]
         outcomes = [one.result() for one in lives]
     for outcome in outcomes:
         _tell(outcome)
@@ -41,7 +41,7 @@ def _tell(outcome: Outcome) -> None:
     codes = dict(sorted(outcome.codes.items()))
     say(f"{outcome.crm}: {outcome.runs} runs in {outcome.seconds:.0f} s, exit codes {codes}")
     say("  " + ", ".join(f"{number} {name}" for name, number in outcome.seen.most_common()))
-    series = {
+    series: dict[str, Sequence[float]] = {
         "MiB": outcome.memory,
         "KiB of state": outcome.database,
         "KiB of history": outcome.history,
@@ -57,6 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=2160, help="hourly runs in all")
     parser.add_argument("--crm", choices=(*CRMS, "both"), default="both", help="beside which CRM; both: half each")
     parser.add_argument("--seed", type=int, default=1, help="what the company and its troubles are drawn from")
+    parser.add_argument("--step", type=int, default=1, help="hours from one run to the next")
     parser.add_argument("--keep-days", type=int, default=10, help="days that closed operations and pulls are kept")
     parser.add_argument("--seconds", type=float, default=10**6, help="end after so long, wherever it is")
     return parser.parse_args()

@@ -33,6 +33,27 @@ DEEP = 24
 """Hours between two looks at the whole ledger."""
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a life is to be.
+
+    Attributes:
+        crm: Beside which CRM.
+        seed: Of everything that is drawn.
+        runs: How many runs it has.
+        step: Hours from one run to the next.
+        keep_days: How long closed operations and pulls are kept.
+        seconds: After how long it ends, wherever it is.
+    """
+
+    crm: str
+    seed: int
+    runs: int
+    step: int = 1
+    keep_days: int = 10
+    seconds: float = 10**6
+
+
 @dataclass
 class Outcome:
     """What came of a life.
@@ -83,29 +104,27 @@ class Life:
     """See the module.
 
     Args:
-        crm: Which one.
-        seed: Of everything that is drawn.
-        runs: How many hours.
-        keep: How long closed operations and pulls are kept.
+        home: A folder for everything.
+        terms: How it is to be.
     """
 
-    def __init__(self, home: Path, crm: str, seed: int, runs: int, keep: timedelta) -> None:
-        self.site = Site(home, crm, seed, days=runs // 24 + 2)
+    def __init__(self, home: Path, terms: Terms) -> None:
+        crm, seed = terms.crm, terms.seed
+        self.terms = terms
+        self.site = Site(home, crm, seed, days=terms.runs * terms.step // 24 + 2)
         self.chance = Random(f"{crm} {seed}")
         self.people = People(self.site, Random(f"people {crm} {seed}"))
         self.weather = Weather(self.site, Random(f"weather {crm} {seed}"))
         self.checks = Checks(self.site, self.people)
         self.outcome = Outcome(crm)
-        self.runs = runs
-        self.keep = keep
-        self.lost_at = runs // 2
+        self.lost_at = terms.runs // 2
 
     def live(self, deadline: float) -> Outcome:
         """Live until the last hour, or until `time.monotonic` has reached the deadline."""
         began = time.monotonic()
-        with self.site.at_work(self.keep):
+        with self.site.at_work(timedelta(days=self.terms.keep_days)):
             self._begin()
-            for number in range(1, self.runs + 1):
+            for number in range(1, self.terms.runs + 1):
                 if time.monotonic() > deadline:
                     break
                 self._hour(number)
@@ -122,7 +141,7 @@ class Life:
             assert said.code == 0, said.err
 
     def _hour(self, number: int) -> None:
-        clock, due = self.site.box.clock, START + number * HOUR
+        clock, due = self.site.box.clock, START + number * self.terms.step * HOUR
         self._until(due - BEFORE)
         self.people.act(clock.now())
         if number == self.lost_at:
@@ -203,8 +222,8 @@ class Life:
         """Everything works again, and somebody reads everything: then nothing is left to do."""
         self.weather.clear()
         self.checks.at = f"{self.site.crm} at the end"
-        for _ in range(4):
-            self.site.box.clock.advance(26 * HOUR if _ == 0 else HOUR)
+        for first in (True, False, False, False):
+            self.site.box.clock.advance(26 * HOUR if first else HOUR)
             said = self.site.command("sync", "--json")
             self.checks.went_well(said.code, said.err, clean=True)
             self._after(said.data)
@@ -238,26 +257,9 @@ def _sizes(copy: Path) -> tuple[float, float]:
     return found.get(True, 0.0), found[False]
 
 
-def live(
-    crm: str,
-    seed: int,
-    runs: int,
-    *,
-    keep_days: int = 10,
-    seconds: float = 10**6,
-    tell: Callable[[str], None] = say,
-) -> Outcome:
-    """A whole life in a folder of its own.
-
-    Args:
-        crm: Which one.
-        seed: Of everything that is drawn.
-        runs: How many hours.
-        keep_days: How long closed operations and pulls are kept.
-        seconds: After how long it ends, wherever it is.
-        tell: Is told of whatever is wrong, at once.
-    """
+def live(terms: Terms, *, tell: Callable[[str], None] = say) -> Outcome:
+    """A whole life in a folder of its own; `tell` is told of whatever is wrong, at once."""
     with tempfile.TemporaryDirectory(prefix="holdfast-soak-", dir=fast_disk()) as home:
-        life = Life(Path(home), crm, seed, runs, timedelta(days=keep_days))
+        life = Life(Path(home), terms)
         life.checks.tell = tell
-        return life.live(time.monotonic() + seconds)
+        return life.live(time.monotonic() + terms.seconds)
