@@ -8,6 +8,7 @@ from sqlglot import exp
 from scoring.card import LEVELS, Scorecard
 from scoring.engine import COLUMNS, load
 from scoring.inputs import Level
+from scoring.statement import _Builder
 from tests.scoring.worlds import NOW, random_world, store
 
 SHARED = {
@@ -108,3 +109,10 @@ def test_only_what_the_card_uses_is_computed() -> None:
     assert "usage" not in text
     assert "survey" not in text
     assert "segments" in text
+
+
+def test_only_a_select_becomes_a_part_of_the_statement(card: Scorecard) -> None:
+    builder = _Builder(card, "account")
+    assert builder._add("own", "SELECT 1 AS key") == "own"
+    with pytest.raises(TypeError, match="other is not a SELECT"):
+        builder._add("other", "DROP TABLE account")

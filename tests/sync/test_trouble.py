@@ -1,6 +1,8 @@
 """What is rare and must be right: a machine, a file or a CRM that fails at the worst moment of what sync does."""
 
 import errno
+import hashlib
+import json
 import os
 import sqlite3
 from collections import Counter
@@ -21,7 +23,8 @@ from sync.forget import screen_of
 from sync.guard import Limits
 from sync.integrity import begin_work, examine
 from sync.migrations import APPLICATION_ID
-from sync.plan import PlanError
+from sync.plan import Plan, PlanError
+from sync.plan_file import PlanFile
 from sync.policy import Policy
 from sync.run_report import RunReport
 from sync.stamp import Stamp, Stamps
@@ -172,6 +175,17 @@ def test_people_stay_forgotten_although_the_key_is_gone(store: Store) -> None:
     assert screen_of(store).marks == {"x"}
 
 
+def test_a_plan_that_was_put_together_by_hand_is_refused_although_its_hash_fits(tmp_path: Path) -> None:
+    path = tmp_path / "a.plan"
+    PlanFile(Plan(NOW, "hubspot:STANDARD:1", "c0ffee", ()), "").save(path)
+    first, _, body = path.read_text("utf-8").partition("\n")
+    spaced = body.replace(":", ": ", 1)
+    digest = hashlib.sha256(spaced.removesuffix("\n").encode()).hexdigest()
+    path.write_text(json.dumps({**json.loads(first), "hash": digest}) + "\n" + spaced, "utf-8")
+    with pytest.raises(PlanError, match="was not written by Holdfast as it stands"):
+        PlanFile.load(path)
+
+
 # -- the CRM --------------------------------------------------------------------------------------------------------
 
 
@@ -179,13 +193,18 @@ def desk_of(folder: Path, **policy: Any) -> PeopleDesk:
     return PeopleDesk(folder, "hubspot", replace(Policy(contacts=False, budget_share=0.9), **policy))
 
 
-def test_a_plan_for_another_crm_is_never_written(folder: Path) -> None:
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_plan_for_another_crm_is_never_written(folder: Path, tmp_path: Path, *, knows: bool) -> None:
+    """Whether the state knows yet which CRM is its own, or the CRM has to be asked."""
     desk = desk_of(folder)
     with desk.agent() as agent:
         plan = agent.run(dry_run=True, initial=True).plan
-        assert plan is not None
-        with pytest.raises(PlanError, match="made for hubspot:STANDARD:0"):
-            agent.apply_saved(replace(plan, environment="hubspot:STANDARD:0"))
+    assert plan is not None
+    with (
+        desk.agent(folder if knows else tmp_path / "other") as agent,
+        pytest.raises(PlanError, match="made for hubspot:STANDARD:0"),
+    ):
+        agent.apply_saved(replace(plan, environment="hubspot:STANDARD:0"))
     assert set(desk.everything()[next(iter(desk.scores))].values()) == {""}
 
 
