@@ -32,7 +32,8 @@ PLACES = st.integers(0, ACCOUNTS - 1)
 NUMBERS = st.integers(0, 40)
 PEOPLE = frozenset(
     {
-        "edited", "emptied", "deleted", "merged", "owner_leaves", "rule", "no_tasks", "field_goes", "choice_goes", "job_fails",
+        "edited", "emptied", "deleted", "merged", "owner_leaves", "rule", "no_tasks", "field_goes", "choice_goes",
+        "job_fails",
         "locked", "long_locked", "hour_back", "hour_on", "day_back", "day_on", "crash_before", "crash_after",
     }
 )  # fmt: skip
@@ -352,6 +353,7 @@ class Agent(RuleBasedStateMachine):
         """An agent with a state of its own writes; ours notices, writes nothing, and then takes over."""
         it = self.it
         it.pass_time(HOUR)
+        said, at_name = dict(it.last), self.name("scored_at")
         it.work(go, folder=it.second)
         if not self.known:
             it.forget_people()
@@ -362,7 +364,9 @@ class Agent(RuleBasedStateMachine):
         name, own = self.name("agent"), self._agent()
         theirs = [
             at for at, value in it.last.items()
-            if at[2] == name and value not in (None, "", own) and wrote.get(at[:2], {}).get(name) == own
+            if at[2] == name
+            and not same(said.get((*at[:2], at_name)), it.last.get((*at[:2], at_name)))
+            and value not in (None, "", own) and wrote.get(at[:2], {}).get(name) == own
         ]  # fmt: skip
         it.pass_time(timedelta(minutes=5))
         before = it.desk.box.journal.writes()
@@ -384,7 +388,7 @@ class Agent(RuleBasedStateMachine):
     def take_over(self) -> None:
         """`holdfast edits release account.agent`: what stands there counts as ours."""
         store = self.it.store()
-        heartbeat.take_over(store, max(self.it.desk.clock.now(), self.it.desk.box.clock.now()))
+        heartbeat.take_over(store, self.it.desk.clock.now())
         store.close()
         self.it.forget_people()
 
