@@ -95,7 +95,7 @@ def cli() -> None:
     Start with `holdfast demo`. Every command takes --json.
 
     Exit codes: 0 done, 1 error, 2 usage or config, 3 credentials or permission, 4 done with conflicts or rejects,
-    5 held by the guard, 6 another agent holds the lock, 130 stopped before all was done.
+    5 held or not believed by the guard, 6 another agent holds the lock, 130 stopped before all was done.
     """
 
 

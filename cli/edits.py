@@ -92,6 +92,9 @@ def _list(out: Output, kept: Sequence[HumanEdit], parked: Sequence[Parked]) -> N
                     f", we wrote {show(edit.ours)}, we would write {show(edit.wanted)}",
                 )
             )
+    if any(edit.why in {"human", "ask"} for edit in kept):
+        out.line()
+        out.line("To decide: holdfast edits answer RECORD FIELD ours|theirs", style="dim")
     if parked:
         out.heading("Parked fields")
         rows = [

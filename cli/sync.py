@@ -45,7 +45,8 @@ def sync(config: Path, out: Output, *, plan_out: Path | None, full: bool, **flag
     if not dry_run and settings.writeback.policy == "approve":
         raise CommandError(
             "writeback.policy is 'approve': make a plan with `holdfast plan`, look at it, allow it with "
-            "`holdfast approve PLAN`, and write it with `holdfast apply PLAN`."
+            "`holdfast approve PLAN`, and write it with `holdfast apply PLAN`.",
+            USAGE,
         )
     with agent_at_work(config, out) as agent:
         with stop_on_signals(agent.stop.set), stop_after(settings.run.deadline, agent.stop):

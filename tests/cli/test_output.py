@@ -11,8 +11,11 @@ import pytest
 from cli.output import Output, _Console, ago, clean, count, plain, styled
 from cli.plan_view import show_plan
 from cli.progress import Watch
+from cli.run_view import code_of
 from sync.plan import FieldChange, HumanEdit, Plan, RecordChange, TaskChange
 from sync.pull import PullProgress
+from sync.reports import PullReport
+from sync.run_report import RunReport
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 HOSTILE = "Ann\n\x1b[2J\x07\u202egpj.exe\u2066\ud800[bold]x[/bold]\r\u2028" + "y" * 5000
@@ -124,3 +127,13 @@ def test_one_long_cell_does_not_push_the_others_apart(capsys: pytest.CaptureFixt
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].index("why") == lines[1].index("short") == lines[3].index("short") == 42
     assert lines[2] == "x" * 200 + "  long"
+
+
+@pytest.mark.parametrize(
+    ("classes", "code"), [(["DoubtError"], 5), (["DoubtError", ""], 5), (["DoubtError", "TransportError"], 1)]
+)
+def test_a_source_that_is_not_believed_is_not_one_that_failed(classes: list[str], code: int) -> None:
+    pulls = [PullReport("mixpanel", f"stream{at}", "usage") for at in range(len(classes))]
+    for pull, name in zip(pulls, classes, strict=True):
+        pull.ending, pull.error_class = "failed", name
+    assert code_of(RunReport(as_of=datetime(2026, 11, 1, tzinfo=UTC), pulls=pulls)) == code
