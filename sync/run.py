@@ -32,6 +32,7 @@ from sync.policy import Policy
 from sync.pull import PullProgress, pull_all
 from sync.run_report import RunReport, status_of, summary
 from sync.store import Store, StoreError
+from sync.undo import Undoer, outcome, require_known, require_run
 from sync.watch import hold_bands, watch
 from sync.writing import MissingFieldsError, Writer
 
@@ -118,6 +119,7 @@ class Agent:
             now=self.clock.now(),
         )
         require_allowed(plan, approved_by, only_approved=self.policy.only_approved)
+        require_known(self.ledger, plan)
         report = RunReport(self.clock.now(), plan=plan)
         with self._noted("undo" if plan.kind == "undo" else "apply", report) as run_id:
             self._recover(report)
@@ -135,8 +137,6 @@ class Agent:
         Raises:
             UndoError: There is no such run.
         """
-        from sync.undo import Undoer, outcome, require_run
-
         require_run(self.ledger, target)
         report = RunReport(self.clock.now())
         with self._noted("dry" if dry_run else "undo", report) as run_id:

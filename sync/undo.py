@@ -16,7 +16,7 @@ from scoring.inputs import ScoreRow
 from sync.budget import expected_calls
 from sync.ledger import Ledger, Op, RunRecord
 from sync.owned import BANDS, OwnedField
-from sync.plan import FieldChange, Plan, RecordChange, Skipped, TaskChange, TaskRemoval, derive_key
+from sync.plan import FieldChange, Plan, PlanError, RecordChange, Skipped, TaskChange, TaskRemoval, derive_key
 from sync.store import Store
 from sync.values import loads, same, show
 
@@ -46,6 +46,28 @@ def require_run(ledger: Ledger, run_id: int) -> RunRecord:
         if run.run_id == run_id:
             return run
     raise UndoError(f"there is no run {run_id}; `holdfast history` lists them.")
+
+
+def require_known(ledger: Ledger, plan: Plan) -> None:
+    """Make sure that what a saved plan takes back is what this state knows under those numbers.
+
+    After an older copy was put back, numbers are given anew.
+
+    Raises:
+        PlanError: When it is not.
+    """
+    places = {
+        **{record.undoes: (record.object, record.record_id) for record in plan.records},
+        **{removal.undoes: ("task", removal.task_id) for removal in plan.removals},
+    }
+    wanted = [number for number in places if number is not None]
+    rows = ledger.store.rows(
+        "SELECT op_id, object, coalesce(record_id, remote_id) FROM op WHERE op_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(wanted),),
+    )
+    known = {op_id: (obj, record_id) for op_id, obj, record_id in rows}
+    if any(known.get(number) != places[number] for number in wanted):
+        raise PlanError("the plan takes back changes that this state does not know; make it again: `holdfast undo`.")
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """What the ledger must not forget between runs: attempts, arrivals that come late, what an undo put back."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import pytest
 
 from connectors.base import ObjectName, Outcome, Value
 from sync.ledger import KEEP, MAX_ATTEMPTS, Ledger
-from sync.plan import FieldChange, Plan, RecordChange
+from sync.plan import FieldChange, Plan, PlanError, RecordChange, TaskRemoval
 from sync.store import Store
+from sync.undo import require_known
 from sync.undone import undone
 from tests.sync.edits_desk import BAND, ENV, SCORE, EditsDesk
 
@@ -146,3 +148,18 @@ def test_an_answer_that_was_used_is_not_given_again_by_pruning(desk: EditsDesk) 
             desk.edits.answer([edit for edit in kept if edit.field == SCORE], "ours")
             assert desk.run()[0]
             _a_season_later(desk)
+
+
+def test_a_saved_undo_is_refused_when_its_numbers_mean_something_else(desk: EditsDesk) -> None:
+    """An older copy of the state was put back, and numbers were given anew."""
+    one, two = desk.ledger.ops(1)
+    back = RecordChange("account", one.record_id or "", "C", (FieldChange(SCORE, 50, None),), "", undoes=one.op_id)
+    removal = TaskRemoval("key", "task 7", "1", "C", "Call", "", one.op_id)
+    require_known(desk.ledger, Plan(NOW, ENV, "hash", (back,), kind="undo"))
+    for wrong in (
+        Plan(NOW, ENV, "hash", (replace(back, undoes=two.op_id),), kind="undo"),
+        Plan(NOW, ENV, "hash", (replace(back, undoes=99),), kind="undo"),
+        Plan(NOW, ENV, "hash", removals=(removal,), kind="undo"),
+    ):
+        with pytest.raises(PlanError, match="does not know"):
+            require_known(desk.ledger, wrong)
