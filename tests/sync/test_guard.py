@@ -109,9 +109,35 @@ def test_tasks_in_all_and_for_one_person() -> None:
     assert not held(judge(plan(tasks=tuple(task(n, None) for n in range(6))), {}, [], LIMITS))
 
 
+def test_thousands_of_accounts_may_have_more_tasks() -> None:
+    many = tuple(task(n, str(n)) for n in range(51))
+    assert not held(judge(plan(tasks=many[:50]), before(5000), [], LIMITS))
+    assert held(judge(plan(tasks=many), before(5000), [], LIMITS))["new_tasks"].allowed == 50
+
+
+def test_several_runs_an_hour_have_the_limits_of_one() -> None:
+    green = before(100)
+    was = green | dict.fromkeys(list(green)[:8], Before("red", 30))  # written a quarter of an hour ago
+    rows = [row(n, "red", 30) for n in range(11)]
+    last = LastRun({"confirmed": 8}, earlier={name: green[name] for name in list(green)[:8]}, tasks={"7": 4, None: 20})
+    assert not held(judge(plan(), was, rows, LIMITS))
+    found = held(judge(plan(tasks=(task(50), task(51))), was, rows, LIMITS, last))
+    assert found["band_changes"].measured == 11
+    assert found["tasks_per_owner"].text.startswith("6 new tasks for Ann (4 of them earlier in this hour); ")
+    assert found["new_tasks"].measured == 26
+    assert not held(judge(plan(), was, rows[:8], LIMITS, last))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "check"),
-    [(80, None, "emptied"), (("new",), ("dormant",), "field"), (None, 3, ""), (None, ("new",), ""), (80, 81, "")],
+    [
+        (80, None, "emptied"),
+        (("new",), ("dormant",), "field"),
+        (("new",), None, "field"),
+        (None, 3, ""),
+        (None, ("new",), ""),
+        (80, 81, ""),
+    ],
 )
 def test_fields_that_are_emptied_and_choices_that_change(old: Any, new: Any, check: str) -> None:
     change = FieldChange("holdfast_x", old, new)
