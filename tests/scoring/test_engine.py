@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scoring.card import Scorecard
-from scoring.engine import load, score
+from scoring.engine import load, run, score
 from scoring.errors import InputsError, ScoringError
 from scoring.inputs import TABLES, USAGE, Engine
 from tests.scoring.worlds import NOW, TODAY, account, contact, empty, feeds, random_world, store
@@ -130,3 +130,18 @@ def test_spilling_is_allowed_where_a_folder_is_given(card: Scorecard, tmp_path: 
 def test_the_contract_is_data() -> None:
     assert USAGE.types() == {"day": "DATE", "person": "BIGINT", "grp": "BIGINT", "event": "VARCHAR", "count": "BIGINT"}
     assert all(column.meaning.endswith(".") for table in (*TABLES.values(), USAGE) for column in table.columns)
+
+
+def test_a_view_that_cannot_be_run_is_named(card: Scorecard, tmp_path: Path) -> None:
+    view = f"SELECT {', '.join(TABLES['account'].types())} FROM nowhere"
+    inputs = dataclasses.replace(store(empty(), tmp_path), views={"account": view})
+    with pytest.raises(InputsError, match=r"view account: .*nowhere"):
+        list(score(card, inputs))
+
+
+def test_a_statement_that_the_engine_cannot_run_names_its_level(card: Scorecard, tmp_path: Path) -> None:
+    inputs = store(empty(), tmp_path)
+    with load(card, inputs) as con:
+        con.execute("DROP TABLE contact")
+        with pytest.raises(ScoringError, match="contact scores: Catalog Error"):
+            list(run(con, card, "contact", inputs.as_of))
