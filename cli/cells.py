@@ -88,8 +88,9 @@ def save(plan: Plan, path: Path) -> None:
 
 def _starts(text: str) -> bool:
     """Whether the first sign that can be seen would start a formula. Quotes are passed over: a reader may drop them."""
-    for sign in text:
+    # Taken apart as a whole: a letter may stand for a blank with marks, which are passed over as well.
+    for sign in unicodedata.normalize("NFKD", text):
         if sign in "\"'" or sign in _BLANK or unicodedata.category(sign) in _UNSEEN:
             continue
-        return unicodedata.normalize("NFKD", sign)[:1] in STARTERS or sign in "\u2212\ufe63\u02d7\u207a\u208a"
+        return sign in STARTERS or sign in "\u2212\ufe63\u02d7\u207a\u208a"
     return False

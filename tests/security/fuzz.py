@@ -50,14 +50,14 @@ def cells(count: int, seed: int = 1) -> list[str]:
 
 def runs(cell: str) -> bool:
     """Whether a careless spreadsheet would take a cell for a formula: blanks and quotes before it do not count."""
-    if not cell.strip():
+    if not cell.strip(' \t\r\n"'):
         return False
+    if cell[0] in "\t\r":
+        return True
     for sign in unicodedata.normalize("NFKC", cell):
         unseen = sign.isspace() or not sign.isprintable() or unicodedata.combining(sign)
         if not unseen and sign not in '"\u115f\u1160\u2800\ufe0f\u034f':
             return sign in "=+-@\u2212"
-        if sign in "\t\r":
-            return True
     return False
 
 

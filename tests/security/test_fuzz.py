@@ -17,9 +17,10 @@ def test_nothing_escapes(name: str) -> None:
     assert FUZZERS[name](volume(5000)) == []
 
 
-@pytest.mark.parametrize("text", ["=1", " =1", "\u00a0+1", "＝1", '"=1', "\t1", "\u200b-1", "\ufeff@x"])
+@pytest.mark.parametrize("text", ["=1", " =1", "\u00a0+1", "＝1", '"=1', "\t1", "\u200b-1", "\ufeff@x", "\ufc61＝1"])
 def test_the_reader_of_cells_knows_a_formula(text: str) -> None:
     assert runs(text)
+    assert not runs(str(cell(text)))
 
 
 def test_cells_of_every_type() -> None:
