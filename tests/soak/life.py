@@ -117,7 +117,7 @@ class Life:
         self.weather = Weather(self.site, Random(f"weather {crm} {seed}"))
         self.checks = Checks(self.site, self.people)
         self.outcome = Outcome(crm)
-        self.lost_at = terms.runs // 2
+        self.lost_at, self.old_copy_at = terms.runs // 2, terms.runs * 5 // 6
 
     def live(self, deadline: float) -> Outcome:
         """Live until the last hour, or until `time.monotonic` has reached the deadline."""
@@ -147,7 +147,7 @@ class Life:
         if number == self.lost_at:
             self.people.state_lost()
             self._lose()
-        elif number > 48 and self.chance.random() < 1 / 300:
+        elif number == self.old_copy_at or (number > 48 and self.chance.random() < 1 / 200):
             self.people.restore()
             self.checks.forget_bands()
         self._until(due)

@@ -195,13 +195,13 @@ class People:
         return self.site.command("apply", file, "--json") if allowed.code == 0 else allowed
 
     def restore(self) -> Any:
-        """Somebody puts the copy of yesterday in the place of the state."""
-        copies = backup.copies_of(self.site.state)
-        if len(copies) < 2:
+        """Somebody puts the copy of yesterday in the place of the state, or the only one there is."""
+        copies = backup.copies_of(self.site.state)[:2]
+        if not copies:
             return None
         self.seen["old copy"] += 1
         self._state_is_gone()
-        return self.site.command("state", "restore", str(copies[1].path))
+        return self.site.command("state", "restore", str(copies[-1].path))
 
     def state_lost(self) -> None:
         """The database is lost, with what lies beside it."""

@@ -35,6 +35,7 @@ def test_three_days_of_everything_going_wrong() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 lost database" in done.stdout
+    assert "1 old copy" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("runs 18 drift 0 doubled 0 open 0 ")
 
 
