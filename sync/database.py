@@ -306,7 +306,7 @@ class StateFile:
 
     def _note_log(self) -> None:
         """Have the stamp say, after the first commit, that commits lie in the log."""
-        if not self._noted:
+        if not self._noted and self.stamps.wal_bytes():  # a transaction that changed nothing leaves nothing there
             with self.stamps.alone():
                 stamp = self.stamps.load()
                 if stamp is not None and not stamp.log:
