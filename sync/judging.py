@@ -46,7 +46,9 @@ def judged(
     if limits is None or plan.empty:
         return [], set()
     before = written_before(written, agent.ledger.band_states(), agent.fields)
-    last = written_lately(agent, before, last_run(agent) or LastRun())
+    last = last_run(agent) or LastRun()
+    if plan.kind != "undo":  # what it takes back is a change of its own, however lately that was written
+        last = written_lately(agent, before, last)
     return judge(plan, before, rows, limits, last, standing(agent.store)), worsened(rows, before)
 
 

@@ -23,6 +23,7 @@ from connectors.errors import (
 )
 from mapping.schema import Contact
 from sync import database, usage_files
+from sync.lock import FencedError
 from sync.pull import PullProgress, PullReport, pull_all
 from sync.store import Counts, Store, StoreError
 from tests.sync.memory_crm import MemoryCrm
@@ -327,6 +328,20 @@ def test_trouble_with_our_own_disk_ends_everything(store: Store, monkeypatch: py
 
     with pytest.raises(StoreError, match="nearly full"):
         pull(store, FakeSource("s", {PEOPLE: script}), FakeSource("t", {OTHERS: endless}))
+    assert store.cursor("s", "people") == "c1"
+
+
+def test_another_agent_that_took_over_ends_everything(store: Store) -> None:
+    def script(_: str | None) -> Iterator[Batch]:
+        yield Batch(rows("1"), "c1")
+        other = Store.open(store.path)
+        other.take_fence()
+        other.close()
+        yield Batch(rows("2"), "c2")
+
+    store.take_fence()
+    with pytest.raises(FencedError, match="another agent"):
+        pull(store, FakeSource("s", {PEOPLE: script}))
     assert store.cursor("s", "people") == "c1"
 
 
