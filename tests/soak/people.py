@@ -28,7 +28,7 @@ class People:
         edited: What they wrote into fields of ours and left there.
         unsure: Fields of which the agent cannot know that somebody else wrote them.
         flows: Field -> what a flow writes into it, or did.
-        deleted: Keys of tasks that somebody deleted.
+        deleted: Keys of tasks that somebody deleted; `deleted_ids`: their ids.
         seen: How often each thing happened.
         waiting: A plan that the guard holds, for somebody to read.
         lost_state: The state was lost or is an old copy, and no run has made up for it yet.
@@ -40,6 +40,7 @@ class People:
     unsure: set[Key] = field(default_factory=set)
     flows: dict[tuple[str, str], Value] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
+    deleted_ids: set[str] = field(default_factory=set)
     seen: Counter[str] = field(default_factory=Counter)
     waiting: str = ""
     lost_state: bool = False
@@ -134,6 +135,7 @@ class People:
         else:
             self.do(**({"action": "archive", "object": "tasks"} if self.hubspot else {"action": "delete"}), id=one)
             self.deleted.add(keys[one])
+            self.deleted_ids.add(one)
         self.seen[f"{way} task"] += 1
 
     def _merge(self, _: datetime) -> None:
