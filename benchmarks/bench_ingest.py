@@ -70,7 +70,7 @@ class Pages:
     def check(self) -> Iterator[Finding]:
         yield from ()
 
-    def pull(self, stream: Stream, cursor: str | None) -> Iterator[Batch]:  # noqa: ARG002  # one stream, always whole
+    def pull(self, stream: Stream, cursor: str | None) -> Iterator[Batch]:  # one stream, always whole
         for start in range(0, len(self.rows), PAGE):
             yield Batch(self.rows[start : start + PAGE], str(start))
 

@@ -78,9 +78,10 @@ def _rows(size: Size) -> Iterator[tuple[str, str]]:
     )
     yield "usage_person", f"SELECT i, i, 1 + i % {accounts} FROM range(1, {people + 1}) t(i)"
     yield "usage_group", f"SELECT i, i FROM range(1, {accounts + 1}) t(i)"
+    kinds = "('usage'), ('ticket'), ('survey_response'), ('invoice')"
     yield (
         "feed",
-        f"SELECT k, 'made', {now - 1200}, NULL FROM (VALUES ('usage'), ('ticket'), ('survey_response'), ('invoice')) t(k)",
+        f"SELECT k, 'made', {now - 1200}, NULL FROM (VALUES {kinds}) t(k)",
     )
 
 

@@ -107,7 +107,7 @@ class Adopter:
         if not (everything or (lost and self._stands_there()) or self._is_ahead(now)):
             return None
         written = self.ledger.written()
-        said = self._said()
+        said = self._said(written)
         new = {key for key, values in said.items() if everything or self._unknown(values, written.get(key))}
         accounts = {record_id: said["account", record_id] for kind, record_id in new if kind == "account"}
         tasks = self._tasks(sorted(accounts))  # asked for before anything is noted
@@ -166,12 +166,13 @@ class Adopter:
 
     # -- what ---------------------------------------------------------------------------------------------------
 
-    def _said(self) -> dict[tuple[str, str], dict[str, Value]]:
-        """What the CRM says in our fields, records that say nothing left out."""
+    def _said(self, written: Mapping[tuple[str, str], Mapping[str, Value]]) -> dict[tuple[str, str], dict[str, Value]]:
+        """What the CRM says in our fields; None where it no longer says what is remembered. Empty ones are left out."""
         ours = {(one.spec.object, one.spec.name) for one in self.fields}
         said = {}
         for obj, record_id, text in self.store.rows('SELECT object, record_id, "values" FROM crm_value'):
-            values = {name: value for name, value in loads(text).items() if (obj, name) in ours}
+            values: dict[str, Value] = dict.fromkeys(written.get((obj, record_id), ()))
+            values |= {name: value for name, value in loads(text).items() if (obj, name) in ours}
             if values:
                 said[obj, record_id] = values
         return said

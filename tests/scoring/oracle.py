@@ -58,7 +58,8 @@ def clocks(card: Scorecard, world: World, now: int) -> tuple[dict[str, int], dic
         since = now if feed["held"] else feed["as_of"] or 0
         aging[feed["record"]] = min(aging.get(feed["record"], 2**62), since)
     full, none = card.freshness.full_hours * 3600, card.freshness.none_hours * 3600
-    fresh = {k: 0 if t <= 0 else max(0, min(100, (none - (now - aging[k])) * 100 // (none - full))) for k, t in fed.items()}
+    left = {kind: (none - (now - aging[kind])) * 100 // (none - full) for kind in fed}
+    fresh = {kind: max(0, min(100, left[kind])) if at > 0 else 0 for kind, at in fed.items()}
     return {kind: min(t, now) for kind, t in fed.items() if t > 0}, fresh
 
 

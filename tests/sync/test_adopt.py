@@ -57,6 +57,24 @@ def run(desk: Desk) -> RunReport:
     return report
 
 
+@ONE
+def test_what_was_emptied_since_an_old_copy_is_known_to_be_empty(desk: Desk, tmp_path: Path) -> None:
+    hour(desk, 0)
+    shutil.copytree(desk.folder, tmp_path / "copy")
+    desk.rows = [row._replace(segments=()) for row in desk.rows]
+    run(desk)
+    lose(desk)
+    shutil.copytree(tmp_path / "copy", desk.folder)
+    report = run(desk)
+    assert report.adopted is not None
+    with desk.agent() as agent:
+        written = agent.ledger.written()
+        names = {owned.spec.name for owned in agent.fields if owned.logical.endswith(".segments")}
+    told = {name: values[name] for values in written.values() for name in names & set(values)}
+    assert set(told) == names, "there were segments in the copy"
+    assert set(told.values()) == {None}
+
+
 def lose(desk: Desk) -> None:
     shutil.rmtree(desk.folder)
 

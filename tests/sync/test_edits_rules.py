@@ -7,10 +7,11 @@ import pytest
 from connectors.base import Value
 from scoring.inputs import Band, ScoreRow
 from sync.diff import Known, build_records, sweeps
-from sync.edits import EVERY, Answer, Parked, Place, Rules
+from sync.edits import EVERY, Answer, Parked, Rules
 from sync.owned import default_fields
 from sync.plan import HumanEdit, RecordChange
 from sync.policy import HumanEdits
+from sync.undone import Place
 
 NOW = datetime(2026, 11, 1, 6, tzinfo=UTC)
 OLD = datetime(2026, 10, 1, 6, tzinfo=UTC)
