@@ -22,6 +22,7 @@ from sync.adopt import take_over
 from sync.apply import Applied, Applier
 from sync.approval import require_allowed, require_current
 from sync.budget import Budget
+from sync.doubt import DoubtError
 from sync.guard import remember
 from sync.judging import judged
 from sync.ledger import Ledger
@@ -298,9 +299,16 @@ class Agent:
 
         Raises:
             MissingFieldsError: Naming them.
+            DoubtError: The CRM shows none at all, although they were written before.
         """
         specs = [f.spec for f in self.fields if self.policy.contacts or f.spec.object != "contact"]
         diffs = self.crm.setup(specs, dry_run=True)
+        if all(diff.action == "create" for diff in diffs) and self.ledger.written():
+            raise DoubtError(
+                f"it shows none of the {len(specs)} fields that were written before, which is not believed.",
+                vendor=self.crm.name,
+                advice="Nothing is written, and the next run looks again. If they were deleted: `holdfast setup`.",
+            )
         if bad := [diff for diff in diffs if diff.action != "ok" and not diff.spec.optional]:
             raise MissingFieldsError(bad)
 

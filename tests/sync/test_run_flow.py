@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Outcome
+from connectors.base import FieldDiff, Outcome
 from scoring.playbooks import BandState
 from sync import baseline
+from sync.doubt import DoubtError
 from sync.guard import Limits, standing
 from sync.ledger import Ledger
 from sync.plan import FieldChange, Plan, RecordChange
@@ -158,3 +159,19 @@ def _give_up(ledger: Ledger, record_id: str, field: str, environment: str) -> No
     ledger.settle_batch(batch, [change], [Outcome(change.key, "in_doubt")], now)
     ledger.resolve(ledger.open_ops(), [Outcome(change.key, "retry")], now + timedelta(minutes=20))
     ledger.end_run(run_id, "partial", {}, now)
+
+
+# -- a CRM that hides our fields ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("crm", CRMS)
+def test_that_none_of_the_fields_written_before_is_there_is_not_believed(
+    tmp_path: Path, crm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = PeopleDesk(tmp_path / "state", crm, Policy(contacts=False, budget_share=0.9))
+    assert _sync(desk, initial=True).halted is None
+    with desk.agent() as agent:
+        agent.require_fields()
+        monkeypatch.setattr(agent.crm, "setup", lambda specs, dry_run: [FieldDiff(spec, "create") for spec in specs])
+        with pytest.raises(DoubtError, match="none of the 8 fields that were written before"):
+            agent.require_fields()
