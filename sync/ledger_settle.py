@@ -77,9 +77,14 @@ def after(conn: sqlite3.Connection, file: Path, journal: Journal, ended: Sequenc
     undone = {
         row.undoes: (_UNDONE[row.state], f"by operation {row.op_id}: {row.error}" if row.error else "")
         for row in ended
-        if row.undoes is not None and row.state in _UNDONE
+        if row.undoes is not None and row.state in _UNDONE and not _may_be_undone_again(row)
     }
     end_undone(journal, undone)
+
+
+def _may_be_undone_again(row: OpRow) -> bool:
+    """A field of the record moved meanwhile, so all were left: the same undo again brings the others back."""
+    return row.kind == "field" and row.state == "conflict"
 
 
 def end_undone(journal: Journal, ends: Mapping[int, tuple[State, str]]) -> None:

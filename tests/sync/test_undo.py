@@ -9,10 +9,11 @@ import pytest
 from connectors.base import Change
 from sync.guard import Limits
 from sync.heartbeat import SecondAgentError, take_over
-from sync.plan import HumanEdit
+from sync.plan import HumanEdit, Plan
 from sync.policy import Policy
 from sync.run_report import RunReport
 from sync.undo import UNDER_WAY, UndoError
+from sync.writing import Writer
 from tests.sync.people_desk import CRMS, Crash, PeopleDesk
 
 FIELDS = ("health_score", "health", "health_band", "health_reason")
@@ -100,6 +101,27 @@ def test_a_field_that_somebody_changed_stays_and_the_others_go_back(turned: tupl
     assert skipped(report) == {
         desk.name("health_band"): "somebody wrote yellow over our red; before the run it said green."
     }
+    assert (desk.says(first, "health_band"), desk.says(first, "health_score")) == ("yellow", "90")
+    assert states(desk, 2) == {"rolled_back": 3}
+
+
+def test_a_field_changed_while_the_undo_was_under_way_stays_and_the_next_undo_takes_the_others(
+    turned: tuple[PeopleDesk, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, first, _ = turned
+    require = Writer._require
+
+    def edited_then(self: Writer, plan: Plan) -> None:
+        desk.edit(first, "health_band", "yellow")
+        require(self, plan)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "_require", edited_then)
+        report = desk.undo(2)
+    assert dict(report.endings) == {"confirmed": 2, "conflict": 1}
+    assert desk.says(first, "health_score") == "20"
+    report = desk.undo(2)
+    assert set(skipped(report)) == {desk.name("health_band")}
     assert (desk.says(first, "health_band"), desk.says(first, "health_score")) == ("yellow", "90")
     assert states(desk, 2) == {"rolled_back": 3}
 
