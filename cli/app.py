@@ -62,8 +62,6 @@ def common(function: F) -> F:
         out = Output(as_json=as_json)
         try:
             return function(*args, out=out, **kwargs)
-        except click.ClickException:
-            raise
         except Exception as error:
             if as_json and not isinstance(error, BrokenPipeError):
                 text, code = explain(error)

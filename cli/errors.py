@@ -34,8 +34,6 @@ def exit_code(command: Callable[[], Any]) -> int:
     """Run a command and return its exit code, having said what went wrong."""
     try:
         result = command()
-    except click.exceptions.Exit as done:
-        return done.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -65,6 +65,7 @@ def test_the_example_names_every_setting() -> None:
         (CRM + '[sources.zendesk]\nsubdomain = "a"\nemail = "e"\ntoken = 5\n', "sources.zendesk.token: a secret"),
         (CRM + "[sources.hubspot]\n", "sources.hubspot"),
         (CRM + "[crm.fields]\n[sources]\nx = 3\n", "sources.x"),
+        (CRM + "fields = 3\n", "crm.fields: must be a table"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, text: str, said: str) -> None:

@@ -103,7 +103,7 @@ def test_a_policy_of_approval_keeps_sync_from_writing(site: Site) -> None:
         config.write('[writeback]\npolicy = "approve"\n')
     before = site.writes()
     said = site.run("sync")
-    assert said.code == 1
+    assert said.code == 2
     assert "holdfast plan" in said.err
     assert site.writes() == before
 

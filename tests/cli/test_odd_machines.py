@@ -1,15 +1,19 @@
-"""Machines that lack what one takes for granted: a name for who works on them, an encoding for every letter."""
+"""Machines, people and states that lack what one takes for granted: a name, an encoding, patience, a score."""
 
 import getpass
 import io
 import json
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from cli.approve import _name
-from cli.errors import CommandError
+from cli.errors import STOPPED, CommandError, exit_code
+from cli.look import find_account, last_scored
 from cli.output import Output
+from scoring.inputs import ScoreRow
 
 
 @pytest.mark.parametrize("problem", [KeyError("getpwuid(): uid not found: 4711"), OSError("No username set")])
@@ -29,3 +33,23 @@ def test_json_is_escaped_where_the_output_has_no_such_letter(monkeypatch: pytest
     Output(as_json=True).json({"name": "Zoë"})
     assert json.loads(raw.getvalue()) == {"name": "Zoë"}
     assert raw.getvalue().isascii()
+
+
+def test_ctrl_c_before_any_work_has_begun_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    assert exit_code(interrupted) == STOPPED
+    assert "stopped." in capsys.readouterr().err
+
+
+def test_a_state_that_was_never_scored_says_what_to_run() -> None:
+    agent: Any = SimpleNamespace(ledger=SimpleNamespace(runs=lambda limit: []))
+    with pytest.raises(CommandError, match="holdfast sync --dry-run"):
+        last_scored(agent)
+
+
+def test_of_two_accounts_with_one_name_both_ids_are_told() -> None:
+    rows = [ScoreRow("account", n, f"80{n}", "Acme", None, 50, 3, 300, 90, "yellow", (), "", (), {}) for n in (1, 2)]
+    with pytest.raises(CommandError, match=r"2 accounts are called 'acme': name one by its id \(801, 802\)"):
+        find_account(rows, "acme", {})

@@ -101,8 +101,9 @@ def test_every_change_has_one_outcome_in_order(crm: CrmRig) -> None:
     ]
     outcomes = source.send(changes)
     assert [outcome.key for outcome in outcomes] == [change.key for change in changes]
-    expected = ["confirmed", "gone", "rejected", "rejected", "rejected", "gone", "confirmed", "confirmed"]
-    assert results(outcomes) == expected
+    found = results(outcomes)
+    assert found.pop(5) in {"gone", "in_doubt"}, "some CRMs write it into the record that it was merged into"
+    assert found == ["confirmed", "gone", "rejected", "rejected", "rejected", "confirmed", "confirmed"]
     assert crm.number(source, first) == 51
     assert [outcome.remote_id for outcome in outcomes if outcome.result == "confirmed"] == [first, first, winner]
     assert all(outcome.message for outcome in outcomes if outcome.result != "confirmed")

@@ -22,6 +22,8 @@ BOMBS = {
     "deep lists": f"x = {'[' * 100_000}{']' * 100_000}",
     "deep tables": f"[{'.'.join('a' * 100_000)}]\n",
     "deep inline": f"x = {'{a=' * 50_000}1{'}' * 50_000}",
+    "lists on lines": "x = " + "[\n" * 5_000 + "]\n" * 5_000,
+    "deeper than anybody writes": f"x = {'[' * 25}1{']' * 25}",
     "long number": f"x = {'9' * 100_000}",
     "long fraction": f"x = 0.{'9' * 100_000}",
     "large exponent": "x = 1e999999999",
