@@ -30,7 +30,7 @@ def twin(site: Life) -> list[Look]:
     [
         (("mixpanel",), "empty", (5, 5, 0, 0), "not believed, what we hold stays"),
         (("hubspot", "zendesk", "mixpanel"), "status", (1, 1, 0, 0), "hubspot companies: "),
-        (("zendesk", "mixpanel"), "stale", (1, 1, 0, 0), "zendesk tickets tells of nothing new since 2026-10-21"),
+        (("zendesk", "mixpanel"), "stale", (1, 1, 0, 0), "mixpanel events: "),
     ],
     ids=["mixpanel empty", "everything 503", "everything but the CRM stale"],
 )
