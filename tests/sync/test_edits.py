@@ -283,8 +283,8 @@ def _interleave(desk: EditsDesk, rng: random.Random) -> None:
             case "edit":
                 said: dict[str, Value] = {SCORE: rng.randint(101, 199), BAND: "vip", REASON: f"call {rng.random()}"}
                 field, value = rng.choice(list(said.items()))
-                if not same(desk.crm[record].get(field), value):  # the same again is no edit that anybody could see
-                    allowed.discard((record, field))
+                # The same value again is no edit that anybody could see.
+                allowed -= set() if same(desk.crm[record].get(field), value) else {(record, field)}
                 desk.crm[record][field] = value
                 human[record, field] = value
             case "clear":
