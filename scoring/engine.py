@@ -27,7 +27,9 @@ __all__ = ["COLUMNS", "Engine", "Inputs", "ScoreRow", "load", "run", "score"]
 COLUMNS = (
     "key", "crm_id", "name", "owner_id", "score", "health", "points", "coverage", "band", "segments", "reason",
 )  # fmt: skip
-"""What every statement answers first; after these come points and weight by signal, then the card's features."""
+"""What every statement answers first; after these come the parts of each signal, then the card's features."""
+PARTS = ("points", "weight", "fresh")
+"""What a statement answers of each signal."""
 FETCH = 10_000
 """Rows turned into Python objects at a time."""
 LOCK_WAIT = 30_000
@@ -102,22 +104,26 @@ class _Shape:
 
     def __init__(self, card: Scorecard, level: Level) -> None:
         self.level = level
+        self.card = card.name
         self.signals = tuple(card.level(level).signals.values())
         self.features = tuple(card.features(level))
         self.segments: dict[str, tuple[str, ...]] = {"": ()}
 
     def score_rows(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[ScoreRow]:
         columns = list(zip(*rows, strict=True))
-        fixed, after = columns[: len(COLUMNS)], len(COLUMNS) + 2 * len(self.signals)
+        fixed, after = columns[: len(COLUMNS)], len(COLUMNS) + len(PARTS) * len(self.signals)
         fixed[COLUMNS.index("segments")] = tuple(map(self._split, fixed[COLUMNS.index("segments")]))
         values = dict(zip(self.features, columns[after:], strict=True))
         signals = []
         for i, signal in enumerate(self.signals):
-            points, weight = columns[len(COLUMNS) + 2 * i : len(COLUMNS) + 2 * i + 2]
-            parts = zip(repeat(signal.name), points, weight, values[signal.feature], strict=False)
+            start = len(COLUMNS) + len(PARTS) * i
+            points, weight, fresh = columns[start : start + len(PARTS)]
+            parts = zip(repeat(signal.name), points, weight, values[signal.feature], fresh, strict=False)
             signals.append(map(_new, repeat(SignalPoints), parts))
         features = map(dict, map(zip, repeat(self.features), zip(*columns[after:], strict=True)))
-        parts = zip(repeat(self.level), *fixed, zip(*signals, strict=True), features, strict=False)
+        none, bands = repeat(""), fixed[COLUMNS.index("band")]
+        settled = (repeat(self.card), bands, none, none, repeat(None))
+        parts = zip(repeat(self.level), *fixed, zip(*signals, strict=True), features, *settled, strict=False)
         return map(_new, repeat(ScoreRow), parts)
 
     def _split(self, text: str) -> tuple[str, ...]:

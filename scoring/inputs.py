@@ -250,12 +250,14 @@ class SignalPoints(NamedTuple):
         points: Hundredths, 100 (worst) to 500 (best); None when its value is missing.
         weight: Weight on the card, 0 when the tenant has no source of that kind.
         value: The feature's value, in the feature's unit.
+        fresh: Percent that its kind of record still counts, by the age of its source.
     """
 
     name: str
     points: int | None
     weight: int
     value: int | None
+    fresh: int = 100
 
 
 class ScoreRow(NamedTuple):
@@ -276,6 +278,11 @@ class ScoreRow(NamedTuple):
         reason: One line, at most 255 characters.
         signals: In card order.
         features: Feature name -> value, for every feature the card uses, in the catalogue's units.
+        card: Name of the card that scored it.
+        computed: The band that score and hard rules give by themselves; `band` differs while something holds it.
+        held: Why `band` differs from `computed`, in words; empty when it does not.
+        rule: Name of the hard rule that sets the band; empty when none does.
+        trend: Tenths of a score point a week, when that is surely not zero; None otherwise.
     """
 
     level: Level
@@ -292,6 +299,11 @@ class ScoreRow(NamedTuple):
     reason: str
     signals: tuple[SignalPoints, ...]
     features: Mapping[str, int | str | None]
+    card: str = ""
+    computed: Band = "unknown"
+    held: str = ""
+    rule: str = ""
+    trend: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def at_instant(tree: "exp.Select", as_of: datetime) -> "exp.Select":
 
 
 def build(card: "Scorecard", level: Level) -> "exp.Select":
-    """The statement as a tree: the columns of `scoring.engine.COLUMNS`, points and weight by signal, features."""
+    """The statement as a tree: the columns of `scoring.engine.COLUMNS`, the parts of each signal, features."""
     return _Builder(card, level).build()
 
 
@@ -189,7 +189,8 @@ class _Builder:
         columns += [health, "points", "coverage", "band"]
         columns.append(f"{segments_sql(self.part.segments)} AS segments")
         columns.append(f"{reason_sql(signals)} AS reason")
-        columns += [f"{name}__{what}" for name in signals for what in ("points", "weight")]
+        for name in signals:
+            columns += [f"{name}__points", f"{name}__weight", f"COALESCE({name}__fresh, 0) AS {name}__fresh"]
         columns += list(self.card.features(self.level))
         select = exp.select(*map(_parse, columns)).from_(last).order_by("key", dialect="duckdb")
         if self.part.only is not None:

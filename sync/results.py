@@ -207,7 +207,7 @@ def _as_stored(rows: Sequence[ScoreRow]) -> Iterator[tuple[Any, ...]]:
     texts = [text.decode() for text in map(to_json, signals)]
     return (
         (crm_id, score, health, points, coverage, band, segments[named], reason, name, owner_id, text)
-        for (_, _, crm_id, name, owner_id, score, health, points, coverage, band, named, reason, _, _), text in zip(
+        for (_, _, crm_id, name, owner_id, score, health, points, coverage, band, named, reason, *_), text in zip(
             rows, texts, strict=True
         )
     )
@@ -223,4 +223,5 @@ def latest_scores(state: StateFile, level: Level | None) -> Iterator[ScoreRow]:
     )
     for row in rows:
         signals = tuple(SignalPoints(*item) for item in json.loads(row[12]))
-        yield ScoreRow._make((*row[:10], tuple(json.loads(row[10])), row[11], signals, {}))
+        settled = ("", row[9], "", "", None)
+        yield ScoreRow._make((*row[:10], tuple(json.loads(row[10])), row[11], signals, {}, *settled))

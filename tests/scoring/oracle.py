@@ -178,23 +178,20 @@ def verdict(card: Scorecard, level: Level, f: Row, fresh: dict[str, int]) -> Ite
         score = (mean - 100 + 2) // 4
     yield from (score, None if score is None else (mean + 50) // 100, mean, coverage)
     bands = card.bands
-    yield (
-        "unknown"
-        if score is None
-        else "red"
-        if score < bands.red_below
-        else "yellow"
-        if score < bands.green_from
-        else "green"
-    )
+    if score is None:
+        band = "unknown"
+    else:
+        band = "red" if score < bands.red_below else "yellow" if score < bands.green_from else "green"
+    yield band
     yield segments(part.segments, f)
     low = sorted((w * (p - 300), i) for i, (_, w, _, p, _) in enumerate(said) if p is not None and p < 300)
     words = [PLACEHOLDER.sub(lambda m: known[m[1]].unit.text(f[m[1]]), said[i][0].reason) for _, i in low[:3]]
     missing = ", ".join(s.name.replace("_", " ") for s, w, _, p, _ in said if w and p is None)
     dark = f"unknown: {coverage} % of the data is there and fresh" + (f"; missing {missing}" if missing else "")
     yield (dark if score is None else f"{score}: {'; '.join(words) or 'nothing pulls it down'}")[:255]
-    yield tuple((signal.name, p, w, value) for signal, w, _, p, value in said)
+    yield tuple((signal.name, p, w, value, new) for signal, w, new, p, value in said)
     yield {name: f[name] for name in card.features(level)}
+    yield from (card.name, band, "", "", None)
 
 
 def curve(knots: tuple[tuple[int, int], ...], shape: str, value: int) -> int:

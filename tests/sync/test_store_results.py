@@ -97,7 +97,10 @@ def score(
 def test_scores_come_back_but_for_features_and_the_parts_of_contacts(store: Store) -> None:
     rows = [score(1), score(2, None, band="unknown"), score(1, level="contact")]
     assert store.save_scores(7, iter(rows), NOW) == Counts(new=3)
-    kept = [row._replace(features={}, signals=() if row.level == "contact" else row.signals) for row in rows]
+    kept = [
+        row._replace(features={}, signals=() if row.level == "contact" else row.signals, computed=row.band)
+        for row in rows
+    ]
     assert list(store.latest_scores()) == kept
     assert [row.level for row in store.latest_scores("contact")] == ["contact"]
     assert store.rows("SELECT crm_id, run_id FROM latest_score WHERE level = 'contact'") == [("id1", 7)]
@@ -229,6 +232,29 @@ def test_what_we_wrote_is_not_undone_by_an_index_that_lags(store: Store) -> None
         assert said(store) == {"1": '{"band":"gr\\u00fcn","score":70}'}
     pulled(store, {"score": 20}, hours=2)
     assert said(store) == {"1": '{"score":20}'}
+
+
+def test_an_edit_in_the_very_instant_of_our_write_is_seen(store: Store) -> None:
+    pulled(store, {"score": 10}, hours=1)
+    for ours in (60, 70):
+        store.set_crm_values("contact", "1", {"score": ours}, NOW)
+        pulled(store, {"score": 10}, hours=1)
+        assert said(store) == {"1": f'{{"score":{ours}}}'}, "from before our write"
+    pulled(store, {"score": 99}, hours=0)
+    assert said(store) == {"1": '{"score":70}'}, "older than what we knew before we wrote"
+    pulled(store, {"score": 99}, hours=1)
+    assert said(store) == {"1": '{"score":99}'}
+    pulled(store, {"score": 98}, hours=1)
+    assert said(store) == {"1": '{"score":98}'}
+
+
+def test_what_an_older_version_has_written_is_not_undone_either(store: Store) -> None:
+    pulled(store, {"score": 10}, hours=1)
+    store.set_crm_values("contact", "1", {"score": 70}, NOW)
+    with store.transaction() as conn:
+        conn.execute("UPDATE crm_value SET written = 1")
+    pulled(store, {"score": 10}, hours=1)
+    assert said(store) == {"1": '{"score":70}'}
 
 
 def test_fields_that_were_not_read_stay(store: Store) -> None:
