@@ -1,5 +1,6 @@
 """Salesforce rows for tests: as its REST interface sends them, and the same as the text of a bulk result."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from mapping.fields import FieldMap
@@ -12,6 +13,8 @@ SAM = "005Hf00000000ANIAY"
 
 CREATED = "2025-03-01T10:00:00.000+0000"
 CHANGED = "2026-11-01T10:00:00.000+0000"
+MADE, LATELY = datetime(2025, 3, 1, 10, tzinfo=UTC), datetime(2026, 11, 1, 10, tzinfo=UTC)
+"""The same two, read."""
 
 OVERRIDES: dict[str, Any] = {
     "accounts": {
@@ -26,6 +29,7 @@ OVERRIDES: dict[str, Any] = {
 }
 """What an admin adds for an org with these fields of its own."""
 
+PLAIN = FieldMap.load("salesforce")
 OURS = FieldMap.load("salesforce", OVERRIDES, prefix="crm.fields")
 
 

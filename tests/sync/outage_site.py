@@ -23,24 +23,13 @@ from sync.policy import Policy
 from sync.run import Agent
 from sync.run_report import RunReport
 from sync.store import Store
+from tests.mapping.salesforce_rows import OVERRIDES
 
 NOW = datetime(2026, 10, 21, 10, tzinfo=UTC)  # a Wednesday
 HOUR = timedelta(hours=1)
 HOURS = (1, 30, 73, 192)
 """When it is looked at in an outage, hours after its beginning."""
-FIELDS: dict[str, dict[str, Any]] = {
-    "salesforce": {
-        "accounts": {
-            "domains": ["Website", "Domains__c"],
-            "plan": "Plan__c",
-            "mrr": "MRR__c",
-            "customer_since": "Customer_Since__c",
-            "renewal_date": "Renewal_Date__c",
-            "external_ids": {"product": "Product_Account_Id__c"},
-        },
-        "contacts": {"other_emails": "Other_Emails__c", "external_ids": {"product": "Product_User_Id__c"}},
-    }
-}
+FIELDS: dict[str, dict[str, Any]] = {"salesforce": OVERRIDES}
 
 
 @dataclass

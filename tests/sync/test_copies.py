@@ -15,8 +15,8 @@ from scoring.engine import score
 from sync import frames
 from sync.overview import OwnTask, own_tasks
 from sync.store import Page, PullEnd, Store
+from tests.sync.frame_tables import ages, link, pulled, put, table
 from tests.sync.states import DAY, HOUR, NOW, account, contact, ticket
-from tests.sync.test_frames import ages, link, pulled, put, table
 
 
 @pytest.fixture

@@ -1,28 +1,23 @@
 """What scoring, identity and planning read: resolved to the CRM's records, as of an instant, at a linear cost."""
 
-import json
-import re
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.base import EventExport
-from mapping.links import AccountKeys, Link, Member, PersonKeys, Resolution
-from mapping.schema import Account, Activity, Deal, Invoice, Membership, Record, Subscription, SurveyResponse, User
+from mapping.links import AccountKeys, Member, PersonKeys
+from mapping.schema import Account, Activity, Deal, Invoice, Membership, Subscription, SurveyResponse, User
 from scoring.card import Scorecard
 from scoring.engine import score
 from scoring.inputs import TABLES
-from sync import frames, usage
-from sync.store import Page, PullEnd, Store
-from tests.sync.states import DAY, EVENTS, HOUR, NOW, account, contact, ticket
-
-SECONDS = int(NOW.timestamp())
+from sync import frames
+from sync.store import Page, Store
+from tests.sync.frame_tables import SECONDS, ages, link, pulled, put, read, table, use
+from tests.sync.states import DAY, HOUR, NOW, account, contact, ticket
 
 
 @pytest.fixture
@@ -30,51 +25,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     with_state = Store.open(tmp_path / "state")
     yield with_state
     with_state.close()
-
-
-def put(store: Store, *records: Record, now: datetime = NOW, **values: Any) -> None:
-    """Commit records, each to the stream of its source and kind."""
-    for record in records:
-        store.commit(Page(record.source, f"{record.kind}s", record.kind, [record], **values), now)
-
-
-def link(store: Store, *links: tuple[Any, str, str, str], now: datetime = NOW) -> None:
-    resolution = Resolution(
-        [Link(kind, source, i, crm_id, "rule", "evidence", 90) for kind, source, i, crm_id in links]
-    )
-    assert store.save_links(resolution, now, crm="crm").rejected == 0
-
-
-def table(store: Store, name: str, as_of: datetime = NOW, **more: Any) -> list[dict[str, Any]]:
-    """One scoring table, its keys turned back into vendor ids."""
-    names = [column.name for column in TABLES[name].columns]
-    rows = sorted(read(store, name, names, as_of, more), key=repr)
-    accounts, contacts = (dict(store.rows(f"SELECT key, source_id FROM {kind}")) for kind in ("account", "contact"))
-    maps = {"account": accounts, "contact": contacts, "parent": accounts, "grp": accounts, "person": contacts}
-    named = [{n: maps[n].get(v) if n in maps else v for n, v in zip(names, row, strict=True)} for row in rows]
-    return sorted(named, key=lambda row: repr(list(row.values())))
-
-
-def read(store: Store, name: str, names: list[str], as_of: datetime, more: dict[str, Any]) -> list[Any]:
-    given = frames.inputs(store, as_of, crm="crm", **more)
-    if name in given.tables:
-        return store.rows(f"SELECT {', '.join(names)} FROM ({given.tables[name]})")
-    needed = {name}
-    for view, select in reversed(list(given.views.items())):
-        if view in needed:
-            needed.update(re.findall(r"\w+", select))
-    with duckdb.connect() as db:
-        for part, what in given.parts.items():
-            if part not in needed:
-                continue
-            db.execute(f"CREATE TABLE {part} ({', '.join(f'{c} {kind}' for c, kind in what.columns.items())})")
-            for row in store.rows(f"SELECT {', '.join(what.columns)} FROM ({what.select})"):
-                assert row[0] is not None
-                db.execute(f"INSERT INTO {part} VALUES ({', '.join('?' * len(row))})", row)
-        for view, select in given.views.items():
-            if view in needed:
-                db.execute(f"CREATE TABLE {view} AS {select}")
-        return db.execute(f"SELECT {', '.join(names)} FROM {name}").fetchall()
 
 
 @pytest.fixture
@@ -260,21 +210,6 @@ def test_a_score_of_the_past_sees_the_past(office: Store) -> None:
     assert table(office, "account", NOW - HOUR) == []
 
 
-# -- usage and age --------------------------------------------------------------------------------------------------
-
-
-def use(store: Store, tmp_path: Path, *lines: tuple[str, Any], now: datetime = NOW) -> None:
-    path = tmp_path / "export.jsonl"
-    rows = []
-    for n, (person, group) in enumerate(lines):
-        properties = {"time": int(now.timestamp()) + n, "distinct_id": person, "$user_id": person, "company_id": group}
-        rows.append(json.dumps({"event": "Login", "properties": properties}))
-    path.write_text("\n".join(rows) + "\n")
-    usage.ingest(
-        store, ("mp", "events"), EventExport(path, now.date(), now.date(), replaces=True), EVENTS, cursor=None, now=now
-    )
-
-
 def test_usage_is_resolved_by_person_and_by_group(office: Store, tmp_path: Path) -> None:
     use(office, tmp_path, ("p1", "g1"), ("p2", ["g1", "g2"]), ("p3", None))
     link(office, ("account", "mp", "g1", "A"), ("contact", "mp", "p1", "2"), ("home", "mp", "p3", "A"))
@@ -292,16 +227,6 @@ def test_usage_files_are_those_up_to_the_day(office: Store, tmp_path: Path) -> N
     assert len(frames.inputs(office, NOW, crm="crm").usage) == 2
     assert len(frames.inputs(office, NOW - DAY, crm="crm").usage) == 1
     assert frames.inputs(office, NOW, crm="crm", sources=["desk"]).usage == []
-
-
-def pulled(store: Store, source: str, stream: str, kind: str, at: datetime, **end: Any) -> None:
-    store.pull_started(source, stream, kind, at)
-    store.pull_finished(source, stream, kind, PullEnd(**end), at)
-
-
-def ages(store: Store, as_of: datetime, **more: Any) -> dict[tuple[str, str], int | None]:
-    rows = table(store, "feed", as_of, **more)
-    return {(r["record"], r["source"]): r["as_of"] and r["as_of"] - SECONDS for r in rows}
 
 
 def test_the_age_of_a_source_is_that_of_its_last_complete_pull(store: Store) -> None:
