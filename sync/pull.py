@@ -199,7 +199,10 @@ class _StreamPull:
         store, clock = self.shared.store, self.shared.clock
         store.pull_started(self.source.name, self.stream.name, self.stream.record, clock.now())
         try:
-            self._pull_from(self._resume())
+            cursor = self._resume()
+            self._pull_from(cursor)
+            if cursor is None and self.stream.record == "usage":
+                usage_files.drop_missing(store, self.source.name)
         except (StoreError, LockedError):
             raise
         except MissingPermissionError as error:

@@ -17,7 +17,7 @@ from mapping.identity import Settings as IdentitySettings
 from mapping.identity import collector_paused, resolve
 from scoring.card import Scorecard
 from scoring.inputs import ScoreRow
-from sync import baseline, frames
+from sync import baseline, frames, usage_files
 from sync.adopt import take_over
 from sync.apply import Applied, Applier
 from sync.approval import require_allowed, require_current
@@ -209,6 +209,12 @@ class Agent:
                 f"{self.crm.name} could not be read ({blind[0].stream}: {blind[0].error}), "
                 "so what it says now is unknown: nothing was planned."
             )
+        gone = [path for source, _ in self.sources for path in usage_files.missing(self.store, source.name)]
+        if gone and not report.blocked:
+            report.blocked = (
+                f"{len(gone)} usage files are missing ({gone[0].name}, ...), and could not be read again: without them "
+                "usage would look less than it was, so nothing was planned. The next run reads them again."
+            )
 
     # -- score and plan -----------------------------------------------------------------------------------------
 
@@ -322,4 +328,5 @@ class Agent:
             stop=self.stop.is_set,
             budget=budget,
             limits=self.policy.guard,
+            card=self.card,
         )

@@ -36,6 +36,13 @@ def missing(store: Store, source: str) -> list[Path]:
     return [path for path in files(store, sources=[source]) if not path.is_file()]
 
 
+def drop_missing(store: Store, source: str) -> None:
+    """Speak no more of files that are missing although everything was read again: days too old to be told of now."""
+    gone = [(str(path.relative_to(store.path)),) for path in missing(store, source)]
+    with store.transaction() as conn:
+        conn.executemany("DELETE FROM usage_file WHERE path = ?", gone)
+
+
 def clean(store: Store) -> list[Path]:
     """Remove what a killed run left behind; gives what was removed. Only for the one agent that may write."""
     folder = store.path / "usage"

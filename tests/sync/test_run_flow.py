@@ -1,6 +1,5 @@
 """What one run must leave for the next: the first fill, a hold that stands, writes that arrive late."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,13 +19,6 @@ from sync.store import Store
 from tests.sync.people_desk import CRMS, NOW, PeopleDesk
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "state")
-    yield opened
-    opened.close()
 
 
 # -- the first fill -------------------------------------------------------------------------------------------------
@@ -175,3 +167,17 @@ def test_that_none_of_the_fields_written_before_is_there_is_not_believed(
         monkeypatch.setattr(agent.crm, "setup", lambda specs, dry_run: [FieldDiff(spec, "create") for spec in specs])
         with pytest.raises(DoubtError, match="none of the 8 fields that were written before"):
             agent.require_fields()
+
+
+def test_nothing_is_planned_while_usage_files_are_missing(tmp_path: Path) -> None:
+    desk = PeopleDesk(tmp_path / "state", "hubspot")
+    _sync(desk)
+    with desk.agent() as agent, agent.store.transaction() as conn:
+        conn.execute(
+            "INSERT INTO usage_file (stream, day, generation, path, rows, events, anonymous, written) "
+            "SELECT min(id), 20000, 1, 'usage/hubspot/day.parquet', 1, 1, 0, 0 FROM stream"
+        )
+    desk.scores = dict.fromkeys(desk.scores, 20)
+    report = _sync(desk)
+    assert "1 usage files are missing (day.parquet" in report.blocked
+    assert report.plan is None
