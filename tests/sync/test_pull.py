@@ -254,7 +254,8 @@ def test_days_that_nobody_tells_of_any_more_are_not_missed_for_ever(store: Store
     with store.transaction() as conn:
         conn.execute(
             "INSERT INTO usage_file (stream, day, generation, path, rows, events, anonymous, written) "
-            "SELECT stream, day - 90, generation, 'usage/mp/old.parquet', rows, events, anonymous, written FROM usage_file"
+            "SELECT stream, day - 90, generation, 'usage/mp/old.parquet', rows, events, anonymous, written "
+            "FROM usage_file"
         )
     report = pull(store, FakeSource("mp", {EVENT_STREAM: pages(export(tmp_path, "u1"))}))["events"]
     assert "1 usage files are missing (old.parquet" in report.notes[0]
