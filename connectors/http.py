@@ -33,7 +33,7 @@ from connectors.judge import Codes, Expired, Judge, refused_with
 from connectors.origin import Origin
 from connectors.redact import REDACTOR
 from connectors.retry import Bucket, ErrorRules, Failed, Retrier, Rule, http_date, vendor_codes
-from connectors.wire import CALL, MAX_BODY, Auth, Call, Session, Timeout, read_whole
+from connectors.wire import CALL, LOOK, MAX_BODY, Auth, Call, Session, Timeout, read_whole
 
 __all__ = ["Bucket", "Call", "ErrorRules", "Failed", "Http", "Rule", "refused_with"]
 
@@ -272,7 +272,7 @@ class Http:
         return response, self._judge.parsed(what, response, body) if parse else None
 
     def _admit(self, call: Call, end: float) -> None:
-        """Wait for the bucket, then count the request."""
+        """Wait for the bucket, look whether the request may still leave, then count it."""
         bucket = self.buckets.get(call.bucket)
         if bucket is not None:
             wait = bucket.reserve(self.clock.monotonic(), end)
@@ -281,6 +281,7 @@ class Http:
                 raise Failed(TransientError(message, vendor=self.vendor), harmless=True)
             if wait > 0:
                 self.clock.sleep(wait)
+        LOOK.get()()
         with self._lock:
             self.calls[call.purpose] += 1
 

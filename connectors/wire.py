@@ -5,6 +5,7 @@ trusted certificates, no cookie is kept, and a body is read only as far as the l
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from http.cookiejar import DefaultCookiePolicy
@@ -51,6 +52,20 @@ class Call:
 
 
 CALL: ContextVar[Call | None] = ContextVar("call", default=None)
+LOOK: ContextVar[Callable[[], None]] = ContextVar("look", default=lambda: None)
+
+
+@contextmanager
+def looking_first(look: Callable[[], None]) -> Iterator[None]:
+    """Call `look` right before each request of this thread inside the `with` block, those that are sent again included.
+
+    What it raises keeps the request from leaving, and is passed on as it is.
+    """
+    token = LOOK.set(look)
+    try:
+        yield
+    finally:
+        LOOK.reset(token)
 
 
 class Session(requests.Session):

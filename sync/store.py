@@ -20,6 +20,7 @@ from sync.database import EnvironmentMismatchError, StateFile, StoreError
 from sync.forget import Screen, screen_of
 from sync.records import Counts, RecordWriter, keys_of
 from sync.row_doubt import RowDoubt
+from sync.store_errors import explained
 from sync.streams import PullEnd, Quarantined, StreamStatus
 from sync.tables import KINDS, epoch
 
@@ -91,7 +92,16 @@ class Store(StateFile):
         """
         return cls(path, readonly=readonly, timeout=timeout, locked=locked)
 
-    # -- which account ------------------------------------------------------------------------------------------
+    # -- whose it is ------------------------------------------------------------------------------------------
+
+    def require_fence(self) -> None:
+        """Make sure that no other agent has taken over; costs the reading of one number.
+
+        Raises:
+            FencedError: One has.
+        """
+        with self._lock, explained(self.file):
+            self._check_fence(self.db.conn)
 
     def pin_environment(self, source: str, fingerprint: str) -> None:
         """Tie this state to one account of a vendor: the first call decides, later ones compare.

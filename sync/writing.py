@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from connectors.base import FieldDiff
 from connectors.errors import ConnectorError
+from connectors.wire import looking_first
 from sync import baseline
 from sync.budget import Budget, BudgetError
 from sync.canary import CanaryError
@@ -58,8 +59,11 @@ class Writer:
         agent.on_phase("apply")
         before = sum(agent.crm.calls.values())
         try:
-            self._require(plan)
-            self._apply(plan)
+            # An answer may take minutes, and between a commit and its batch the CRM may be asked for descriptions:
+            # whoever was overtaken meanwhile must find out before the next request leaves, not at the next commit.
+            with looking_first(agent.store.require_fence):
+                self._require(plan)
+                self._apply(plan)
         except ConnectorError as error:
             # Whatever was sent is settled in the ledger; the next run plans the rest afresh.
             if not agent.stopped_by(error):
