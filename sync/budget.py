@@ -7,10 +7,13 @@ lightest changes first (`sync.order`). Budgets of seconds and minutes are kept b
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import ceil
+from typing import TypeVar
 
 from connectors.base import Crm, Quota, WriteSpec
 from connectors.errors import ConnectorError, QuotaError
 from sync.plan import AnyChange, Plan, RecordChange, TaskChange, TaskRemoval
+
+T = TypeVar("T")
 
 BULK_JOB_CALLS = 14
 """Requests that a bulk job costs at most: made, filled, closed, three results, and eight looks at it, which last for as
@@ -23,6 +26,11 @@ SHORT = {"s", "min", "minute"}
 
 class BudgetError(QuotaError):
     """The calls that writing may take are used up; raised between two batches."""
+
+
+def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """So many at a time."""
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def sizes(count: int, spec: WriteSpec, *, bulk: bool = False) -> Iterator[int]:

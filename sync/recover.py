@@ -14,6 +14,7 @@ from typing import Literal
 
 from connectors.base import Clock, Crm, Outcome, Value
 from connectors.errors import ConnectorError
+from sync.budget import batches
 from sync.ledger import HOLD_OFF, PATIENCE, Ledger, Op
 from sync.store import Store
 from sync.values import same
@@ -69,7 +70,7 @@ class Recovery:
         counts: Counter[str] = Counter()
         kinds = sorted(ops, key=lambda op: (op.object, op.kind))
         for _, group in groupby(kinds, key=lambda op: (op.object, op.kind)):
-            for batch in _batches(list(group), self.crm.write.read_batch):
+            for batch in batches(list(group), self.crm.write.read_batch):
                 counts.update(self._batch(batch))
         if self._unanswered is not None:
             raise self._unanswered
@@ -196,7 +197,3 @@ def _arrived(op: Op, values: Mapping[str, Value]) -> bool:
 
 def _waited(op: Op, now: datetime) -> bool:
     return op.sent_at is None or now - op.sent_at >= HOLD_OFF
-
-
-def _batches(items: Sequence[Op], size: int) -> Iterator[Sequence[Op]]:
-    return (items[start : start + size] for start in range(0, len(items), size))

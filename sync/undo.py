@@ -7,13 +7,13 @@ it is asked for again: the ledger knows which effects were taken back already.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from connectors.base import Crm, TaskState, Value
 from scoring.inputs import ScoreRow
-from sync.budget import expected_calls
+from sync.budget import batches, expected_calls
 from sync.ledger import Ledger, Op, RunRecord
 from sync.owned import BANDS, OwnedField
 from sync.plan import FieldChange, Plan, PlanError, RecordChange, Skipped, TaskChange, TaskRemoval, derive_key
@@ -152,7 +152,7 @@ class Undoer:
         written = self.ledger.written()
         for obj in ("account", "contact"):
             members = [op for op in ops if op.object == obj]
-            for batch in _batches(members, self.crm.write.read_batch):
+            for batch in batches(members, self.crm.write.read_batch):
                 asked = sorted({name for op in batch for name in op.values})
                 found = self.crm.read(obj, [op.record_id or "" for op in batch], asked)
                 for op in batch:
@@ -198,7 +198,7 @@ class Undoer:
     # -- tasks --------------------------------------------------------------------------------------------------
 
     def _tasks_away(self, ops: Sequence[Op], names: Mapping[str, str], parts: _Parts) -> None:
-        for batch in _batches(ops, self.crm.write.read_batch):
+        for batch in batches(ops, self.crm.write.read_batch):
             found = self.crm.read_tasks([op.remote_id for op in batch if op.remote_id])
             for op in batch:
                 task = found.get(op.remote_id or "")
@@ -218,7 +218,7 @@ class Undoer:
         """Make tasks again that an undo took away: with a new key, because the CRM may still hold the old one."""
         made = undone_tasks(self.store, ops)
         there: set[str] = set()
-        for batch in _batches(ops, self.crm.write.read_batch):
+        for batch in batches(ops, self.crm.write.read_batch):
             there |= self.crm.read_tasks([op.record_id for op in batch if op.record_id]).keys()
         for op in ops:
             key, values = made.get(op.undoes or 0, ("", {}))
@@ -327,10 +327,6 @@ def _skip(op: Op, names: Mapping[str, str], what: str, why: str) -> Skipped:
     place = str(op.values.get("account_id") or record_id)
     what = what or (str(op.values.get("subject") or "task") if op.object == "task" else ", ".join(sorted(op.values)))
     return Skipped(op.object, record_id, names.get(place, ""), what, why, op.op_id)
-
-
-def _batches(items: Sequence[Op], size: int) -> Iterator[Sequence[Op]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def outcome(

@@ -4,13 +4,14 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from connectors.base import Change, Outcome, Result, Value
 from scoring.playbooks import BandState
 from sync.guard import Verdict
-from sync.ledger import MAX_ATTEMPTS, Ledger, LedgerError, Settled
+from sync.ledger import MAX_ATTEMPTS, Ledger, LedgerError, Settled, State
 from sync.plan import FieldChange, Plan, RecordChange, Skipped, TaskChange, TaskRemoval
 from sync.store import Store, StoreError
 from tests.sync.released import build
@@ -19,21 +20,7 @@ NOW = datetime(2026, 11, 1, 6, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 ENV = "hubspot:STANDARD:1"
 
-STATES = (
-    "planned",
-    "held",
-    "sending",
-    "in_doubt",
-    "retry",
-    "confirmed",
-    "rejected",
-    "gone",
-    "conflict",
-    "parked",
-    "superseded",
-    "rolled_back",
-    "undo_skipped",
-)
+STATES = get_args(State)
 LEGAL = {
     "planned": {"sending", "confirmed", "conflict", "gone", "superseded"},
     "held": {"planned", "superseded"},
