@@ -11,17 +11,17 @@ as ours, and is replaced by the next value that differs.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from connectors.base import Change, Crm, TaskState, Value
 from connectors.errors import ConnectorError
 from scoring.card import Scorecard
-from scoring.playbooks import KNOWN, BandState, task_key
+from scoring.playbooks import KNOWN, BandState
+from sync.episodes import episode_of, key_of, read_all
 from sync.heartbeat import agent_id
 from sync.ledger import Ledger
 from sync.owned import AGENT, SCORED_AT, OwnedField
-from sync.plan import derive_key
 from sync.store import Store
 from sync.values import loads
 
@@ -36,12 +36,6 @@ SLACK = timedelta(seconds=2)
 
 LATE = timedelta(days=1)
 """What we sent within that time without hearing of it again may have arrived: that is no sign of an old state."""
-
-SEARCH = timedelta(hours=6)
-"""How long before a task was made its episode may have begun, where its due date does not tell."""
-
-AHEAD = timedelta(minutes=2)
-"""How far the CRM's clock may be behind ours."""
 
 
 _WHY = {
@@ -198,12 +192,7 @@ class Adopter:
 
     def _tasks(self, account_ids: Sequence[str]) -> list[TaskState]:
         found = self.crm.find_tasks(account_ids) if account_ids else {}
-        keys = {task_id: key for key, task_id in found.items()}
-        ids, size = sorted(keys), self.crm.write.read_batch
-        states: dict[str, TaskState] = {}
-        for start in range(0, len(ids), size):
-            states.update(self.crm.read_tasks(ids[start : start + size]))
-        return [task for task in states.values() if task.key in found and task.account_id]
+        return [task for task in read_all(self.crm, found.values()) if task.key in found and task.account_id]
 
     def _changes(self, task: TaskState, accounts: Mapping[str, Mapping[str, Value]]) -> Iterator[tuple[Change, str]]:
         """The task as an effect of ours; where its episode is not found, also under the key that we go on with."""
@@ -216,24 +205,13 @@ class Adopter:
         yield Change("task", None, values, task.key), task.task_id
         if self._episode(task) is None and (stand_in := self._stand_in(task, accounts)):
             playbook, start = stand_in
-            yield Change("task", None, values, self._key(task, playbook, start)), task.task_id
-
-    def _key(self, task: TaskState, playbook: str, start: datetime) -> str:
-        return derive_key(self.environment, "task", task_key(task.account_id or "", playbook, start))
+            yield Change("task", None, values, key_of(task, playbook, start, self.environment)), task.task_id
 
     def _episode(self, task: TaskState) -> tuple[str, datetime] | None:
         """Playbook and start of the episode that a task was made for; None when no instant gives its key."""
         if task.task_id not in self._begun:
-            self._begun[task.task_id] = self._search(task)
+            self._begun[task.task_id] = episode_of(task, self.card, self.environment)
         return self._begun[task.task_id]
-
-    def _search(self, task: TaskState) -> tuple[str, datetime] | None:
-        for name, playbook in self.card.playbooks.items():
-            if playbook.task:
-                for start in _instants(task, playbook.due_days):
-                    if self._key(task, name, start) == task.key:
-                        return name, start
-        return None
 
     def _stand_in(self, task: TaskState, accounts: Mapping[str, Mapping[str, Value]]) -> tuple[str, datetime] | None:
         """The playbook of the account's band, begun when the task was made."""
@@ -260,20 +238,6 @@ class Adopter:
             if band in KNOWN:
                 states[crm_id] = BandState(band, self._scored_at(values) or now, starts)  # type: ignore[arg-type]  # as above
         self.ledger.save_band_states(states)
-
-
-def _instants(task: TaskState, due_days: int) -> Iterator[datetime]:
-    """When the episode of a task may have begun, the likeliest first."""
-    if task.due is not None:
-        yield task.due - timedelta(days=due_days)
-    if task.created_at is None:
-        return
-    made = task.created_at.astimezone(UTC).replace(microsecond=0)
-    for seconds in range(int(AHEAD.total_seconds()) + 1):
-        yield made - timedelta(seconds=seconds)
-        yield made + timedelta(seconds=seconds)
-    for seconds in range(int(AHEAD.total_seconds()), int(SEARCH.total_seconds())):
-        yield made - timedelta(seconds=seconds)
 
 
 def _path(name: str) -> str:

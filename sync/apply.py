@@ -7,13 +7,16 @@ leaves a question that the CRM can answer (`sync.recover`), never a guess. A bat
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Literal, TypeVar
 
 from connectors.base import Change, Clock, Crm, ObjectName, Outcome, TaskState, Value
 from connectors.errors import ConnectorError, ShapeError, UnclearError
+from scoring.card import Scorecard
 from sync.budget import Budget, sizes
 from sync.canary import Canary
+from sync.episodes import episode_of, read_all
 from sync.guard import Limits
 from sync.ledger import Ledger, LedgerError, Settled
 from sync.plan import AnyChange, Plan, RecordChange, TaskChange, TaskRemoval
@@ -29,6 +32,9 @@ Item = tuple[T, Change]
 """A planned change, and what is sent for it."""
 
 _ENDINGS: Mapping[str, Ending] = {"confirmed": "already", "conflict": "conflict", "gone": "gone"}
+
+DAY = timedelta(days=1)
+"""Within so long nobody is asked twice because of what a state does not know, however short the cool-down."""
 
 _STILL_UNCLEAR = "An earlier write to it is still unclear, so it waits."
 
@@ -47,33 +53,26 @@ class Applied:
     message: str = ""
 
 
+@dataclass(slots=True)
 class Applier:
     """Sends plans to one CRM.
 
-    Args:
+    Attributes:
         stop: Asked between two batches; True ends the work cleanly there.
         budget: How many calls it may take; no limit when left out.
         limits: The guard's: how much is written first and read back, and how much may fail. No guard when left out.
+        card: With the playbooks, by which tasks are known again that a lost or older state does not know. When left
+            out, only keys tell.
     """
 
-    def __init__(
-        self,
-        crm: Crm,
-        store: Store,
-        ledger: Ledger,
-        clock: Clock,
-        *,
-        stop: Callable[[], bool] = lambda: False,
-        budget: Budget | None = None,
-        limits: Limits | None = None,
-    ) -> None:
-        self.crm = crm
-        self.store = store
-        self.ledger = ledger
-        self.clock = clock
-        self.stop = stop
-        self.budget = budget
-        self.limits = limits
+    crm: Crm
+    store: Store
+    ledger: Ledger
+    clock: Clock
+    stop: Callable[[], bool] = field(default=lambda: False, kw_only=True)
+    budget: Budget | None = field(default=None, kw_only=True)
+    limits: Limits | None = field(default=None, kw_only=True)
+    card: Scorecard | None = field(default=None, kw_only=True)
 
     def apply(self, plan: Plan, run_id: int) -> Iterator[Applied]:
         """Write the plan and yield what became of each change, a batch at a time.
@@ -110,7 +109,14 @@ class _Walk:
         self.due = self.ledger.due(run_id)
 
     def all(self) -> Iterator[Applied]:
-        """Records first, then tasks to remove, then new tasks."""
+        """New tasks first, then records, then tasks to remove.
+
+        A band that stands in the CRM says by this that its task was made. Were the state lost in between, a band
+        without its task would be taken for known, and nobody would ever be asked to do anything about it.
+        """
+        tasks = [(task, task.as_change()) for task in self.plan.tasks]
+        yield from self._early([item for item in tasks if item[1].key in self.due])
+        yield from self._batched([item for item in tasks if self._ready(item[1])], self._create)
         for obj in ("account", "contact"):
             records = [record for record in self.plan.records if record.object == obj]
             items = [(record, record.as_change(self.plan.environment)) for record in records]
@@ -118,9 +124,6 @@ class _Walk:
             yield from self._records(obj, [item for item in items if self._ready(item[1])])
         removals = [(removal, removal.as_change()) for removal in self.plan.removals]
         yield from self._batched([item for item in removals if self._ready(item[1])], self._remove)
-        tasks = [(task, task.as_change()) for task in self.plan.tasks]
-        yield from self._early([item for item in tasks if item[1].key in self.due])
-        yield from self._batched([item for item in tasks if self._ready(item[1])], self._create)
 
     def _ready(self, change: Change) -> bool:
         waits = self.due.get(change.key)
@@ -208,10 +211,31 @@ class _Walk:
     def _create(self, batch: Sequence[Item[TaskChange]]) -> Iterator[Applied]:
         # Adopt before create: a task that a lost state file no longer knows of is still in the CRM.
         there = self.crm.find_tasks(sorted({task.account_id for task, _ in batch}))
+        there = {**self._same_episode(batch, there), **there}
         found = [
             (task, Settled(task.key, "confirmed", remote_id=there[task.key])) for task, _ in batch if task.key in there
         ]
         yield from self._write([item for item in batch if item[1].key not in there], found)
+
+    def _same_episode(self, batch: Sequence[Item[TaskChange]], there: Mapping[str, str]) -> dict[str, str]:
+        """Planned keys -> tasks that were made for the same episode, by a state that was lost or is older now.
+
+        Such a task has a key that this state does not know. Within the cool-down its episode goes on, so that there is
+        nothing new to be done.
+        """
+        card, made_at = self.applier.card, self.plan.made_at
+        if card is None or not (unknown := there.keys() - {task.key for task, _ in batch} - self.ledger.known_tasks()):
+            return {}
+        begun: dict[tuple[str | None, str], str] = {}
+        for task in read_all(self.crm, (there[key] for key in unknown)):
+            playbook, start = episode_of(task, card, self.plan.environment) or ("", made_at)
+            if playbook and made_at - start < max(DAY, timedelta(days=card.playbooks[playbook].cooldown_days)):
+                begun[task.account_id, playbook] = task.task_id
+        return {
+            task.key: begun[task.account_id, task.playbook]
+            for task, _ in batch
+            if (task.account_id, task.playbook) in begun
+        }
 
     def _remove(self, batch: Sequence[Item[TaskRemoval]]) -> Iterator[Applied]:
         # A person may have taken the task up since the plan was made.

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.base import TaskState
+from connectors.base import Change, Outcome, TaskState
 from connectors.errors import TransientError
 from sync.adopt import Adopter
 from sync.ledger import Ledger
@@ -19,6 +19,7 @@ from tests.crash import scenarios as crash
 from tests.crash.desk import Desk
 from tests.crash.life import in_process
 from tests.crash.scenarios import empty_crm, go, wishes
+from tests.sync.people_desk import Crash
 
 KINDS = [kind for kind in crash.KINDS.values() if kind.name != "hubspot-unique_key"]
 FORTNIGHT = timedelta(days=15)
@@ -121,6 +122,38 @@ def test_an_old_copy_goes_on_where_the_crm_is(desk: Desk, tmp_path: Path) -> Non
         assert "older than what stands in the CRM" in str(report.adopted)
         assert report.adopted.accounts > 0
     assert run(desk).adopted is None
+
+
+@ONE
+@pytest.mark.parametrize("leaving", ["task", "account"])
+@pytest.mark.parametrize(("turn", "state"), [(0, "lost"), (1, "lost"), (1, "old")])
+def test_a_kill_beside_a_new_task_and_a_lost_state_leave_one_task(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turn: int, state: str, leaving: str
+) -> None:
+    """A task is made before its band is written: a band in the CRM says that its task was made, whatever is lost."""
+    if turn:
+        hour(desk, 0)
+        shutil.copytree(desk.folder, tmp_path / "copy")
+        desk.rows = wishes(desk, turn)
+        desk.due_tasks = desk.due_tasks + desk.red()
+    with desk.agent() as agent:
+        send = agent.crm.send
+
+        def dying(changes: list[Change]) -> list[Outcome]:
+            if changes[0].object == leaving:
+                raise Crash
+            return send(changes)
+
+        monkeypatch.setattr(agent.crm, "send", dying)
+        with pytest.raises(Crash):
+            go(agent)
+    assert (desk.inside.tasks() == desk.due_tasks) == (leaving == "account")
+    lose(desk)
+    if state == "old":
+        shutil.copytree(tmp_path / "copy", desk.folder)
+    desk.crm.pass_time(timedelta(hours=1))
+    run(desk)
+    assert not run(desk).applied
 
 
 @ONE

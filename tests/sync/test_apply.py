@@ -190,7 +190,7 @@ def test_a_stop_ends_between_two_batches(desk: Desk) -> None:
     applier = Applier(desk.crm, desk.store, desk.ledger, desk.clock, stop=lambda: desk.crm.calls["write"] >= 1)
     run_id = desk.ledger.start_run("apply", NOW)
     done = list(applier.apply(plan(update("1"), update("2"), update("3"), tasks=(task(),)), run_id))
-    assert len(done) == 2
+    assert [type(item.change) for item in done] == [TaskChange], "tasks are made first"
     assert not desk.ledger.open_ops()
 
 
@@ -249,6 +249,9 @@ def test_a_spent_budget_leaves_the_rest_for_the_next_run(desk: Desk) -> None:
     done: list[Applied] = []
     with pytest.raises(QuotaError):
         done.extend(applier.apply(whole, run_id))
-    assert [item.result for item in done] == ["confirmed", "confirmed"]
+    assert [(type(item.change), item.result) for item in done] == [
+        (TaskChange, "confirmed"),
+        (RecordChange, "confirmed"),
+    ]
     assert desk.ledger.open_ops() == []
-    assert not desk.crm.tasks
+    assert [record["score"] for record in desk.crm.records.values()].count(10) == 2

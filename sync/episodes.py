@@ -1,0 +1,55 @@
+"""Finds the episode again that a task was made for, out of the task alone.
+
+The key that stands on a task is derived from account, playbook and the start of the episode, so only the right instant
+gives the same key.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+
+from connectors.base import Crm, TaskState
+from scoring.card import Scorecard
+from scoring.playbooks import task_key
+from sync.plan import derive_key
+
+SEARCH = timedelta(hours=6)
+"""How long before a task was made its episode may have begun, where its due date does not tell."""
+
+AHEAD = timedelta(minutes=2)
+"""How far the CRM's clock may be behind ours."""
+
+
+def read_all(crm: Crm, ids: Iterable[str]) -> Iterator[TaskState]:
+    """These tasks as they are now, in reads of the size that the CRM takes; removed ones are left out."""
+    wanted, size = sorted(ids), crm.write.read_batch
+    for start in range(0, len(wanted), size):
+        yield from crm.read_tasks(wanted[start : start + size]).values()
+
+
+def episode_of(task: TaskState, card: Scorecard, environment: str) -> tuple[str, datetime] | None:
+    """Playbook and start of the episode that a task was made for; None when no instant gives its key."""
+    for name, playbook in card.playbooks.items():
+        if playbook.task:
+            for start in _instants(task, playbook.due_days):
+                if key_of(task, name, start, environment) == task.key:
+                    return name, start
+    return None
+
+
+def key_of(task: TaskState, playbook: str, start: datetime, environment: str) -> str:
+    """The key that a task on this account has for a playbook and the start of an episode."""
+    return derive_key(environment, "task", task_key(task.account_id or "", playbook, start))
+
+
+def _instants(task: TaskState, due_days: int) -> Iterator[datetime]:
+    """When the episode of a task may have begun, the likeliest first."""
+    if task.due is not None:
+        yield task.due - timedelta(days=due_days)
+    if task.created_at is None:
+        return
+    made = task.created_at.astimezone(UTC).replace(microsecond=0)
+    for seconds in range(int(AHEAD.total_seconds()) + 1):
+        yield made - timedelta(seconds=seconds)
+        yield made + timedelta(seconds=seconds)
+    for seconds in range(int(AHEAD.total_seconds()), int(SEARCH.total_seconds())):
+        yield made - timedelta(seconds=seconds)
