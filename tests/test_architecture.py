@@ -89,11 +89,13 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     assert not loaded & (heavy | {"requests", "pydantic", "sqlite_utils", "tldextract", "rich"})
 
 
-def test_the_package_list_names_every_room() -> None:
+def test_the_package_list_names_every_room_and_the_packages_in_it() -> None:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert project["tool"]["setuptools"]["packages"] == sorted(ROOMS)
+    packages = {str(path.parent.relative_to(ROOT)).replace("/", ".") for path in FILES if path.name == "__init__.py"}
+    assert set(ROOMS) <= packages
+    assert project["tool"]["setuptools"]["packages"] == sorted(packages)
 
 
 def test_dependencies_are_pinned_with_hashes_and_name_no_host() -> None:
