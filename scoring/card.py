@@ -51,6 +51,10 @@ class Bands(_Closed):
     red_below: StrictInt = Field(40, ge=1, le=100, description="Scores below this are red.")
     green_from: StrictInt = Field(70, ge=1, le=100, description="Scores from here on are green; between is yellow.")
     min_coverage: StrictInt = Field(50, ge=1, le=100, description="Below this percentage the band is unknown.")
+    margin: StrictInt = Field(3, ge=0, le=20, description="A band is left only by so many points beyond its edge,")
+    confirm_days: StrictInt = Field(
+        2, ge=1, le=30, description="and only when that lasts for so many days; 1: at once."
+    )
     playbooks: BandPlaybooks = Field(description="Band -> playbook.")
 
     @model_validator(mode="after")

@@ -1,0 +1,271 @@
+"""From the band that a score gives today to the band that holds: hysteresis in time, overrides, known events, trend.
+
+A score that wavers around an edge would change its band week after week, and each change is a task for somebody. So a
+band is left only by a margin, and only when that lasts for some days (`[bands] margin`, `confirm_days`); what cannot
+wait, a hard rule with `bypass`, changes it at once. A person's override stands above both, and the score beside it
+stays what it is. Everything here is a pure function of score rows and what was remembered.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from scoring.events import KnownEvent, holding, releases
+from scoring.inputs import Band, ScoreRow
+from scoring.overrides import Override
+from scoring.playbooks import KNOWN
+from scoring.trend import WEEKS, trend
+from scoring.verdict import MAX_REASON
+
+if TYPE_CHECKING:
+    from scoring.card import Bands, Scorecard
+
+RANK: Mapping[Band, int] = {"red": 0, "yellow": 1, "green": 2}
+SLACK = timedelta(hours=6)
+"""So much earlier than to the hour a day later is a day later: runs are not on the second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is remembered of an account's band.
+
+    Attributes:
+        band: The band that holds, overrides left aside.
+        since: When it was entered.
+        candidate: The band that the score has asked for since `candidate_since`; None when it asks for no other.
+        candidate_since: When it first did, without a break since.
+        frozen: When the account was no longer scored, such as after churn; None while it is.
+    """
+
+    band: Band
+    since: datetime
+    candidate: Band | None = None
+    candidate_since: datetime | None = None
+    frozen: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """No task is made for an account.
+
+    Attributes:
+        rule: "hold", "event" or "frozen".
+        until: The last day; None when there is none.
+        why: In words.
+    """
+
+    rule: str
+    until: date | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What people and the past say beside the scores.
+
+    Attributes:
+        overrides: By CRM id, valid ones.
+        events: Known events of the config.
+        past: Account key -> its scores 7, 6, ... 1 weeks ago; None where there was none.
+    """
+
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+    events: Sequence[KnownEvent] = ()
+    past: Mapping[int, Sequence[int | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What holds after a run.
+
+    Attributes:
+        rows: As given, with `band`, `held`, `trend` and reason settled; contacts as they were.
+        standings: What to remember, by CRM id; accounts without a row keep what they had.
+        paused: CRM id -> why no task is made for an account now.
+    """
+
+    rows: list[ScoreRow]
+    standings: dict[str, Standing]
+    paused: dict[str, Pause]
+
+
+CardOf = Callable[[ScoreRow], "Scorecard"]
+
+
+def settle(
+    card_of: CardOf,
+    rows: Iterable[ScoreRow],
+    memory: Mapping[str, Standing],
+    as_of: datetime,
+    said: Said | None = None,
+) -> Settled:
+    """Settle the band of every account.
+
+    An account that is seen for the first time, or again after it was frozen, takes the band of its score at once. One
+    of which too little is known is unknown and keeps what is remembered of it.
+
+    Args:
+        card_of: The card that scored a row.
+        rows: As the engine gave them: `computed` is the band by score and hard rules alone.
+        memory: As the last run left it, by CRM id.
+        as_of: The instant of the scores.
+        said: Overrides, known events and past scores.
+    """
+    said, now = said or Said(), as_of.astimezone(UTC).replace(microsecond=0)
+    result = Settled([], dict(memory), {})
+    for row in rows:
+        if row.level != "account":
+            result.rows.append(row)
+            continue
+        result.rows.append(_settle(card_of(row), row, now, said, result))
+    return result
+
+
+def _settle(card: "Scorecard", row: ScoreRow, now: datetime, said: Said, result: Settled) -> ScoreRow:
+    old = result.standings.get(row.crm_id)
+    old = None if old is None or old.frozen else old
+    override, event = said.overrides.get(row.crm_id), holding(said.events, row, now.date())
+    pause = _pause(override, event)
+    new, words = (old, "") if pause and old else _advance(card, row, old, now)
+    if new is not None:
+        result.standings[row.crm_id] = new
+    band = row.computed
+    if new is not None and (pause or row.computed in KNOWN):
+        band = new.band
+    if override is not None:
+        band = override.settled(band)
+    if pause is not None:
+        result.paused[row.crm_id] = pause
+    words = override.words if override else pause.why if pause else words
+    points = (*said.past.get(row.key, ()), row.score)
+    slope = trend(points[-WEEKS:]) if row.score is not None else None
+    reason = with_words(row.reason, *releases(said.events, card, row, now.date()), words)
+    return row._replace(band=band, held=words, reason=reason, trend=slope)
+
+
+def _pause(override: Override | None, event: KnownEvent | None) -> Pause | None:
+    """What keeps band and tasks as they are: a person's "hold", else a known event; a person's band ends either."""
+    if override is not None:
+        return Pause("hold", override.until, override.words) if override.band == "hold" else None
+    return Pause("event", event.until, event.words) if event is not None else None
+
+
+def _advance(card: "Scorecard", row: ScoreRow, old: Standing | None, now: datetime) -> tuple[Standing | None, str]:
+    """What to remember of an account, and in words what keeps its band from being the computed one."""
+    if row.computed not in KNOWN:
+        return old, ""
+    if old is None or bypasses(card, row, old.band):
+        return Standing(row.computed, now), ""
+    if row.computed == old.band:
+        return (old if old.candidate is None else Standing(old.band, old.since)), ""
+    return _wait(card, row, old, now)
+
+
+def _wait(card: "Scorecard", row: ScoreRow, old: Standing, now: datetime) -> tuple[Standing, str]:
+    """The same of an account whose score asks for another band than the one it has."""
+    bands = card.bands
+    if not leaves(bands, old.band, row):
+        return Standing(old.band, old.since), f"{_since(old)}; {_beyond(bands, old.band, row.computed, 'only ')}"
+    candidate, since = row.computed, now
+    if old.candidate is not None and old.candidate_since is not None and _same_way(old, row.computed):
+        # What held all this time is the band nearer to the old one.
+        candidate, since = min(old.candidate, row.computed, key=lambda one: _steps(old.band, one)), old.candidate_since
+    due = confirmed_from(since, bands.confirm_days)
+    if now < due:
+        by_score = plain(bands, row.score) == row.computed
+        stays = _beyond(bands, old.band, candidate, "") if by_score else "that stays so"
+        words = f"{_since(old)}; {candidate} from {due.date()} on if {stays}"
+        return replace(old, candidate=candidate, candidate_since=since), words
+    new = Standing(candidate, now)
+    # It may have got worse (or better) still meanwhile: that must last on its own.
+    return (new, "") if candidate == row.computed else _wait(card, row, new, now)
+
+
+def bypasses(card: "Scorecard", row: ScoreRow, band: Band) -> bool:
+    """Whether a hard rule that does not wait makes the band worse."""
+    rule = getattr(card.account, "rules", {}).get(row.rule)
+    return rule is not None and bool(rule.bypass) and RANK[row.computed] < RANK[band]
+
+
+def plain(bands: "Bands", score: int | None) -> Band:
+    """The band in which a score lies."""
+    if score is None:
+        return "unknown"
+    return "red" if score < bands.red_below else "yellow" if score < bands.green_from else "green"
+
+
+def leaves(bands: "Bands", band: Band, row: ScoreRow) -> bool:
+    """Whether a row asks for another band by enough.
+
+    The margin is one of the score. Where something else than the score sets the band, a hard rule for example, there
+    is none, and time alone decides.
+    """
+    if row.score is None or plain(bands, row.score) != row.computed:
+        return True
+    if RANK[row.computed] < RANK[band]:
+        return row.score < _edge_down(bands, band)
+    return row.score >= _edge_up(bands, band)
+
+
+def confirmed_from(since: datetime, days: int) -> datetime:
+    """From when on what was first seen at an instant has lasted for so many days."""
+    later = timedelta(days=days - 1)
+    day = datetime.combine(since.date() + later, time(), UTC)
+    return max(day, since + later - SLACK) if days > 1 else since
+
+
+def with_words(reason: str, *words: str) -> str:
+    """A reason line with more words at its end, which are never what is cut off while the reason can be."""
+    said = "; ".join(filter(None, words))[:MAX_REASON]
+    return f"{reason[: max(0, MAX_REASON - len(said) - 2)]}; {said}"[:MAX_REASON] if said else reason
+
+
+def freeze(row: ScoreRow, since: datetime) -> ScoreRow:
+    """The last row of an account that is not scored any more, saying so."""
+    words = f"frozen since {since:%Y-%m-%d}"
+    return row._replace(held=words, trend=None, reason=f"{words}: {row.reason}"[:MAX_REASON])
+
+
+def standing_lines(row: ScoreRow) -> Iterator[str]:
+    """What to say of a row's band and trend below its score, in sentences; nothing where there is nothing to say."""
+    if row.computed != row.band:
+        yield f"The score by itself gives {row.computed}; the band is {row.band}."
+    if row.held:
+        yield f"{row.held[0].upper()}{row.held[1:]}."
+    if row.trend is not None:
+        way = "Rising" if row.trend > 0 else "Falling"
+        yield f"{way} by {abs(row.trend) // 10}.{abs(row.trend) % 10} points a week over the last eight weeks."
+
+
+def _same_way(old: Standing, band: Band) -> bool:
+    """Whether a band lies on the same side of the old one as its candidate does."""
+    here = RANK[old.band]
+    return old.candidate is not None and (RANK[old.candidate] < here) == (RANK[band] < here)
+
+
+def _steps(band: Band, other: Band) -> int:
+    return abs(RANK[band] - RANK[other])
+
+
+def _edge_down(bands: "Bands", band: Band) -> int:
+    """Below this score a band is left downwards; 0 can always be."""
+    return max(1, (bands.green_from if band == "green" else bands.red_below) - bands.margin)
+
+
+def _edge_up(bands: "Bands", band: Band) -> int:
+    """From this score on a band is left upwards; 100 can always be."""
+    return min(100, (bands.red_below if band == "red" else bands.green_from) + bands.margin)
+
+
+def _beyond(bands: "Bands", band: Band, target: Band, only: str) -> str:
+    """What the score must do to get from one band to another: `it stays below 37`, `red only below 37`."""
+    if RANK[target] < RANK[band]:
+        edge = min(_edge_down(bands, band), bands.red_below if target == "red" else bands.green_from)
+        return f"{target} {only}below {edge}" if only else f"it stays below {edge}"
+    edge = max(_edge_up(bands, band), bands.green_from if target == "green" else bands.red_below)
+    return f"{target} {only}from {edge} on" if only else f"it stays at {edge} or above"
+
+
+def _since(standing: Standing) -> str:
+    return f"{standing.band} since {standing.since:%Y-%m-%d}"
