@@ -1,17 +1,23 @@
-"""A clock that stands still until somebody sleeps and remembers every wait; simulated HubSpot and Salesforce."""
+"""A clock that stands still until somebody sleeps, a network that says what it is told to, and simulated vendors."""
 
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+import responses
 
 from connectors import salesforce
 from connectors.hubspot import HubSpot, Settings, connect
+from connectors.mixpanel import Mixpanel
 from sandbox.core import SALESFORCE_KEY, SALESFORCE_SECRET, Sandbox
 from sandbox.faults import Fault
 from sandbox.model import World
 from sandbox.mount import SandboxAdapter
 from sandbox.world import make_world
+from tests.connectors.mixpanel_project import opened, world
 
 
 class FakeClock:
@@ -38,6 +44,13 @@ class FakeClock:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture
+def web() -> Iterator[responses.RequestsMock]:
+    """The network."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
 
 
 class Portal:
@@ -159,3 +172,18 @@ def org(small_world: World) -> Org:
 @pytest.fixture
 def open_org() -> type[Org]:
     return Org
+
+
+@pytest.fixture
+def mixpanel_box() -> Sandbox:
+    return Sandbox(world(), vendors=("mixpanel",))
+
+
+@pytest.fixture
+def make_mixpanel(mixpanel_box: Sandbox, tmp_path: Path) -> Callable[..., Mixpanel]:
+    return partial(opened, mixpanel_box, tmp_path)
+
+
+@pytest.fixture
+def mixpanel(make_mixpanel: Callable[..., Mixpanel]) -> Mixpanel:
+    return make_mixpanel()

@@ -1,10 +1,8 @@
 """What the tests of writing to Salesforce have in common: our fields, changes, and what was sent."""
 
 import json
-import os
 from datetime import UTC, date, datetime
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ from connectors.base import Change, FieldSpec, Outcome, Value
 from sandbox.model import World
 from sandbox.mount import SandboxAdapter
 from sandbox.world import make_world
+from tests.contracts import contract
 
 SPECS = (
     FieldSpec("account", "Holdfast_Score__c", "Score", "number"),
@@ -59,13 +58,9 @@ def prepare(org: Any) -> Any:
     return org
 
 
-def contract(name: str) -> dict[str, Any]:
-    """One of the vendor's published answers; a test that needs it is skipped where they are not."""
-    default = Path(__file__).parents[3] / "shared" / "contracts"
-    path = Path(os.environ.get("HOLDFAST_CONTRACTS", default)) / "salesforce" / "response_shapes.json"
-    if not path.exists():
-        pytest.skip(f"{path} is not there")
-    cases: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cases"]
+def published(name: str) -> dict[str, Any]:
+    """One of Salesforce's published answers."""
+    cases: list[dict[str, Any]] = contract("salesforce", "response_shapes.json")["cases"]
     return next(case for case in cases if case["name"] == name)
 
 

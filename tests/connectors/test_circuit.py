@@ -1,6 +1,5 @@
 """A vendor that keeps failing is given up for all requests at once, and asked again when it may be well."""
 
-from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -11,24 +10,12 @@ from connectors.circuit import BUDGET, COOL_DOWN, COOL_DOWN_MOST, FAILURES, REFI
 from connectors.errors import NotFoundError, QuotaError, TransientError, UnclearError
 from connectors.http import Bucket, Http
 from connectors.retry import CIRCUIT_OPEN, TRIES
-
-BASE = "https://api.vendor.example"
-URL = f"{BASE}/thing"
-Make = Callable[..., Http]
-
-
-@pytest.fixture
-def web() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
+from tests.connectors.http_vendor import URL, Make, vendor
 
 
 @pytest.fixture
 def make(clock: Any) -> Make:
-    def build(**options: Any) -> Http:
-        return Http("vendor", BASE, clock=clock, auth={"Authorization": "Bearer t"}, secrets=["t"], **options)
-
-    return build
+    return vendor(clock)
 
 
 def fail(http: Http, method: str = "GET") -> TransientError:

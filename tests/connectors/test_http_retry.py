@@ -3,9 +3,7 @@
 import io
 import random
 import ssl
-import threading
 import urllib.error
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.message import Message
 from typing import Any
@@ -26,26 +24,14 @@ from connectors.errors import (
     TransientError,
     UnclearError,
 )
-from connectors.http import Bucket, Failed, Http, Rule, refused_with
+from connectors.http import Bucket, Failed, Rule, refused_with
 from connectors.retry import BACKOFF_MOST, TRIES, retry_after, vendor_codes
-
-BASE = "https://api.vendor.example"
-URL = f"{BASE}/thing"
-Make = Callable[..., Http]
-
-
-@pytest.fixture
-def web() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
+from tests.connectors.http_vendor import URL, Make, vendor
 
 
 @pytest.fixture
 def make(clock: Any) -> Make:
-    def build(**options: Any) -> Http:
-        return Http("vendor", BASE, clock=clock, auth={"Authorization": "Bearer tok-1"}, secrets=["tok-1"], **options)
-
-    return build
+    return vendor(clock)
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 423, 425, 408])
@@ -242,92 +228,6 @@ def test_codes_are_found_in_a_list_of_errors(make: Make, web: responses.Requests
 def test_an_accepted_status_is_an_answer(make: Make, web: responses.RequestsMock) -> None:
     web.get(URL, status=422, json={"error": "StartTimeTooRecent"})
     assert make().request("GET", "/thing", accept=(422,)).status_code == 422
-
-
-class _Tokens:
-    def __init__(self) -> None:
-        self.made = 1
-
-    def __call__(self) -> dict[str, str]:
-        self.made += 1
-        return {"Authorization": f"Bearer tok-{self.made}"}
-
-
-def test_an_expired_token_is_refreshed_once_and_the_request_sent_again(make: Make, web: responses.RequestsMock) -> None:
-    tokens = _Tokens()
-    seen: list[str] = []
-
-    def answer(request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
-        seen.append(str(request.headers["Authorization"]))
-        return 200 if seen[-1] == "Bearer tok-2" else 401, {}, "{}"
-
-    web.add_callback("POST", URL, answer)
-    http = make(refresh=tokens)
-    http.request("POST", "/thing")
-    http.request("POST", "/thing")
-    assert tokens.made == 2
-    assert seen == ["Bearer tok-1", "Bearer tok-2", "Bearer tok-2"]
-
-
-def test_a_token_that_stays_bad_stops_after_one_refresh(make: Make, web: responses.RequestsMock) -> None:
-    tokens = _Tokens()
-    web.get(URL, status=401)
-    http = make(refresh=tokens)
-    with pytest.raises(CredentialsError, match="Check the credentials"):
-        http.request("GET", "/thing")
-    assert (tokens.made, http.calls.total()) == (2, 2)
-
-
-def test_a_session_without_a_token_gets_one_before_its_first_request(clock: Any, web: responses.RequestsMock) -> None:
-    tokens = _Tokens()
-    web.get(URL, json={})
-    http = Http("vendor", BASE, clock=clock, auth={}, secrets=[], refresh=tokens)
-    assert tokens.made == 1, "nothing happens before the first request"
-    http.request("GET", "/thing")
-    http.session.get(URL, headers={"Authorization": "Bearer a library's own idea"})
-    assert tokens.made == 2
-    assert [call.request.headers["Authorization"] for call in web.calls] == ["Bearer tok-2"] * 2
-
-
-def test_a_request_that_waits_for_a_token_in_vain_was_never_sent(clock: Any, web: responses.RequestsMock) -> None:
-    def refuse() -> dict[str, str]:
-        raise TransientError("the log-in is down.")
-
-    http = Http("vendor", BASE, clock=clock, auth={}, secrets=[], refresh=refuse)
-    with pytest.raises(TransientError, match="log-in is down") as caught:
-        http.request("POST", "/thing")
-    assert not isinstance(caught.value, UnclearError)
-    assert len(web.calls) == 0
-
-
-def test_threads_that_meet_the_same_expiry_get_one_new_token(make: Make, web: responses.RequestsMock) -> None:
-    tokens = _Tokens()
-    together = threading.Barrier(4, timeout=10.0)
-    inside = threading.Event()
-
-    def renew() -> dict[str, str]:
-        # Counting goes on while a token is being fetched: a request of another session must not wait for it.
-        other.request("GET", "/other")
-        inside.set()
-        return tokens()
-
-    def answer(request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
-        if request.headers["Authorization"] == "Bearer tok-2":
-            return 200, {}, "{}"
-        together.wait()
-        return 401, {}, "{}"
-
-    web.add_callback("GET", URL, answer)
-    web.get(f"{BASE}/other", json={})
-    other, http = make(), make(refresh=renew)
-    threads = [threading.Thread(target=http.request, args=("GET", "/thing")) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=10.0)
-    assert inside.is_set()
-    assert tokens.made == 2
-    assert http.calls.total() == 8
 
 
 def test_a_list_of_errors_is_understood(make: Make, web: responses.RequestsMock) -> None:

@@ -26,12 +26,6 @@ Make = Callable[..., Http]
 
 
 @pytest.fixture
-def web() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
-
-
-@pytest.fixture
 def make(clock: Any) -> Make:
     def build(base: str = BASE, **options: Any) -> Http:
         return Http("vendor", base, clock=clock, auth=("me", TOKEN), secrets=[TOKEN], **options)

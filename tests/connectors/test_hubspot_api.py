@@ -1,9 +1,6 @@
 """The client library on our session, paths of all versions, and the error shapes that the vendor documents."""
 
-import json
-import os
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,9 +20,7 @@ from connectors.http import Http
 from connectors.hubspot import BASE_URL, Settings, connect
 from connectors.hubspot_api import RULES, Api, Paths
 from connectors.registry import VENDORS
-
-CONTRACTS = Path(os.environ.get("HOLDFAST_CONTRACTS", Path(__file__).parents[2].parent / "shared" / "contracts"))
-contracts = pytest.mark.skipif(not (CONTRACTS / "hubspot").is_dir(), reason="the vendor's descriptions are not here")
+from tests.contracts import contract
 
 
 def api(portal: Any, version: str = "2026-09") -> Api:
@@ -104,9 +99,8 @@ def test_paths_are_translated_in_one_place(path: str, sent: str) -> None:
     assert Paths("legacy").of(path) == path
 
 
-@contracts
 def test_every_path_family_is_the_vendors() -> None:
-    table = json.loads((CONTRACTS / "hubspot" / "path_map_dated_versions.json").read_text())
+    table = contract("hubspot", "path_map_dated_versions.json")
     paths = Paths("2026-09")
     used = (
         *("records", "search", "associations batch", "properties", "property groups", "owners", "pipelines"),
@@ -118,7 +112,6 @@ def test_every_path_family_is_the_vendors() -> None:
             assert paths.of(legacy) == dated.replace("{v}", "2026-09")
 
 
-@contracts
 def test_every_documented_error_means_what_to_do_next() -> None:
     expected: dict[str, type[ConnectorError]] = {
         "auth_missing": CredentialsError,
@@ -134,7 +127,7 @@ def test_every_documented_error_means_what_to_do_next() -> None:
         "rate_search_secondly": QuotaError,
         "rate_daily": QuotaError,
     }
-    cases = json.loads((CONTRACTS / "hubspot" / "error_shapes.json").read_text())["cases"]
+    cases = contract("hubspot", "error_shapes.json")["cases"]
     for case in (case for case in cases if case["status"] >= 300):
         http = Http("hubspot", BASE_URL, clock=_Frozen(), auth={}, secrets=[], rules=RULES, deadline=1.0)
         with responses.RequestsMock() as web:

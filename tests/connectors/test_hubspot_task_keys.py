@@ -7,18 +7,14 @@ import pytest
 from connectors.base import Change, FieldSpec, Outcome, Quota, Value
 from connectors.errors import CredentialsError, QuotaError
 from connectors.hubspot_tasks import KEY, KEY_FIELD, shown_body, task_body
-from tests.connectors.test_hubspot_write import SPECS, posts, results, task
+from tests.connectors.hubspot_portals import SPECS, posts, prepare, results, task
 
 CREATED = "tasks/batch/create"
 CONFLICT = {"category": "CONFLICT", "message": "already there"}
 
 
 def opened(open_portal: Any, world: Any, **options: Any) -> Any:
-    portal = open_portal(world, **options)
-    portal.crm = portal.connect(own_fields=SPECS)
-    portal.crm.setup(SPECS, dry_run=False)
-    portal.forget()
-    return portal
+    return prepare(open_portal(world, **options))
 
 
 @pytest.fixture

@@ -4,33 +4,9 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Batch, Row
-from connectors.salesforce import STREAMS, Salesforce
+from tests.connectors.salesforce_reads import BY_NAME, deleted, ids, last, pull, rows
 
-BY_NAME = {stream.name: stream for stream in STREAMS}
 LATER_PAGE = "query/01g"
-
-
-def pull(crm: Salesforce, name: str, cursor: str | None = None) -> list[Batch]:
-    return list(crm.pull(BY_NAME[name], cursor))
-
-
-def rows(batches: list[Batch]) -> dict[str, Row]:
-    return {row["Id"]: row for batch in batches for row in batch.rows}
-
-
-def last(batches: list[Batch]) -> str:
-    return [batch.cursor for batch in batches if batch.cursor is not None][-1]
-
-
-def deleted(batches: list[Batch]) -> set[str]:
-    return {one for batch in batches for one in batch.deleted}
-
-
-def ids(org: Any, obj: str) -> list[str]:
-    org.vendor.tick(org.box.clock.now())
-    table = org.vendor.org.tables[obj]
-    return sorted(table.id_at(place) for place in table.places(org.vendor.org.now))
 
 
 @pytest.mark.parametrize("changed", [{"wanted": {"accounts": ["Name", "Plan__c"]}}, {"currency": "EUR"}])

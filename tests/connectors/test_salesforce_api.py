@@ -1,10 +1,7 @@
 """What Salesforce's refusals mean, the org's budget, paging and descriptions."""
 
 import json
-import os
-from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,21 +25,11 @@ from connectors.salesforce import Settings, connect
 from connectors.salesforce_api import API_VERSION, MOST_URI, Api
 from connectors.salesforce_rules import DAY_LIMIT, is_not_there
 from tests.connectors.salesforce_web import DATA, given, open_api, refusal, sent
-
-CONTRACTS = Path(os.environ.get("HOLDFAST_CONTRACTS", Path(__file__).parents[2].parent / "shared" / "contracts"))
-contracts = pytest.mark.skipif(not (CONTRACTS / "salesforce").is_dir(), reason="the vendor's descriptions are not here")
-
-
-@pytest.fixture
-def web() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
-
+from tests.contracts import contract
 
 # ---- refusals --------------------------------------------------------------------------------------------------------
 
 
-@contracts
 @pytest.mark.parametrize(
     ("case", "error"),
     [
@@ -75,7 +62,7 @@ def web() -> Iterator[responses.RequestsMock]:
 def test_every_documented_refusal_has_its_meaning(
     clock: Any, web: responses.RequestsMock, case: str, error: type[ConnectorError]
 ) -> None:
-    shapes = json.loads((CONTRACTS / "salesforce" / "response_shapes.json").read_text())["cases"]
+    shapes = contract("salesforce", "response_shapes.json")["cases"]
     shape = next(one for one in shapes if one["name"] == case)
     body = shape["body_text"] if "body_text" in shape else json.dumps(shape["body"])
     web.get(f"{DATA}/thing", status=shape["status"], body=body)

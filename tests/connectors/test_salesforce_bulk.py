@@ -27,12 +27,6 @@ COLUMNS = Columns(("Id", "Name"), {"id": "id", "name": "string"})
 
 
 @pytest.fixture
-def web() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
-
-
-@pytest.fixture
 def bulk(clock: Any) -> Bulk:
     return Bulk(Api("salesforce", BASE, "64.0", Keys("session", "acme.my", session_id="00D!x"), clock=clock))
 

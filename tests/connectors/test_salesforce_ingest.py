@@ -17,7 +17,7 @@ from connectors.salesforce_api import Api
 from connectors.salesforce_auth import Keys
 from connectors.salesforce_ingest import DEADLINE, Ingest, Told, Update, files
 from connectors.salesforce_outcomes import Refusal, from_text
-from tests.connectors.salesforce_orgs import contract
+from tests.connectors.salesforce_orgs import published
 
 ONE, TWO, THREE = (f"0015e00000AAAA{letter}AA5" for letter in "ABC")
 EMPTY = '"sf__Id","sf__Error","Id"\n'
@@ -143,9 +143,9 @@ def test_a_job_is_made_filled_closed_watched_and_read_in_eight_calls(ingest: Ing
 
 
 def test_published_results_are_understood(ingest: Ingest, jobs: Jobs) -> None:
-    jobs.results["successfulResults"] = contract("bulk2_successful_results")["body_text"]
-    jobs.results["failedResults"] = contract("bulk2_failed_results")["body_text"]
-    made, ended = contract("bulk2_ingest_job")["body"], contract("bulk2_ingest_job_failed")["body"]
+    jobs.results["successfulResults"] = published("bulk2_successful_results")["body_text"]
+    jobs.results["failedResults"] = published("bulk2_failed_results")["body_text"]
+    made, ended = published("bulk2_ingest_job")["body"], published("bulk2_ingest_job_failed")["body"]
     jobs.odd = {"POST make": [(200, made)], "GET": [(200, ended)]}
     told = ingest.update("Account", [score("0015e00000AAAAAAA1")])
     # The published example has one record succeed and, by its first 15 characters, fail as well.

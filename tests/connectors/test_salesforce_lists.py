@@ -6,26 +6,11 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Batch, FieldSpec, Row
+from connectors.base import Batch, FieldSpec
 from connectors.errors import TransientError
-from connectors.salesforce import STREAMS, Salesforce
-from mapping.fields import FieldMap
+from connectors.salesforce import Salesforce
+from tests.connectors.salesforce_reads import BY_NAME, FIELD_MAP, OBJECTS, WANTED, asked, deleted, ids, last, pull, rows
 
-BY_NAME = {stream.name: stream for stream in STREAMS}
-OBJECTS = {
-    "users": "User",
-    "accounts": "Account",
-    "contacts": "Contact",
-    "account_contacts": "AccountContactRelation",
-    "opportunities": "Opportunity",
-    "contact_roles": "OpportunityContactRole",
-    "contracts": "Contract",
-    "cases": "Case",
-    "tasks": "Task",
-    "survey_responses": "NPS_Response__c",
-}
-FIELD_MAP = FieldMap.load("salesforce")
-WANTED = {stream: FIELD_MAP.paths(stream) for stream in FIELD_MAP.streams}
 OWN = [
     FieldSpec("account", "Holdfast_Health_Score__c", "Health score", "number"),
     FieldSpec("account", "Holdfast_Reasons__c", "Reasons", "long_text"),
@@ -38,37 +23,6 @@ OWN_TYPES: dict[str, dict[str, Any]] = {
     "Holdfast_Segments__c": {"type": "multipicklist", "values": ["A", "B"]},
     "Holdfast_Scored_At__c": {"type": "datetime"},
 }
-
-
-def pull(crm: Salesforce, name: str, cursor: str | None = None) -> list[Batch]:
-    batches = list(crm.pull(BY_NAME[name], cursor))
-    assert batches[-1].cursor is not None, "the last batch always carries a cursor"
-    return batches
-
-
-def rows(batches: list[Batch]) -> dict[str, Row]:
-    return {row["Id"]: row for batch in batches for row in batch.rows}
-
-
-def last(batches: list[Batch]) -> str:
-    return [batch.cursor for batch in batches if batch.cursor is not None][-1]
-
-
-def deleted(batches: list[Batch]) -> set[str]:
-    return {one for batch in batches for one in batch.deleted}
-
-
-def ids(org: Any, obj: str) -> list[str]:
-    """Ids of all records that exist by now."""
-    org.vendor.tick(org.box.clock.now())
-    table = org.vendor.org.tables[obj]
-    return [table.id_at(place) for place in table.places(org.vendor.org.now)]
-
-
-def asked(org: Any) -> list[str]:
-    """Every request so far but for log-ins and what was refused for want of one."""
-    pairs = zip(org.requests(), org.box.journal, strict=True)
-    return [text for text, entry in pairs if entry.status != 401 and not text.endswith("/token")]
 
 
 def own_fields(org: Any) -> None:

@@ -3,7 +3,6 @@
 import base64
 import json
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -40,12 +39,6 @@ from tests.connectors.salesforce_web import (
 )
 
 SOAP_URL = f"{BASE}/services/Soap/u/{API_VERSION}"
-
-
-@pytest.fixture
-def web() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
 
 
 @pytest.fixture(scope="module")

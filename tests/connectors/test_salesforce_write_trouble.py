@@ -12,9 +12,9 @@ from tests.connectors.salesforce_orgs import (
     LIMIT,
     MALFORMED,
     SCORE,
-    contract,
     ids,
     prepare,
+    published,
     results,
     score,
     sent,
@@ -113,7 +113,7 @@ def test_a_server_that_cannot_be_reached_did_nothing(ready: Any, monkeypatch: py
     ],
 )
 def test_published_answers_are_understood(name: str, verdicts: list[str]) -> None:
-    body = contract(name)["body"]
+    body = published(name)["body"]
     items = [Item(update(f"0015e00000AAAAAAA{number}"), {}) for number in range(1, len(body) + 1)]
     assert [verdict.result for _, verdict in judged(items, body)] == verdicts
 
@@ -135,7 +135,7 @@ def test_published_answers_are_understood(name: str, verdicts: list[str]) -> Non
     ],
 )
 def test_published_refusals_of_one_record_mean_one_thing(ready: Any, name: str, result: str) -> None:
-    case = contract(name)
+    case = published(name)
     ready.fault("status", COLLECTIONS, status=case["status"], body=case["body"])
     (outcome,) = ready.crm.send([update(ids(ready)[0])])
     assert (outcome.result, outcome.error_code) == (result, case["body"][0]["errorCode"])

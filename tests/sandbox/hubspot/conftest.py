@@ -1,10 +1,8 @@
 """A small HubSpot account, asked by plain requests through the in-process adapter."""
 
-import json
-import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ from sandbox.core import HUBSPOT_TOKEN, Sandbox, hubspot_company_id, hubspot_con
 from sandbox.hubspot import HubSpotVendor
 from sandbox.model import Company, Person, World
 from sandbox.mount import SandboxAdapter
+from tests.contracts import contract
 
 NO_LIMITS: dict[str, Any] = {"burst_limit": None, "search_limit": None, "daily_limit": None}
 
@@ -111,13 +110,4 @@ def hubspot(make_client: Callable[..., Client]) -> Client:
 @pytest.fixture(scope="session")
 def contracts() -> Callable[[str], Any]:
     """Loads a file of the vendor's published descriptions; skips where they are not at hand."""
-    default = Path(__file__).parents[4] / "shared" / "contracts"
-    folder = Path(os.environ.get("HOLDFAST_CONTRACTS", default)) / "hubspot"
-
-    def load(name: str) -> Any:
-        path = folder / name
-        if not path.exists():
-            pytest.skip(f"no contract data at {path}")
-        return json.loads(path.read_text(encoding="utf-8"))
-
-    return load
+    return partial(contract, "hubspot")

@@ -1,16 +1,9 @@
 """The simulator against the vendor's own descriptions; they are no part of this repository."""
 
-import functools
 import json
-import os
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-CONTRACTS = Path(os.environ.get("HOLDFAST_CONTRACTS", Path(__file__).parents[4] / "shared" / "contracts"))
-MIXPANEL = CONTRACTS / "mixpanel"
-pytestmark = pytest.mark.skipif(not MIXPANEL.is_dir(), reason=f"no vendor descriptions at {CONTRACTS}")
+from tests.contracts import contract
 
 VALUES = {
     "project_id": "4242",
@@ -24,15 +17,8 @@ VALUES = {
 KINDS = {"integer": (int,), "string": (str,), "array": (list,), "object": (dict,)}
 
 
-@functools.cache
-def load(name: str) -> Any:
-    yaml = pytest.importorskip("yaml")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load((MIXPANEL / name).read_text(encoding="utf-8"), Loader=loader)
-
-
 def test_export_takes_every_described_parameter(project: Any) -> None:
-    described = load("export.openapi.yaml")["paths"]["/export"]["get"]["parameters"]
+    described = contract("mixpanel", "export.openapi.yaml")["paths"]["/export"]["get"]["parameters"]
     names = {p["name"] for p in described if p["in"] == "query"}
     assert names == set(VALUES)
     response = project.session.get(project.base + "2.0/export", params={name: VALUES[name] for name in names})
@@ -46,7 +32,7 @@ def test_export_takes_every_described_parameter(project: Any) -> None:
 
 
 def test_events_have_the_properties_of_the_example(project: Any) -> None:
-    content = load("export.openapi.yaml")["paths"]["/export"]["get"]["responses"]["200"]["content"]
+    content = contract("mixpanel", "export.openapi.yaml")["paths"]["/export"]["get"]["responses"]["200"]["content"]
     (kind, body), *_ = content.items()
     theirs = [json.loads(line) for line in body["schema"]["example"].split("\n") if line]
     assert project.export("2026-11-18").headers["Content-Type"].startswith(kind)
@@ -56,7 +42,7 @@ def test_events_have_the_properties_of_the_example(project: Any) -> None:
 
 
 def test_engage_answers_as_described(project: Any) -> None:
-    engage = load("query.openapi.yaml")["paths"]["/engage"]["post"]
+    engage = contract("mixpanel", "query.openapi.yaml")["paths"]["/engage"]["post"]
     answer = engage["responses"]["200"]["content"]["application/json"]
     page = project.engage().json()
     for name, schema in answer["schema"]["properties"].items():
@@ -70,7 +56,7 @@ def test_engage_answers_as_described(project: Any) -> None:
 
 
 def test_engage_understands_the_described_form(project: Any) -> None:
-    form = load("query.openapi.yaml")["paths"]["/engage"]["post"]["requestBody"]["content"]
+    form = contract("mixpanel", "query.openapi.yaml")["paths"]["/engage"]["post"]["requestBody"]["content"]
     names = set(form["application/x-www-form-urlencoded"]["schema"]["properties"])
     understood = {
         "distinct_id", "distinct_ids", "data_group_id", "where", "output_properties", "session_id", "page",
@@ -80,7 +66,7 @@ def test_engage_understands_the_described_form(project: Any) -> None:
 
 
 def test_cohorts_answer_as_described(project: Any) -> None:
-    cohorts = load("query.openapi.yaml")["paths"]["/cohorts/list"]["post"]
+    cohorts = contract("mixpanel", "query.openapi.yaml")["paths"]["/cohorts/list"]["post"]
     schema = cohorts["responses"]["200"]["content"]["application/json"]["schema"]["items"]["properties"]
     for cohort in project.engage(path="query/cohorts/list").json():
         for name, described in schema.items():

@@ -1,10 +1,8 @@
 """A small Salesforce org, asked by plain requests through the in-process adapter, or by the vendor's usual client."""
 
-import json
-import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -23,6 +21,7 @@ from sandbox.salesforce_base import INTEGRATION_USER
 from sandbox.salesforce_ids import account_id, contact_id
 from sandbox.salesforce_org import Org
 from sandbox.serve import serve
+from tests.contracts import contract
 
 VERSION = "64.0"
 CREDENTIALS = {"client_id": SALESFORCE_KEY, "client_secret": SALESFORCE_SECRET}
@@ -206,13 +205,4 @@ def key_pair() -> tuple[str, str]:
 @pytest.fixture(scope="session")
 def contracts() -> Callable[[str], Any]:
     """Loads a file of the vendor's published shapes; skips where they are not at hand."""
-    default = Path(__file__).parents[4] / "shared" / "contracts"
-    folder = Path(os.environ.get("HOLDFAST_CONTRACTS", default)) / "salesforce"
-
-    def load(name: str) -> Any:
-        path = folder / name
-        if not path.exists():
-            pytest.skip(f"no contract data at {path}")
-        return json.loads(path.read_text(encoding="utf-8"))
-
-    return load
+    return partial(contract, "salesforce")

@@ -1,17 +1,11 @@
 """The simulator against the vendor's own descriptions; they are no part of this repository."""
 
-import functools
-import json
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-CONTRACTS = Path(os.environ.get("HOLDFAST_CONTRACTS", Path(__file__).parents[4] / "shared" / "contracts"))
-ZENDESK = CONTRACTS / "zendesk"
-pytestmark = pytest.mark.skipif(not ZENDESK.is_dir(), reason=f"no vendor descriptions at {CONTRACTS}")
+from tests.contracts import contract
 
 EXAMPLES = {
     "incremental/tickets.json": "TimeBasedExportIncrementalTicketsResponse",
@@ -20,13 +14,6 @@ EXAMPLES = {
     "incremental/users/cursor.json": "CursorBasedExportIncrementalUsersResponse",
     "incremental/organizations.json": "ExportIncrementalOrganizationsResponse",
 }
-
-
-@functools.cache
-def load(name: str) -> Any:
-    yaml = pytest.importorskip("yaml")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load((ZENDESK / name).read_text(encoding="utf-8"), Loader=loader)
 
 
 def differences(example: Any, ours: list[Any], path: str = "") -> Iterator[str]:
@@ -57,7 +44,7 @@ FREE = (".custom_fields[].value", ".user_fields.", ".organization_fields.")
 
 @pytest.mark.parametrize(("path", "schema"), EXAMPLES.items())
 def test_exports_have_the_keys_and_types_of_the_examples(desk: Any, path: str, schema: str) -> None:
-    example = load("incremental.openapi.yml")["components"]["schemas"][schema]["example"]
+    example = contract("zendesk", "incremental.openapi.yml")["components"]["schemas"][schema]["example"]
     ours = desk.json(path, start_time=0)
     optional = {"chat_only", "satisfaction_rating.comment", "satisfaction_rating.id"}
     found = [d for d in differences(example, [ours]) if not any(free in d for free in FREE)]
@@ -66,13 +53,14 @@ def test_exports_have_the_keys_and_types_of_the_examples(desk: Any, path: str, s
 
 
 def test_the_example_cursor_is_ours(desk: Any) -> None:
-    schema = load("incremental.openapi.yml")["components"]["schemas"]["CursorBasedExportIncrementalTicketsResponse"]
+    schemas = contract("zendesk", "incremental.openapi.yml")["components"]["schemas"]
+    schema = schemas["CursorBasedExportIncrementalTicketsResponse"]
     page = desk.json("incremental/tickets/cursor.json", cursor=schema["example"]["after_cursor"])
     assert page["tickets"]
 
 
 def test_survey_responses_look_like_the_example(desk: Any) -> None:
-    example = json.loads((ZENDESK / "csat-survey-responses.list.example.json").read_text(encoding="utf-8"))
+    example = contract("zendesk", "csat-survey-responses.list.example.json")
     page = desk.json("guide/survey_responses")
     assert set(example) <= set(page)
     assert set(example["meta"]) == set(page["meta"])
@@ -100,7 +88,7 @@ def test_survey_responses_look_like_the_example(desk: Any) -> None:
     ],
 )
 def test_paths_are_the_vendor_s(make: Any, name: str, path: str) -> None:
-    described = load(f"{name}.openapi.yml")["paths"]
+    described = contract("zendesk", f"{name}.openapi.yml")["paths"]
     assert f"/api/v2/{path}" in described
     desk = make(csat="legacy")
     user = desk.json("users/me.json")["user"]["id"]
