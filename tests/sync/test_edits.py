@@ -1,8 +1,6 @@
 """Decisions, parking and what an undo left, over runs with a real ledger."""
 
 import random
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,13 +12,6 @@ from sync.plan import HumanEdit, Plan, RecordChange
 from sync.store import Store
 from sync.values import same
 from tests.sync.edits_desk import AGENT, BAND, ENV, FOLLOWERS, REASON, SCORE, EditsDesk
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "state")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What scoring, identity and planning read: resolved to the CRM's records, as of an instant, at a linear cost."""
 
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,6 @@ from sync import frames
 from sync.store import Page, Store
 from tests.sync.frame_tables import SECONDS, ages, link, pulled, put, read, table, use
 from tests.sync.states import DAY, HOUR, NOW, account, contact, ticket
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with_state = Store.open(tmp_path / "state")
-    yield with_state
-    with_state.close()
 
 
 @pytest.fixture

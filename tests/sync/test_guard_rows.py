@@ -1,7 +1,7 @@
 """Rows that still arrive and say less than they did: a key gone, values emptied, events of nobody."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,6 @@ from sync.store import Page, Store
 from tests.sync.states import DAY, EVENTS, HOUR, NOW, account, ticket
 
 WHERE = "crm/companies"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "state")
-    yield opened
-    opened.close()
 
 
 # -- keys -----------------------------------------------------------------------------------------------------------

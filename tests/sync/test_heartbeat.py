@@ -1,7 +1,6 @@
 """Two agents on two state folders are noticed by the id that each leaves on the accounts it writes."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,13 +18,6 @@ FIELDS = default_fields(["power"])
 NAME, AT, SCORE = "holdfast_agent", "holdfast_scored_at", "holdfast_health_score"
 OTHER = "0badcafe"
 ROW = ScoreRow("account", 7, "1", "C", None, 38, 2, 250, 90, "red", (), "quiet", (), {})
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "state")
-    yield opened
-    opened.close()
 
 
 def ours(store: Store, **says: Value) -> Known:

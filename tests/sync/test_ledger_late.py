@@ -1,9 +1,7 @@
 """What the ledger must not forget between runs: attempts, arrivals that come late, what an undo put back."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -17,13 +15,6 @@ from tests.sync.edits_desk import BAND, ENV, SCORE, EditsDesk
 
 NOW = datetime(2026, 11, 1, 6, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "state")
-    yield opened
-    opened.close()
 
 
 def update(record_id: str, *, at: datetime, obj: ObjectName = "account", score: Value = 50) -> RecordChange:

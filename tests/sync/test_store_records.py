@@ -2,13 +2,10 @@
 
 import random
 from array import array
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any, get_args
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,13 +14,6 @@ from mapping.schema import RECORDS, Account, Contact, Deal, Record
 from sync.store import Counts, Page, Store
 from sync.tables import KINDS
 from tests.sync.states import DAY, HOUR, NOW, account, contact, dump, ticket
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with_state = Store.open(tmp_path / "state")
-    yield with_state
-    with_state.close()
 
 
 def page(*records: Record, **values: Any) -> Page:
