@@ -77,7 +77,7 @@ def _left_alone(place: Place, logical: str, known: Known, rules: Rules, undone: 
     if answer is not None and same(answer.theirs, known.current.get(name)):
         return None if answer.choice == "ours" else "human"
     rule = rules.rule(logical)
-    if rule == "ask" and name in known.written and not same(known.current.get(name), known.written[name]):
+    if rule == "ask" and known.written and not same(known.current.get(name), known.written.get(name)):
         return "ask"
     if rule == "keep" and edited_by_human(known.current.get(name), known.written, name):
         return "human"
@@ -101,8 +101,11 @@ def _undone(record_id: str, fields: Sequence[OwnedField], wanted: Mapping[str, V
 
 
 def edited_by_human(now: Value, written: Mapping[str, Value], name: str) -> bool:
-    """Whether somebody replaced what we wrote. An emptied field is an invitation to fill it again."""
-    return name in written and not same(now, written[name]) and not same(now, None)
+    """Whether somebody replaced what we wrote. An emptied field is an invitation to fill it again.
+
+    A field of a record of ours that we never wrote was empty and was to be: who fills it means it.
+    """
+    return bool(written) and not same(now, written.get(name)) and not same(now, None)
 
 
 def build_records(

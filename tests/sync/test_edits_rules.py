@@ -85,6 +85,18 @@ def test_what_was_never_written_is_no_edit() -> None:
         assert not kept
 
 
+def test_a_field_that_we_left_empty_is_theirs_once_they_fill_it() -> None:
+    """A score that is not known is never written: who types one in next to our band means it."""
+    left_empty = {name: value for name, value in SAID.items() if name != SCORE}
+    known = Known("Customer", {**left_empty, SCORE: 80}, left_empty)
+    for rule in ("keep", "ask"):
+        records, kept = build_records([row(None, "unknown")], {("account", "1"): known}, FIELDS, NOW, Rules(rule))
+        assert SCORE not in {change.field for record in records for change in record.fields}
+        assert [(edit.ours, edit.theirs, edit.why) for edit in kept if edit.field == SCORE] == [
+            (None, 80, "human" if rule == "keep" else "ask")
+        ]
+
+
 def test_a_person_who_agrees_is_no_conflict() -> None:
     changes, kept = compared("ask", says={SCORE: 41}, want=row(41))
     assert not kept
