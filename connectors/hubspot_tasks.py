@@ -19,6 +19,7 @@ from connectors.base import Change, FieldSpec, Row, TaskState
 from connectors.hubspot_api import Api, results
 from connectors.hubspot_fold import Fold
 from connectors.hubspot_values import instant, to_text
+from connectors.task_keys import KeyedTasks
 
 TASK_TO = {"account_id": 192, "contact_id": 204}
 """Association types from a task to a company and to a contact; the reverse ones have other numbers."""
@@ -52,7 +53,7 @@ _MARK = re.compile(r"\[holdfast:([^\[\]]+)\]")
 _MARK_AT_END = re.compile(r"<p><span[^>]*>\s*\[holdfast:[^\[\]]+\]\s*</span></p>\s*$")
 
 
-class Tasks:
+class Tasks(KeyedTasks):
     """Reads tasks of one account.
 
     Args:
@@ -61,26 +62,12 @@ class Tasks:
     """
 
     def __init__(self, api: Api, fold: Fold) -> None:
+        super().__init__()
         self.api = api
         self.fold = fold
-        self._seen: tuple[frozenset[str], dict[str, list[str]]] = (frozenset(), {})
-
-    def find(self, account_ids: Sequence[str]) -> dict[str, str]:
-        """See `Crm.find_tasks`. Associations and batch reads are consistent, a search would lag behind."""
-        found = self._find(account_ids)
-        self._seen = (frozenset(account_ids), found)
-        return {key: ids[0] for key, ids in found.items()}
-
-    def duplicates(self, account_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """See `Crm.duplicate_tasks`."""
-        seen, found = self._seen
-        if seen != frozenset(account_ids):
-            found = self._find(account_ids)
-        self._seen = (frozenset(), {})
-        return {key: tuple(ids) for key, ids in found.items() if len(ids) > 1}
 
     def _find(self, account_ids: Sequence[str]) -> dict[str, list[str]]:
-        """Our key -> the tasks that carry it, oldest first: ids grow."""
+        """Our key -> the tasks that carry it, oldest first: ids grow. A search would lag behind."""
         links = self.fold.associated("companies", "tasks", account_ids, purpose="tasks") if account_ids else {}
         ids = [link["id"] for found in links.values() for link in found]
         found: dict[str, set[str]] = {}

@@ -21,6 +21,7 @@ from connectors.salesforce_kinds import TASK_KEY
 from connectors.salesforce_outcomes import ABSENT, Refusal
 from connectors.salesforce_soql import one_of, quoted, select
 from connectors.salesforce_values import active_values, short_id
+from connectors.task_keys import KeyedTasks
 
 STANDARD_STATUS = "Not Started"
 """Salesforce's own first status: open in every org that has kept it."""
@@ -129,7 +130,7 @@ class Form:
         return length if isinstance(length, int) and length > 0 else usual
 
 
-class Tasks:
+class Tasks(KeyedTasks):
     """Knows the org's tasks.
 
     Args:
@@ -138,11 +139,11 @@ class Tasks:
     """
 
     def __init__(self, api: Api, describe: Callable[..., Mapping[str, Row] | None]) -> None:
+        super().__init__()
         self.api = api
         self._describe = describe
         self._closed: dict[str, bool] | None = None
         self._last: Mapping[str, Row] = {}
-        self._seen: tuple[frozenset[str], dict[str, list[str]]] = (frozenset(), {})
 
     def form(self, *, fresh: bool = False) -> Form:
         """How the org wants its tasks, at the cost of a description an hour.
@@ -159,22 +160,8 @@ class Tasks:
         self._last = fields
         return Form({name.lower(): field for name, field in fields.items()})
 
-    def find(self, account_ids: Sequence[str]) -> dict[str, str]:
-        """See `Crm.find_tasks`. Closed and archived tasks count too; of two with one key the older one does."""
-        found = self._find(account_ids)
-        self._seen = (frozenset(account_ids), found)
-        return {key: ids[0] for key, ids in found.items()}
-
-    def duplicates(self, account_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """See `Crm.duplicate_tasks`."""
-        seen, found = self._seen
-        if seen != frozenset(account_ids):
-            found = self._find(account_ids)
-        self._seen = (frozenset(), {})
-        return {key: tuple(ids) for key, ids in found.items() if len(ids) > 1}
-
     def _find(self, account_ids: Sequence[str]) -> dict[str, list[str]]:
-        """Our key -> the tasks that carry it, oldest first: ids of one kind grow."""
+        """Our key -> the tasks that carry it, closed and archived ones too, oldest first: ids of one kind grow."""
         ids = [one for one in dict.fromkeys(account_ids) if short_id(one, "Account")]
         found: dict[str, set[str]] = {}
         for start in range(0, len(ids), IDS_A_QUERY):
