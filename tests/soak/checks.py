@@ -1,7 +1,7 @@
 """What must be true after each hour, seen from the CRM's inside and from the state file."""
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,47 +29,36 @@ Parts = Mapping[str, tuple[str, Mapping[str, Any]]]
 
 @dataclass
 class Checks:
-    """See the module; every list names what was wrong.
+    """See the module.
 
     Attributes:
         tell: Is told at once.
-        drift: Fields that say neither what the ledger says that we wrote nor what somebody else wrote.
-        overwritten: Fields that somebody else wrote and that the agent has replaced.
-        doubled: Tasks that are there twice, or again after somebody deleted them.
-        lost: Tasks that the ledger takes for made and that are not there.
-        open: Operations that a clean run has left unclear although their hold-off was over.
-        moved: Bands that moved by the silence of a source.
-        damage: What is wrong with state and ledger.
-        grown: What grows without end.
+        wrong: What was wrong, as "kind: when: what". Kinds:
+            drift: Fields that say neither what the ledger says that we wrote nor what somebody else wrote.
+            overwritten: Fields that somebody else wrote and that the agent has replaced.
+            doubled: Tasks that are there twice, or again after somebody deleted them.
+            lost: Tasks that the ledger takes for made and that are not there.
+            open: Operations that a clean run has left unclear although their hold-off was over.
+            moved: Bands that moved by the silence of a source.
+            damage: What is wrong with state and ledger.
+            grown: What grows without end.
+            other: Whatever else a run should not have said.
+        at: When it is now, for people.
     """
 
     site: Site
     people: People
     tell: Callable[[str], None] = lambda _: None
-    drift: list[str] = field(default_factory=list)
-    overwritten: list[str] = field(default_factory=list)
-    doubled: list[str] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
-    open: list[str] = field(default_factory=list)
-    moved: list[str] = field(default_factory=list)
-    damage: list[str] = field(default_factory=list)
-    grown: list[str] = field(default_factory=list)
-    other: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
     at: str = ""
     _named: set[str] = field(default_factory=set)
     _parts: Parts = field(default_factory=dict)
 
-    @property
-    def wrong(self) -> Iterator[str]:
-        """Everything that was found."""
-        for name in ("drift", "overwritten", "doubled", "lost", "open", "moved", "damage", "grown", "other"):
-            yield from (f"{name}: {text}" for text in getattr(self, name))
-
-    def _found(self, where: list[str], text: str) -> None:
+    def found(self, kind: str, text: str) -> None:
         """What stays wrong is found once."""
         if text not in self._named:
             self._named.add(text)
-            where.append(f"{self.at}: {text}")
+            self.wrong.append(f"{kind}: {self.at}: {text}")
             self.tell(f"{self.at}: {text}")
 
     def fields_and_tasks(self) -> None:
@@ -102,41 +91,41 @@ class Checks:
                 theirs = self.people.edited.pop(key)
                 if self.people.theirs(key, says):
                     continue  # the flow has written it
-                self._found(self.overwritten, f"{level} {one} {name}: somebody wrote {theirs!r}, and it says {says!r}")
+                self.found("overwritten", f"{level} {one} {name}: somebody wrote {theirs!r}, and it says {says!r}")
             if same(says, ours.get(name)):
                 self.people.unsure.discard(key)
             elif not self.people.theirs(key, says):
-                self._found(
-                    self.drift, f"{level} {one} {name}: it says {says!r}, the ledger that we wrote {ours.get(name)!r}"
+                self.found(
+                    "drift", f"{level} {one} {name}: it says {says!r}, the ledger that we wrote {ours.get(name)!r}"
                 )
 
     def _tasks(self, made: Mapping[str, str], on: Mapping[str, str], alive: Collection[str]) -> None:
         there = self.site.inside.task_keys()
         keys = list(there.values())
         for key in sorted({key for key in keys if keys.count(key) > 1}):
-            self._found(self.doubled, f"task {key}: {keys.count(key)} times")
+            self.found("doubled", f"task {key}: {keys.count(key)} times")
         for key in self.people.deleted & set(keys):
-            self._found(self.doubled, f"task {key}: made again after somebody deleted it")
+            self.found("doubled", f"task {key}: made again after somebody deleted it")
         gone = self.people.deleted | self.people.deleted_ids
         for key, task_id in made.items():
             # A task that was found in the CRM is also known by the key that its episode would give it now.
             if key in keys or task_id in there or {key, task_id} & gone:
                 continue
             if on.get(key) in alive:
-                self._found(self.lost, f"task {key} ({task_id}): the ledger says that it was made")
+                self.found("lost", f"task {key} ({task_id}): the ledger says that it was made")
 
     def nothing_open(self, began: datetime) -> None:
         """After a clean run that began then."""
         with self.site.store() as store:
             for op in Ledger(store).open_ops():
                 if op.sent_at is None or op.sent_at < began - HOLD_OFF:
-                    self._found(self.open, f"operation {op.op_id} ({op.kind}) is {op.state}, sent {op.sent_at}")
+                    self.found("open", f"operation {op.op_id} ({op.kind}) is {op.state}, sent {op.sent_at}")
 
     def ledger_whole(self) -> None:
         """Hashes and chain."""
         with self.site.store() as store:
             for text in Ledger(store).verify():
-                self._found(self.damage, text)
+                self.found("damage", text)
 
     def bands(self, breaches: Collection[Mapping[str, Any]]) -> None:
         """No band moves by what a silent source no longer says."""
@@ -149,7 +138,7 @@ class Checks:
                 continue
             changed = {name for name in points if points[name] != before[1].get(name)}
             if all(_feeders(name) <= silent for name in changed):
-                self._found(self.moved, f"{one}: {before[0]} to {band} while {', '.join(sorted(silent))} is silent")
+                self.found("moved", f"{one}: {before[0]} to {band} while {', '.join(sorted(silent))} is silent")
         self._parts = parts
 
     def forget_bands(self) -> None:
@@ -162,14 +151,14 @@ class Checks:
         for name, most in {"copies/state-*.db": COPIES, "plans/*": PLANS, "spool/*": SPOOLED}.items():
             number = len(list(state.glob(name)))
             if number > most:
-                self._found(self.grown, f"{number} files are {name}, {most} may be")
+                self.found("grown", f"{number} files are {name}, {most} may be")
 
     def went_well(self, code: int, text: str, *, clean: bool) -> None:
         """No defect shows, and a clean hour has no trouble."""
         if "defect" in text or "Traceback" in text:
-            self._found(self.other, f"it said: {text.strip()}")
+            self.found("other", f"it said: {text.strip()}")
         elif clean and code not in {0, 4, 5}:
-            self._found(self.other, f"exit code {code} in an hour without trouble: {text.strip()[-400:]}")
+            self.found("other", f"exit code {code} in an hour without trouble: {text.strip()[-400:]}")
 
 
 def _parts(store: StateFile) -> Parts:

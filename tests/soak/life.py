@@ -60,7 +60,7 @@ class Outcome:
 
     Attributes:
         runs: How many it had.
-        wrong: Everything that was wrong, by its kind and time.
+        wrong: Everything that was wrong; see `Checks`.
         seen: What happened in it.
         codes: Exit codes of the runs.
         memory: MiB that the process held, day by day.
@@ -131,7 +131,7 @@ class Life:
                 self.outcome.runs = number
             self._end()
         self.outcome.seconds = time.monotonic() - began
-        self.outcome.wrong = list(self.checks.wrong)
+        self.outcome.wrong = self.checks.wrong
         self.outcome.seen = self.people.seen + self.weather.seen
         return self.outcome
 
@@ -234,10 +234,10 @@ class Life:
         last = self.site.command("sync", "--json")
         plan = last.data.get("plan") or {"fields": -1, "tasks": -1}
         if plan["fields"] or plan["tasks"]:
-            self.checks.other.append(f"{self.checks.at}: the last run found {plan} to do")
+            self.checks.found("other", f"the last run found {plan} to do")
         check = self.site.command("state", "check", "--json")
         if check.code != 0:
-            self.checks.damage.append(f"{self.checks.at}: state check: {check.err}")
+            self.checks.found("damage", f"state check: {check.err}")
         with self.site.store() as store:
             names = [name for (name,) in store.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
             self.outcome.tables = {name: int(store.rows(f'SELECT count(*) FROM "{name}"')[0][0]) for name in names}

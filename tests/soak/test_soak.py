@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -50,7 +51,7 @@ def filled(home: Path, crm: str) -> Iterator[tuple[Site, Checks, People]]:
             assert site.command(*words).code == 0
         site.box.clock.advance(HOUR)
         look(checks)
-        assert list(checks.wrong) == []
+        assert checks.wrong == []
         yield site, checks, people
 
 
@@ -74,12 +75,9 @@ def test_the_checks_see_harm(tmp_path: Path, crm: str) -> None:
         for number in range(200):
             (site.state / "plans" / f"{number}.plan").touch()
         look(checks)
-        assert len(checks.drift) == 1
-        assert len(checks.overwritten) == 1
-        assert len(checks.doubled) == 1
-        assert len(checks.open) == 1
-        assert checks.damage
-        assert len(checks.grown) == 1
+        found = Counter(text.partition(":")[0] for text in checks.wrong)
+        assert found.pop("damage") >= 1
+        assert found == {"drift": 1, "overwritten": 1, "doubled": 1, "open": 1, "grown": 1}
 
 
 def harm_tasks(site: Site) -> None:
