@@ -130,7 +130,7 @@ class Life:
         foreign: What others wrote last: people, flows, merges, another agent, an earlier state of ours.
         human: What people wrote and nobody may overwrite without a word.
         gone_tasks: Ids of tasks that were there and that others removed.
-        flows: Fields that a flow writes -> what it writes.
+        flows: (object, field) that a flow writes, on whatever record -> what it writes.
         copies: Old states of the folder.
         second: Another agent's folder.
     """
@@ -154,7 +154,7 @@ class Life:
         }
         self.foreign: dict[Place, Value] = {}
         self.human: dict[Place, Value] = {}
-        self.flows: dict[Place, Value] = {}
+        self.flows: dict[tuple[str, str], Value] = {}
         self.gone_tasks: set[str] = set()
         self.copies: list[Path] = []
         self.held: RunReport | None = None
@@ -285,7 +285,8 @@ class Life:
         for place, value in now.items():
             if same(value, self.last.get(place)):
                 continue
-            if place in self.flows and same(value, self.flows[place]):
+            flow = (place[0], place[2])
+            if flow in self.flows and same(value, self.flows[flow]):
                 self.foreign[place] = value
                 self.human.pop(place, None)
             elif folder is not None:

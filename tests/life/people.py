@@ -185,7 +185,7 @@ class People(RuleBasedStateMachine):
         it, score = self.it, self.name("health_score")
         kind = "companies" if self.crm == "hubspot" else "Account"
         it.do("flow", object=kind, when=self.name("health_reason"), set=score, value=77)
-        it.flows = {at: 77 for at in it.last if at[0] == "account" and at[2] == score}
+        it.flows = {("account", score): 77}
 
     @precondition(lambda self: self.life is not None and bool(self.life.flows))
     @rule()
