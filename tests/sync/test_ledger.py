@@ -1,162 +1,23 @@
-"""The ledger by itself: which ways lead through the states, and what each commit leaves."""
+"""The ledger by itself: what each commit leaves."""
 
 import sqlite3
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
-from connectors.base import Change, Outcome, Result, Value
+from connectors.base import Change, Outcome, Result
 from scoring.playbooks import BandState
 from sync.guard import Verdict
-from sync.ledger import MAX_ATTEMPTS, Ledger, LedgerError, Settled, State
-from sync.plan import FieldChange, Plan, RecordChange, Skipped, TaskChange, TaskRemoval
-from sync.store import Store, StoreError
+from sync.ledger import MAX_ATTEMPTS, Ledger, LedgerError, Settled
+from sync.plan import FieldChange, Plan, RecordChange, Skipped
+from sync.store import Store
+from tests.sync.ledger_plans import ENV, HOUR, NOW, noted, plan, removal, sent, states, task, update
 from tests.sync.released import build
-
-NOW = datetime(2026, 11, 1, 6, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-ENV = "hubspot:STANDARD:1"
-
-STATES = get_args(State)
-LEGAL = {
-    "planned": {"sending", "confirmed", "conflict", "gone", "superseded"},
-    "held": {"planned", "superseded"},
-    "sending": {"confirmed", "retry", "rejected", "gone", "conflict", "in_doubt"},
-    "in_doubt": {"confirmed", "retry", "gone", "parked"},
-    "retry": {"sending", "confirmed", "conflict", "gone", "superseded", "parked"},
-    "confirmed": {"rolled_back", "undo_skipped"},
-}
-WAY = {
-    "planned": (),
-    "held": (),
-    "sending": ("sending",),
-    "in_doubt": ("sending", "in_doubt"),
-    "retry": ("sending", "retry"),
-    "confirmed": ("confirmed",),
-    "rejected": ("sending", "rejected"),
-    "gone": ("gone",),
-    "conflict": ("conflict",),
-    "parked": ("sending", "in_doubt", "parked"),
-    "superseded": ("superseded",),
-    "rolled_back": ("confirmed", "rolled_back"),
-    "undo_skipped": ("confirmed", "undo_skipped"),
-}
-"""How an operation gets into each state."""
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "state")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
 def ledger(store: Store) -> Ledger:
     return Ledger(store)
-
-
-def update(record_id: str = "1", before: Value = 10, after: Value = 50, undoes: int | None = None) -> RecordChange:
-    fields = (FieldChange("score", before, after),)
-    return RecordChange("account", record_id, f"Customer {record_id}", fields, "why", undoes=undoes)
-
-
-def task(key: str = "t1", account: str = "1") -> TaskChange:
-    return TaskChange(key, account, "Customer", "rescue", "Call", "Body", NOW, "high", "7", "Dana", "why")
-
-
-def removal(task_id: str = "task-t1", undoes: int | None = None) -> TaskRemoval:
-    return TaskRemoval(f"remove-{task_id}", task_id, "1", "Customer", "Call", "why", undoes)
-
-
-def plan(*records: RecordChange, tasks: tuple[TaskChange, ...] = (), removals: tuple[TaskRemoval, ...] = ()) -> Plan:
-    return Plan(NOW, ENV, "settings", records, tasks, removals=removals)
-
-
-def noted(ledger: Ledger, whole: Plan, *, held: bool = False, now: datetime = NOW) -> int:
-    run_id = ledger.start_run("apply", now)
-    ledger.note_plan(run_id, whole, now, held=held)
-    return run_id
-
-
-def sent(ledger: Ledger, whole: Plan, result: Result = "confirmed", now: datetime = NOW, message: str = "") -> int:
-    """A whole run: noted, sent, and everything ended alike."""
-    run_id = noted(ledger, whole, now=now)
-    for changes in (
-        [record.as_change(ENV) for record in whole.records],
-        [one.as_change() for one in whole.tasks],
-        [one.as_change() for one in whole.removals],
-    ):
-        if changes:
-            batch = ledger.send_batch(run_id, changes, [], now)
-            outcomes = [Outcome(c.key, result, f"id-{c.key[:4]}", message=message) for c in changes]
-            ledger.settle_batch(batch, changes, outcomes, now)
-    return run_id
-
-
-def states(ledger: Ledger, run_id: int) -> list[str]:
-    return [op.state for op in ledger.ops(run_id)]
-
-
-# -- which ways are legal -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("before", STATES)
-def test_the_database_lets_through_what_is_legal_and_nothing_else(ledger: Ledger, store: Store, before: str) -> None:
-    noted(ledger, plan(update()), held=before == "held")
-    for state in WAY[before]:
-        with store.transaction() as conn:
-            conn.execute("UPDATE op SET state = ?", (state,))
-    refused = {after for after in STATES if after != before and "illegal" in step(store, after)}
-    assert set(STATES) - refused - {before} == LEGAL.get(before, set())
-
-
-def step(store: Store, state: str) -> str:
-    """What the database says to a step, which is taken back."""
-    conn = store.db.conn
-    conn.execute("BEGIN")
-    try:
-        conn.execute("UPDATE op SET state = ?", (state,))
-    except sqlite3.IntegrityError as error:
-        return str(error)
-    finally:
-        conn.rollback()
-    return ""
-
-
-@pytest.mark.parametrize("state", sorted(set(STATES) - {"planned", "held"}))
-def test_an_operation_begins_as_planned_or_held(ledger: Ledger, store: Store, state: str) -> None:
-    noted(ledger, plan(update()))
-    with pytest.raises(StoreError, match="begins as planned or held"), store.transaction() as conn:
-        conn.execute(
-            """INSERT INTO op SELECT 99, run_id, kind, object, record_id, 'other', payload, before_image, ?, attempt,
-               not_before, batch_id, remote_id, error_code, error, undoes, row_hash, created, sent_at, updated_at
-               FROM op""",
-            (state,),
-        )
-
-
-@pytest.mark.parametrize(
-    ("sql", "message"),
-    [
-        ("UPDATE op_event SET detail = 'x'", "only appended"),
-        ("DELETE FROM op_event", "only below the anchor"),
-        ("UPDATE op SET key = 'x'", "never changes"),
-        ("UPDATE op SET record_id = '9'", "never changes"),
-        ("DELETE FROM op WHERE state = 'planned'", "never deleted"),
-        ("DELETE FROM op WHERE kind = 'task_create' AND state = 'confirmed'", "never deleted"),
-        ("UPDATE op SET state = 'anything'", "illegal transition"),
-    ],
-)
-def test_what_was_written_down_cannot_be_taken_back(ledger: Ledger, store: Store, sql: str, message: str) -> None:
-    sent(ledger, plan(tasks=(task(),)))
-    noted(ledger, plan(update()))
-    with pytest.raises(StoreError, match=message), store.transaction() as conn:
-        conn.execute(sql)
-    assert not ledger.verify()
 
 
 # -- plans ----------------------------------------------------------------------------------------------------------

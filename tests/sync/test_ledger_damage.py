@@ -13,7 +13,7 @@ from sync.database import DamagedError
 from sync.ledger import Ledger
 from sync.seal import EVENT_COLUMNS, OP_COLUMNS, OWNED_COLUMNS
 from sync.store import Store
-from tests.sync.test_ledger import ENV, NOW, noted, plan, sent, states, task, update
+from tests.sync.ledger_plans import ENV, NOW, noted, plan, sent, states, task, update
 
 DAY = timedelta(days=1)
 TRIGGERS = ("op_begin", "op_transition", "op_identity", "op_kept", "event_append", "event_kept")

@@ -18,9 +18,9 @@ from sync.ledger import HOLD_OFF, PATIENCE, LedgerError
 from sync.plan import FieldChange, Plan, RecordChange
 from sync.recover import Recovery
 from sync.store import Store, StoreError
+from tests.sync.ledger_plans import ENV, NOW, plan, removal, task, update
 from tests.sync.memory_crm import Trouble
 from tests.sync.test_apply import Desk
-from tests.sync.test_ledger import ENV, NOW, plan, removal, task, update
 
 DOWN = TransientError("the service does not answer", vendor="hubspot")
 
