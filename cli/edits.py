@@ -103,7 +103,7 @@ def _list(out: Output, kept: Sequence[HumanEdit], parked: Sequence[Parked]) -> N
         ]
         out.table(("field", "object", "record", "since", "why"), rows)
     if not kept and not parked:
-        out.line("Nobody has changed a field of ours.", style="green")
+        out.line("No field of ours is left alone.", style="green")
     if out.as_json:
         out.json({"edits": kept, "parked": parked})
 

@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -97,7 +98,7 @@ def explain(error: Exception) -> tuple[str, int]:
     logging.getLogger("holdfast").debug("unexpected error", exc_info=error)
     where = traceback.extract_tb(error.__traceback__)[-1]
     text = (
-        f"this is a defect in Holdfast: {type(error).__name__} in {where.name}, line {where.lineno}. "
+        f"this is a defect in Holdfast: {type(error).__name__} in {Path(where.filename).name}, line {where.lineno}. "
         "Nothing unclear is lost: run the command again, and please report this line."
     )
     return text, ERROR

@@ -1,25 +1,38 @@
 """`status`, `explain` and `score`: reading what the agent knows. None of them writes to the CRM."""
 
 import difflib
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import click
 
-from cli.app import common, current_clock, open_agent, wire
+from cli.app import Wiring, common, current_clock, open_agent, wire
 from cli.errors import ERROR, OK, CommandError
 from cli.output import Output, ago, band, count
 from connectors.base import Clock
 from mapping.normalise import crm_key
 from scoring.inputs import ScoreRow
 from sync import overview
+from sync.kept import left_alone
 from sync.ledger import Ledger
 from sync.run import Agent
 from sync.store import Store
+from sync.store_errors import DamagedError
 
 LONGEST = 15
 """Lines of the waiting list that `status` shows."""
+
+HELD_AMONG = 50
+"""Runs among which the last one that was to write is looked for."""
+
+_LEFT = {
+    "ask": "fields waiting for an answer",
+    "human": "fields changed by people",
+    "parked": "parked fields",
+}
+"""Fields left alone that `status` speaks of; what an undo put back waits for nobody."""
 
 
 def require_state(config: Path) -> Path:
@@ -52,21 +65,21 @@ def status(config: Path, out: Output) -> int:
 
     Example: holdfast status
     """
-    from cli.config import load
-
     store, clock = open_for_reading(config)
-    settings = load(config)
+    wiring = wire(config)
     try:
-        _status(store, clock, out, {vendor.name for vendor in (settings.crm, *settings.sources)})
+        names = {source.name for source, _ in wiring.sources}
+        _status(store, clock, out, names, _left_alone(store, wiring))
     finally:
         store.close()
     return OK
 
 
-def _status(store: Store, clock: Clock, out: Output, sources: Collection[str]) -> None:
+def _status(store: Store, clock: Clock, out: Output, sources: Collection[str], left: Mapping[str, int]) -> None:
     now, ledger = clock.now(), Ledger(store)
     runs, streams = ledger.runs(), store.status()
     people = [item for item in overview.waiting(store) if item.source in sources]
+    held = _held(ledger)
     out.heading("Runs")
     out.table(
         ("run", "mode", "started", "status", ""),
@@ -86,7 +99,9 @@ def _status(store: Store, clock: Clock, out: Output, sources: Collection[str]) -
         out.heading("Health")
         out.table(("band", "accounts"), [(band(name), f"{number:,}") for name, number in sorted(bands.items())])
     out.heading("Waiting for a person")
-    lines = [(f"{item.source} {item.what}", f"{item.count:,}", item.why) for item in people]
+    lines = [("plan held by the guard", "", text) for text in held]
+    lines += [(_LEFT[why], f"{number:,}", "holdfast edits") for why, number in sorted(left.items()) if why in _LEFT]
+    lines += [(f"{item.source} {item.what}", f"{item.count:,}", item.why) for item in people]
     lines += [(f"{obj} {record}", state, error) for obj, record, state, error in ledger.problems()]
     out.table(("what", "how many", "why"), lines[:LONGEST] or [("nothing", "", "")])
     if len(lines) > LONGEST:
@@ -97,11 +112,30 @@ def _status(store: Store, clock: Clock, out: Output, sources: Collection[str]) -
                 "runs": runs,
                 "sources": streams,
                 "bands": bands,
+                "held": held,
+                "left_alone": left,
                 "waiting": people,
                 "operations": ledger.counts(),
                 "problems": ledger.problems(),
             }
         )
+
+
+def _held(ledger: Ledger) -> list[str]:
+    """Why the guard holds the plan of the newest run that was to write; nothing when that one was let through."""
+    ended = (run for run in ledger.runs(HELD_AMONG) if run.mode != "dry" and run.status in {"held", "done", "partial"})
+    newest = next(ended, None)
+    if newest is None or newest.status != "held":
+        return []
+    return [row.text for row in ledger.guard_rows(newest.run_id) if row.held and row.released_by is None]
+
+
+def _left_alone(store: Store, wiring: Wiring) -> dict[str, int]:
+    """Fields that are left alone, by why; nothing when the ledger is damaged, which the next run says."""
+    try:
+        return dict(Counter(edit.why for edit in left_alone(store, wiring.crm.name, wiring.fields, wiring.policy)))
+    except DamagedError:
+        return {}
 
 
 def _run_line(counts: dict[str, object]) -> str:

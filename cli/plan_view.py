@@ -67,7 +67,8 @@ def totals(out: Output, plan: Plan) -> None:
     for why, number in Counter(edit.why for edit in plan.kept).items():
         out.line(f"{count(number, 'field')} {KEPT[why]}.", style="yellow")
     if plan.skipped:
-        out.line(f"{count(len(plan.skipped), 'effect')} stay as they are.", style="yellow")
+        stay = "stays as it is" if len(plan.skipped) == 1 else "stay as they are"
+        out.line(f"{count(len(plan.skipped), 'effect')} {stay}.", style="yellow")
 
 
 def show_record(out: Output, record: RecordChange) -> None:

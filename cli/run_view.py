@@ -52,7 +52,7 @@ def finish(agent: Agent, report: RunReport, out: Output, shown: Shown) -> int:
     plan = report.plan
     if plan is not None and (shown.dry_run or report.held):
         show_plan(out, plan, full=shown.full)
-        show_verdicts(out, report, shown)
+        show_verdicts(out, report, shown, only_approved=agent.policy.only_approved)
     elif plan is not None:
         show_applied(out, report)
     if report.blocked:
@@ -126,8 +126,15 @@ def _show_failures(out: Output, source: str, failed: Sequence[PullReport], *, bl
         tell(f"{source} {streams}: {error.removeprefix(f'{source}: ')} ({age}{rest})")
 
 
-def show_verdicts(out: Output, report: RunReport, shown: Shown) -> None:
-    """Why a plan waits for a person, and what that person types; where a saved plan lies."""
+def show_verdicts(out: Output, report: RunReport, shown: Shown, *, only_approved: bool = False) -> None:
+    """Why a plan waits for a person, and what that person types; where a saved plan lies.
+
+    Args:
+        out: Where to.
+        report: With the plan.
+        shown: How it is shown.
+        only_approved: Every plan must be allowed by a person before it is written.
+    """
     if report.left_out:
         out.line(f"Left out: {count(report.left_out, 'task')} for accounts in trouble already; --tasks adds them.")
     first = any(verdict.check == "baseline" for verdict in report.held)
@@ -149,7 +156,7 @@ def show_verdicts(out: Output, report: RunReport, shown: Shown) -> None:
         everything = (command("sync", "--initial", "--tasks"), f"writes the fields and {count(tasks, 'task')}")
         _commands(out, *([fields, everything] if tasks else [fields]))
     elif shown.file is not None:
-        _show_file(out, shown.file, held=bool(report.held))
+        _show_file(out, shown.file, waits=bool(report.held) or only_approved)
 
 
 def _saving(report: RunReport) -> tuple[str, str]:
@@ -160,13 +167,13 @@ def _saving(report: RunReport) -> tuple[str, str]:
     return command(*words), "saves this plan, so that a person can allow it"
 
 
-def _show_file(out: Output, file: Path, *, held: bool) -> None:
+def _show_file(out: Output, file: Path, *, waits: bool) -> None:
     """Where a plan lies, and the commands that lead on from there."""
     out.line(styled("Saved as ", (str(file), "bold")))
     look = (command("apply", str(file), "--dry-run"), "shows every change again")
     allow = (command("approve", str(file), "--by", "NAME"), "allows this plan and no other")
     write = (command("apply", str(file)), "writes exactly this plan")
-    _commands(out, *([look, allow, write] if held else [look, write]))
+    _commands(out, *([look, allow, write] if waits else [look, write]))
 
 
 def _commands(out: Output, *lines: tuple[str, str]) -> None:

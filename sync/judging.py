@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from connectors.base import Value
-from scoring.inputs import ScoreRow
+from scoring.inputs import Band, ScoreRow
 from sync.guard import Before, LastRun, Verdict, judge, standing, worsened, written_before
+from sync.owned import OwnedField
 from sync.plan import Plan
 from sync.tables import epoch
 from sync.values import loads
@@ -46,10 +47,29 @@ def judged(
     if limits is None or plan.empty:
         return [], set()
     before = written_before(written, agent.ledger.band_states(), agent.fields)
+    rows = _left_alone(plan, rows, before, agent.fields)
     last = last_run(agent) or LastRun()
     if plan.kind != "undo":  # what it takes back is a change of its own, however lately that was written
         last = written_lately(agent, before, last)
     return judge(plan, before, rows, limits, last, standing(agent.store)), worsened(rows, before)
+
+
+def _left_alone(
+    plan: Plan, rows: Sequence[ScoreRow], before: Mapping[str, Before], fields: Sequence[OwnedField]
+) -> list[ScoreRow]:
+    """The scores as the plan writes them: where it leaves a band or a score alone, what we last wrote there stays."""
+    names = {owned.spec.name: owned.logical for owned in fields}
+    kept = {(edit.record_id, names.get(edit.field)) for edit in plan.kept if edit.object == "account"}
+
+    def left(row: ScoreRow) -> ScoreRow:
+        old = before.get(row.crm_id)
+        if row.level != "account" or old is None:
+            return row
+        if (row.crm_id, "account.health_band") in kept and old.band is not None:
+            row = row._replace(band=cast("Band", old.band))
+        return row._replace(score=old.score) if (row.crm_id, "account.health_score") in kept else row
+
+    return [left(row) for row in rows] if kept else list(rows)
 
 
 def written_lately(agent: "Agent", before: Mapping[str, Before], last: LastRun) -> LastRun:

@@ -107,6 +107,10 @@ def test_what_the_guard_holds_is_saved_and_released_by_name_for_that_plan_only(f
     assert site.writes() == before
     assert {verdict["check"] for verdict in held.data["held"]} >= {"band_changes", "worse"}
     assert "Held: a person decides first" in held.err
+    texts = {verdict["text"] for verdict in held.data["held"]}
+    told = site.run("status", "--json")
+    assert set(told.data["held"]) == texts
+    assert "plan held by the guard" in told.err
     file = held.data["plan_file"]
     assert site.run("apply", file).code == 5
     approved = site.run("approve", file, "--by", "Dana", "--json")
@@ -118,8 +122,30 @@ def test_what_the_guard_holds_is_saved_and_released_by_name_for_that_plan_only(f
     assert done.code == 0, done.text
     assert done.data["applied"]["fields"] == held.data["plan"]["fields"]
     assert done.data["applied"]["tasks"] == held.data["plan"]["tasks"]
+    assert site.run("status", "--json").data["held"] == []
     site.sandbox.clock.sleep(3600)
     assert site.run("sync", "--json").code == 0
+
+
+def test_bands_that_an_undo_put_back_hold_no_later_plan(filled: Site) -> None:
+    site = filled
+    turn_red(site)
+    red = site.run("sync", "--json").data["plan_file"]
+    assert site.run("approve", red, "--by", "Dana").code == 0
+    assert site.run("apply", red).code == 0
+    run = str(site.run("history", "--json").data["runs"][0]["run"])
+    site.sandbox.clock.sleep(3600)
+    back = site.run("undo", run, "--json").data["plan_file"]
+    assert site.run("approve", back, "--by", "Dana").code == 0
+    assert site.run("apply", back).code == 0
+    account = min(site.records("companies"))
+    site.sandbox.clock.sleep(3600)
+    site.sandbox.mutate("hubspot", "edit", object="companies", id=account, properties={"holdfast_health_coverage": ""})
+    site.sandbox.clock.sleep(3600)
+    said = site.run("sync", "--json")
+    assert said.code == 0, said.text
+    assert said.data["applied"]["fields"] > 0
+    assert len([edit for edit in said.data["kept"] if edit["why"] == "undone"]) > 1
 
 
 def test_a_stale_plan_is_refused(filled: Site, tmp_path: Path) -> None:
@@ -137,7 +163,9 @@ def test_a_stale_plan_is_refused(filled: Site, tmp_path: Path) -> None:
 def test_an_unsigned_plan_is_refused_where_approval_is_wanted(filled: Site, tmp_path: Path) -> None:
     file = str(tmp_path / "a.plan")
     filled.add('[writeback]\npolicy = "approve"\n')
-    assert filled.run("plan", "--out", file).code == 0
+    saved = filled.run("plan", "--out", file)
+    assert saved.code == 0
+    assert f"approve {file} --by NAME" in saved.out
     refused = filled.run("apply", file)
     assert refused.code == 2
     assert "not approved" in refused.err

@@ -62,7 +62,7 @@ def test_history_tells_runs_and_changes(filled: Site) -> None:
 
 def test_edits_are_listed_answered_and_used(filled: Site) -> None:
     site = filled
-    assert "Nobody has changed a field of ours." in site.run("edits").out
+    assert "No field of ours is left alone." in site.run("edits").out
     site.add('[writeback.edits]\n"account.health_band" = "ask"\n')
     first, second, *_ = accounts(site)
     ours = site.records("companies", BAND)[first][BAND]
