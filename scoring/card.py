@@ -19,8 +19,12 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StrictInt, Valid
 from scoring import bounded
 from scoring.errors import CardError, nearest
 from scoring.features import Feature, catalogue
-from scoring.inputs import Band, Level
-from scoring.playbooks import Playbook
+from scoring.inputs import Band, Level, ScoreRow
+from scoring.playbooks.model import Caps, Playbook, Step, Suppression, Trigger
+from scoring.playbooks.problems import auto_segments
+from scoring.playbooks.problems import problems as playbook_problems
+from scoring.playbooks.problems import warnings as playbook_warnings
+from scoring.product import Product
 from scoring.segments import MAX_RULE, Segment, parse_rule
 from scoring.signals import PLACEHOLDER, Signal
 
@@ -94,9 +98,13 @@ class Scorecard(_Closed):
     bands: Bands
     freshness: Freshness = Field(default_factory=lambda: Freshness(full_hours=24, none_hours=168))
     segment_limit: StrictInt = Field(10, ge=1, le=100, description="Most named segments over both levels.")
+    product: Product = Field(default_factory=Product.model_construct, description="What the product's events mean.")
     account: LevelCard
     contact: LevelCard
     playbooks: dict[str, Playbook] = Field(min_length=1, description="By name.")
+    triggers: dict[str, Trigger] = Field(default_factory=dict, description="Events that call for a follow-up, by name.")
+    suppress: dict[str, Suppression] = Field(default_factory=dict, description="When outreach waits, by name.")
+    caps: Caps = Field(default_factory=Caps.model_construct, description="How many new tasks there may be.")
     _compiled: dict[Level, "exp.Select"] = PrivateAttr(default_factory=dict)
     _texts: dict[tuple[Level, str], str] = PrivateAttr(default_factory=dict)
     _named: dict[Level, dict[str, Feature]] = PrivateAttr(default_factory=dict)
@@ -147,9 +155,24 @@ class Scorecard(_Closed):
         """The playbook that answers a band."""
         return self.playbooks[getattr(self.bands.playbooks, band)]
 
+    def card_of(self, row: ScoreRow) -> "Scorecard":
+        """The card of a row: this one."""
+        del row
+        return self
+
+    @property
+    def active_triggers(self) -> tuple[Trigger, ...]:
+        """Triggers that are on."""
+        return tuple(trigger for trigger in self.triggers.values() if trigger.enabled)
+
+    def playbook_named(self, name: str) -> Playbook | None:
+        """The playbook of that name, or the trigger's; None when the card has neither."""
+        trigger = self.triggers.get(name)
+        return self.playbooks.get(name) if trigger is None else trigger.playbook
+
     def segment_names(self) -> tuple[str, ...]:
         """Every segment of both levels, sorted: the options of the CRM's field."""
-        return tuple(sorted({name for level in LEVELS for name in self.level(level).segments}))
+        return tuple(sorted({name for level in LEVELS for name in self.level(level).segments} | auto_segments(self)))
 
     def features(self, level: Level) -> dict[str, Feature]:
         """Public features a level's signals, templates and rules use, by name, in the catalogue's order."""
@@ -198,7 +221,7 @@ class Scorecard(_Closed):
         families = {catalogue("account")[s.feature].family for s in self.account.signals.values()}
         if len(families) < 2:
             found.append("account: every signal is of one family; one kind of evidence makes false alarms")
-        return tuple(found)
+        return (*found, *playbook_warnings(self))
 
     def _problems(self) -> Iterator[CardError]:
         """What only shows when the parts are seen together."""
@@ -217,6 +240,7 @@ class Scorecard(_Closed):
             )
         for level in LEVELS:
             yield from self._level_problems(level)
+        yield from playbook_problems(self)
 
     def _level_problems(self, level: Level) -> Iterator[CardError]:
         features = catalogue(level)
@@ -258,7 +282,7 @@ def _known(name: str, allowed: Mapping[str, object], key: str, what: str) -> Ite
 
 def _named(data: dict[str, Any]) -> dict[str, Any]:
     """Hand every signal, segment and playbook the heading of its table as its name."""
-    tables = [data.get("playbooks")]
+    tables = [data.get("playbooks"), data.get("triggers"), data.get("suppress")]
     for level in LEVELS:
         part = data.get(level)
         tables += [part.get("signals"), part.get("segments")] if isinstance(part, dict) else []
@@ -290,8 +314,14 @@ def _card_error(problem: ValidationError, file: str) -> CardError:
 
 def _fields_at(place: tuple[int | str, ...]) -> list[str]:
     """The keys allowed at a place of the card."""
-    tables: dict[str, type[BaseModel]] = {"signals": Signal, "segments": Segment, "playbooks": Playbook}
-    parts: dict[str, type[BaseModel]] = {"bands": Bands, "freshness": Freshness}
+    tables: dict[str, type[BaseModel]] = {
+        "signals": Signal,
+        "segments": Segment,
+        "playbooks": Playbook,
+        "triggers": Trigger,
+    }
+    tables |= {"suppress": Suppression, "steps": Step}
+    parts: dict[str, type[BaseModel]] = {"bands": Bands, "freshness": Freshness, "caps": Caps}
     known: dict[str, type[BaseModel]] = {**tables, **parts, "account": LevelCard, "contact": LevelCard}
     model: type[BaseModel] = Scorecard
     for step in place:

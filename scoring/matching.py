@@ -28,6 +28,15 @@ def named(text: str, features: Mapping[str, Feature]) -> frozenset[str]:
     return frozenset(column.name for column in parse_rule(text, features).find_all(exp.Column))
 
 
+def asked(text: str, features: Mapping[str, Feature]) -> Callable[[Row], bool | None]:
+    """A function that says whether a rule holds for a row; None where that cannot be known.
+
+    Raises:
+        CardError: It is no rule.
+    """
+    return _compiled(parse_rule(text, features))
+
+
 def matcher(text: str, features: Mapping[str, Feature]) -> Callable[[Row], bool]:
     """A function that says whether a rule holds for a row; what is not known makes none hold.
 

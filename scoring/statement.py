@@ -5,14 +5,18 @@ Spark share: integer arithmetic, CASE, GROUP BY, LEFT JOIN, row numbers. The ins
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from scoring.features import Feature, catalogue
 from scoring.inputs import Level
+from scoring.playbooks.problems import needed_features
+from scoring.ranks import RANKED, median, quintiles
 from scoring.segments import parse_rule
 from scoring.signals import PLACEHOLDER
-from scoring.sources import MIN_PEERS, SOURCES, usage_chain
+from scoring.sources import SOURCES
+from scoring.usage_chain import history_chain, link_chain, usage_chain
 from scoring.verdict import reason_sql, score_layers, segments_sql, signal_layers
 
 if TYPE_CHECKING:
@@ -30,6 +34,7 @@ def named_features(card: "Scorecard", level: Level) -> dict[str, Feature]:
     names |= {found[1] for signal in part.signals.values() for found in PLACEHOLDER.finditer(signal.reason)}
     for rule in (part.only, *(segment.rule for segment in part.segments.values())):
         names |= {column.name for column in parse_rule(rule, known).find_all(exp.Column)} if rule else set()
+    names |= needed_features(card) if level == "account" else set()
     return {name: feature for name, feature in known.items() if name in names}
 
 
@@ -55,7 +60,8 @@ class _Builder:
     def __init__(self, card: "Scorecard", level: Level) -> None:
         self.card, self.level = card, level
         self.part = card.level(level)
-        self.known = catalogue(level)
+        fill = card.product.fill
+        self.known = {name: replace(f, sql=fill(f.sql)) for name, f in catalogue(level).items()}
         self.needed = self._needed(card.features(level))
         self.ctes: list[tuple[str, exp.Select]] = []
 
@@ -81,7 +87,7 @@ class _Builder:
     def _inputs(self, feature: Feature) -> set[str]:
         from sqlglot import exp
 
-        if feature.source in ("", "median"):
+        if feature.source in ("", *RANKED):
             return {column.name for column in _parse(feature.sql).find_all(exp.Column)}
         return {"usage_links"} if feature.source == "usage" and feature.zero else set()
 
@@ -94,12 +100,22 @@ class _Builder:
         self.ctes.append((name, tree))
         return name
 
-    def _layer(self, name: str, base: str, columns: Mapping[str, str], *cross: str) -> str:
+    def _layer(
+        self,
+        name: str,
+        base: str,
+        columns: Mapping[str, str],
+        cross: Iterable[str] = (),
+        by_value: Mapping[str, str] | None = None,
+    ) -> str:
+        """Add columns; `cross` are tables of one row, `by_value` tables with a row for each value of an expression."""
         from sqlglot import exp
 
         select = exp.select(f"{base}.*", *(_parse(sql).as_(column) for column, sql in columns.items())).from_(base)
         for table in cross:
             select = select.join(table, join_type="cross")
+        for table, value in (by_value or {}).items():
+            select = select.join(table, on=_parse(f"{value} = {table}.value"), join_type="left")
         return self._add(name, select)
 
     def _clock(self, kinds: Iterable[str]) -> None:
@@ -128,7 +144,7 @@ class _Builder:
         columns = "".join(f", {f.sql} AS {f.name}" for f in own)
         self._add("own", f"SELECT {self.level} AS key, crm_id, {name}{columns} FROM {self.level} CROSS JOIN clock")
         joins, picked = [], [f"clock.{kind}_fresh" for kind in kinds]
-        sources = dict.fromkeys(f.source for f in self.needed.values() if f.source not in ("", "self", "median"))
+        sources = dict.fromkeys(f.source for f in self.needed.values() if f.source not in ("", "self", *RANKED))
         for source in sources:
             features = [f for f in self.needed.values() if f.source == source]
             table = self._source(source, features)
@@ -146,39 +162,36 @@ class _Builder:
         from sqlglot import exp
 
         wanted = {column.name for f in features for column in _parse(f.sql).find_all(exp.Column)}
-        if source in ("usage", "link", "history"):
-            for name, sql in usage_chain(source, self.level):
-                self._add(name, sql)
+        if source == "usage":
+            steps = usage_chain(self.level, wanted, self.card.product)
+        elif source == "history":
+            steps = history_chain(wanted)
+        elif source == "link":
+            steps = link_chain(self.level)
         else:
-            self._add(f"{source}_rows", SOURCES[source].select(self.level, wanted))
+            steps = [(f"{source}_rows", SOURCES[source].select(self.level, wanted))]
+        for name, sql in steps:
+            self._add(name, sql)
         if source == "history":
             return "history_rows"
-        columns = ", ".join(f"CAST({f.sql} AS BIGINT) AS {f.name}" for f in features)
+        columns = ", ".join(f"CAST({f.sql} AS {'TEXT' if f.is_text else 'BIGINT'}) AS {f.name}" for f in features)
         return self._add(f"{source}_facts", f"SELECT key, {columns} FROM {source}_rows GROUP BY key")
 
     def _derived(self, base: str) -> str:
         """Features computed from features: as many layers as they build on each other."""
-        done = {f.name for f in self.needed.values() if f.source not in ("", "median")}
+        done = {f.name for f in self.needed.values() if f.source not in ("", *RANKED)}
         todo = {name: f for name, f in self.needed.items() if name not in done}
         step = 0
         while todo:
             step += 1
             ready = [f for f in todo.values() if self._inputs(f) <= done]
-            medians = [self._median(f, base) for f in ready if f.source == "median"]
+            medians = [self._add(f"{f.name}_of", median(f, base)) for f in ready if f.source == "median"]
+            fifths = {self._add(f"{f.name}_of", quintiles(f, base)): f.sql for f in ready if f.source == "quintile"}
             columns = {f.name: f.sql if f.source == "" else f"{f.name}_of.{f.name}" for f in ready}
-            base = self._layer(f"features_{step}", base, columns, *medians)
+            base = self._layer(f"features_{step}", base, columns, medians, fifths)
             done |= set(columns)
             todo = {name: f for name, f in todo.items() if name not in done}
         return base
-
-    def _median(self, feature: Feature, base: str) -> str:
-        """The lower median of a feature over all rows where it is known; NULL while they are too few."""
-        ranked = (
-            f"SELECT {feature.sql} AS value, ROW_NUMBER() OVER (ORDER BY {feature.sql}) AS place, "
-            f"COUNT(*) OVER () AS total FROM {base} WHERE NOT {feature.sql} IS NULL"
-        )
-        middle = f"CASE WHEN place = (total + 1) // 2 AND total >= {MIN_PEERS} THEN value END"
-        return self._add(f"{feature.name}_of", f"SELECT MAX({middle}) AS {feature.name} FROM ({ranked}) AS ranked")
 
     def _answer(self, last: str) -> "exp.Select":
         from sqlglot import exp

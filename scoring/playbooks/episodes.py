@@ -1,0 +1,95 @@
+"""When an episode starts: an account enters a band, or a trigger begins to hold."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from scoring.inputs import ScoreRow
+from scoring.playbooks.memory import KNOWN, BandState, Chooser
+from scoring.playbooks.model import Playbook, Trigger
+from scoring.playbooks.rules import Words, holds, vocabulary
+
+if TYPE_CHECKING:
+    from scoring.card import Scorecard
+
+WOBBLE = timedelta(days=2)
+"""An event's instant comes from whole hours or days and differs from run to run; by more it is another event."""
+
+
+def next_states(
+    card: Chooser, rows: Iterable[ScoreRow], previous: Mapping[str, BandState], now: datetime
+) -> dict[str, BandState]:
+    """What to remember after this run; accounts without a row keep what they had."""
+    states = dict(previous)
+    for row in rows:
+        if row.level == "account" and row.band in KNOWN:
+            states[row.crm_id] = advance(card.card_of(row), row, previous.get(row.crm_id), now)
+    return states
+
+
+def words_of(row: ScoreRow, state: BandState | None, now: datetime, value: int = 50) -> Words:
+    """What a rule may ask about an account."""
+    days = (now - state.since).days if state is not None and state.band == row.band else 0
+    return {
+        **row.features,
+        "band": row.band,
+        "score": row.score,
+        "trend": row.trend,
+        "value": value,
+        "days_in_band": days,
+    }
+
+
+def advance(card: "Scorecard", row: ScoreRow, old: BandState | None, now: datetime) -> BandState:
+    """What is remembered of an account after a row of known band."""
+    entered = old is None or old.band != row.band
+    state = old if old is not None and not entered else BandState(row.band, now, old.episodes if old else {})
+    episodes = dict(state.episodes)
+    if entered:
+        playbook = card.playbook_of(row.band)
+        if playbook.acts and (old is not None or playbook.on_first_sight):
+            _start(episodes, playbook, now)
+    holding = dict(old.holding) if old else {}
+    words = words_of(row, state, now) if card.active_triggers else {}
+    for trigger in card.active_triggers:
+        said = trigger_holds(trigger, row, words)
+        if said is not None:
+            if said and _begins(trigger, holding.get(trigger.name)):
+                age = age_of(trigger.since, words) if trigger.since else None
+                _start(episodes, trigger.playbook, now - age if age else now, WOBBLE if age else timedelta(0))
+            holding[trigger.name] = said
+    if old is not None and not entered and episodes == old.episodes and holding == old.holding:
+        return old
+    return BandState(row.band, state.since, episodes, holding)
+
+
+def trigger_holds(trigger: Trigger, row: ScoreRow, words: Words) -> bool | None:
+    """Whether a trigger holds; None when that is not known."""
+    if trigger.segment is not None:
+        return trigger.segment in row.segments
+    return holds(trigger.when or "", words)
+
+
+def age_of(feature: str, words: Words) -> timedelta | None:
+    """How long ago the event was that a feature counts hours or days since, at the most; None when there was none."""
+    value = words.get(feature)
+    if not isinstance(value, int):
+        return None
+    # Whole hours and days are rounded down: one more is never too few.
+    unit = vocabulary()[feature].unit
+    return timedelta(hours=value + 1) if unit.one == "hour" else timedelta(days=value + 1)
+
+
+def _begins(trigger: Trigger, before: bool | None) -> bool:  # noqa: FBT001  # what it said before
+    """Whether a trigger that holds now starts an episode, cool-down aside; None is for one never looked at."""
+    if before is None:
+        return trigger.on_first_sight
+    # A new event is a new beginning even while the earlier one is still remembered.
+    return not before or trigger.since is not None
+
+
+def _start(episodes: dict[str, datetime], playbook: Playbook, start: datetime, least: timedelta = timedelta(0)) -> None:
+    last = episodes.get(playbook.name)
+    # Coming back within the cool-down goes on with the earlier episode: same key, hence no second task.
+    if last is None or start - last >= max(least, timedelta(days=playbook.cooldown_days)):
+        episodes[playbook.name] = start.replace(microsecond=0)

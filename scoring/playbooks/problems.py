@@ -1,0 +1,90 @@
+"""What is wrong with a card's playbooks, triggers and suppressions, and what is allowed but unwise."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from scoring.errors import CardError, nearest
+from scoring.playbooks.model import Trigger
+from scoring.playbooks.rules import features_of, vocabulary
+from scoring.segments import parse_rule
+from scoring.units import DAYS
+
+if TYPE_CHECKING:
+    from scoring.card import Scorecard
+
+MOST_TRIGGERS = 5
+"""More triggers than this, switched on, are more touches than anybody follows: a warning."""
+TIMERS = ("customer_age_days", "days_to_renewal", "contact_age_days", "days_in_band")
+"""What changes by nothing but the passing of time."""
+
+
+def problems(card: "Scorecard") -> Iterator[CardError]:
+    """What cannot be used."""
+    for name, playbook in card.playbooks.items():
+        for place, rule in playbook.rules():
+            parse_rule(rule, vocabulary(), key=f"playbooks.{name}.{place}")
+    for name, trigger in card.triggers.items():
+        key = f"triggers.{name}"
+        if name in card.playbooks:
+            yield CardError(f"a playbook is called {name!r} too; their tasks could not be told apart", key=key)
+        if trigger.when is not None:
+            parse_rule(trigger.when, vocabulary(), key=f"{key}.when")
+        if trigger.segment is not None and trigger.segment not in card.account.segments:
+            known = card.account.segments
+            yield CardError(
+                f"unknown segment {trigger.segment!r}{nearest(trigger.segment, known)}", key=f"{key}.segment"
+            )
+        for place, rule in trigger.playbook.rules():
+            parse_rule(rule, vocabulary(), key=f"{key}.{place}")
+        yield from _counts_time(trigger.since, f"{key}.since")
+    for name, each in card.suppress.items():
+        if each.when is not None:
+            parse_rule(each.when, vocabulary(), key=f"suppress.{name}.when")
+        yield from _counts_time(each.since, f"suppress.{name}.since")
+
+
+def _counts_time(feature: str | None, key: str) -> Iterator[CardError]:
+    public = {name: one for name, one in vocabulary().items() if not one.internal}
+    if feature is None:
+        return
+    if feature not in public:
+        yield CardError(f"unknown feature {feature!r}{nearest(feature, public)}", key=key)
+    elif public[feature].unit.one not in ("hour", DAYS.one):
+        yield CardError(f"{feature} counts neither hours nor days", key=key)
+
+
+def warnings(card: "Scorecard") -> Iterator[str]:
+    """What is allowed but unwise."""
+    active = card.active_triggers
+    if len(active) > MOST_TRIGGERS:
+        yield f"triggers: {len(active)} are on; start with two or three, and see what they lead to"
+    for trigger in active:
+        if not trigger.timer and _is_timer(trigger):
+            yield (
+                f"triggers.{trigger.name}: goes by nothing but time, which annoys: add a condition on use, tickets or"
+                " answers, or say timer = true"
+            )
+
+
+def _is_timer(trigger: Trigger) -> bool:
+    return trigger.when is not None and features_of(trigger.when) <= set(TIMERS)
+
+
+def needed_features(card: "Scorecard") -> set[str]:
+    """Features of accounts that triggers which are on, steps and suppressions ask for."""
+    active = card.active_triggers
+    playbooks = [*card.playbooks.values(), *(trigger.playbook for trigger in active)]
+    rules = [rule for playbook in playbooks for _, rule in playbook.rules()]
+    rules += [trigger.when for trigger in active if trigger.when is not None]
+    named = {trigger.since for trigger in active if trigger.since is not None}
+    # What outreach waits for is of no use to a card that reaches out to nobody.
+    if any(step.purpose != "help" or step.kind == "auto" for one in playbooks for _, step in one.sequence):
+        rules += [each.when for each in card.suppress.values() if each.when is not None]
+        named |= {each.since for each in card.suppress.values() if each.since is not None}
+    return named.union(*map(features_of, rules))
+
+
+def auto_segments(card: "Scorecard") -> set[str]:
+    """Segments that auto steps put accounts into."""
+    found = [*card.playbooks.values(), *(trigger.playbook for trigger in card.active_triggers)]
+    return {step.segment for one in found for step in one.steps if step.kind == "auto" and step.segment is not None}

@@ -1,0 +1,78 @@
+"""Why an action that is called for waits: complaints, notes, snoozes, sources that stopped delivering."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from scoring.features import catalogue
+from scoring.inputs import ScoreRow
+from scoring.playbooks.episodes import age_of
+from scoring.playbooks.memory import Freeze, Withheld
+from scoring.playbooks.model import Step, Suppression
+from scoring.playbooks.rules import Words, holds
+
+if TYPE_CHECKING:
+    from scoring.card import Scorecard
+
+AGAIN = timedelta(days=1)
+"""When what waits without an end of its own is looked at again, at the latest: it is looked at on every run."""
+FRESH = 50
+"""Percent below which a signal is too old to say that somebody is not there."""
+
+
+def held_back(
+    card: "Scorecard", row: ScoreRow, named: tuple[str, Step], words: Words, now: datetime, freeze: Freeze | None
+) -> Withheld | None:
+    """The reason that makes a step wait longest; None when it need not.
+
+    Args:
+        card: The row's card.
+        row: The account.
+        named: The step and the name that its tasks go by.
+        words: What rules may ask.
+        now: The instant.
+        freeze: A person's word on the account.
+    """
+    name, step = named
+    found = [
+        Withheld(row.crm_id, name, rule, until, why)
+        for rule, until, why in (
+            *_frozen(step, now, freeze),
+            *(one for each in card.suppress.values() for one in _suppressed(each, step, words, now)),
+            *(_stale(card, row, now) if step.purpose == "winback" else ()),
+        )
+    ]
+    return max(found, key=lambda one: one.until, default=None)
+
+
+def _frozen(step: Step, now: datetime, freeze: Freeze | None) -> Iterator[tuple[str, datetime, str]]:
+    if freeze is None or (freeze.until is not None and freeze.until <= now):
+        return
+    # A note stops what goes out by itself and what somebody in a bad mood should not get; help by a person goes on.
+    if freeze.all or step.kind == "auto" or step.purpose != "help":
+        yield "note", freeze.until or now + AGAIN, freeze.why
+
+
+def _suppressed(each: Suppression, step: Step, words: Words, now: datetime) -> Iterator[tuple[str, datetime, str]]:
+    if step.purpose not in each.stops or (each.when is not None and holds(each.when, words) is not True):
+        return
+    if each.since is None:
+        yield each.name, now + AGAIN, each.reason
+    elif (age := age_of(each.since, words)) is not None:
+        value = words[each.since]
+        # `age` is one hour or day more than the feature's whole number: the boundary is the number itself.
+        least = age * (int(value) / (int(value) + 1)) if isinstance(value, int) and value >= 0 else age
+        if least < timedelta(days=each.days):
+            yield each.name, now + timedelta(days=each.days) - least, each.reason
+
+
+def _stale(card: "Scorecard", row: ScoreRow, now: datetime) -> Iterator[tuple[str, datetime, str]]:
+    """A source that stopped delivering makes everybody look absent."""
+    known = catalogue(row.level)
+    for signal in row.signals:
+        on_card = card.level(row.level).signals.get(signal.name)
+        if on_card is None or signal.weight == 0 or signal.fresh >= FRESH:
+            continue
+        if known[on_card.feature].family in ("usage", "commercial"):
+            yield "stale_source", now + AGAIN, f"what is known of {signal.name} is old"
+            return
