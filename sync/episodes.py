@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from connectors.base import Crm, TaskState
 from scoring.card import Scorecard
 from scoring.playbooks import task_key
+from sync.budget import batches
 from sync.plan import derive_key
 
 SEARCH = timedelta(hours=6)
@@ -21,9 +22,8 @@ AHEAD = timedelta(minutes=2)
 
 def read_all(crm: Crm, ids: Iterable[str]) -> Iterator[TaskState]:
     """These tasks as they are now, in reads of the size that the CRM takes; removed ones are left out."""
-    wanted, size = sorted(ids), crm.write.read_batch
-    for start in range(0, len(wanted), size):
-        yield from crm.read_tasks(wanted[start : start + size]).values()
+    for batch in batches(sorted(ids), crm.write.read_batch):
+        yield from crm.read_tasks(batch).values()
 
 
 def episode_of(task: TaskState, card: Scorecard, environment: str) -> tuple[str, datetime] | None:

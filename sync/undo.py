@@ -79,6 +79,7 @@ class _Parts:
     tasks: list[TaskChange] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     done: int = 0
+    back: int = 0
     lost: int = 0
 
 
@@ -130,6 +131,8 @@ class Undoer:
         notes = [f"Takes back run {run_id}."]
         if parts.done:
             notes.append(f"{parts.done:,} of its changes were taken back before.")
+        if parts.back:
+            notes.append(f"{parts.back:,} of its changes say again what they said before: they count as taken back.")
         if parts.lost:
             notes.append(f"{parts.lost:,} of its changes are so old that they are not kept any more: they stay.")
         calls = expected_calls(parts.records, parts.tasks, self.crm.write, removals=parts.removals)
@@ -167,7 +170,7 @@ class Undoer:
     def _field_back(
         self, op: Op, says: Mapping[str, Value], ours: Mapping[str, Value], name: str, parts: _Parts
     ) -> None:
-        changes, skipped = [], []
+        changes, back, skipped = [], [], []
         for field_name, wrote in sorted(op.values.items()):
             if field_name not in op.before:
                 why = "What it said before the run is not known: an earlier version wrote it."
@@ -175,6 +178,7 @@ class Undoer:
                 continue
             before, now = op.before[field_name], says.get(field_name)
             if same(now, before):
+                back.append(FieldChange(field_name, now, before))
                 continue
             if same(now, wrote):
                 changes.append(FieldChange(field_name, now, before))
@@ -183,6 +187,11 @@ class Undoer:
             why = f"{who} {show(now)} over our {show(wrote)}; before the run it said {show(before)}."
             skipped.append(Skipped(op.object, op.record_id or "", name, field_name, why, op.op_id))
         followers = {owned.spec.name for owned in self.fields if not owned.moves_alone}
+        if not any(change.field not in followers for change in changes):
+            # It was put back by an undo that this state does not know any more, or by a person: nothing has to be
+            # sent for it, but it must be remembered as taken back, or the next run would write it again.
+            changes = back
+            parts.back += any(change.field not in followers for change in back)
         if any(change.field not in followers for change in changes):
             why = f"as before run {op.run_id}"
             parts.records.append(
@@ -191,9 +200,7 @@ class Undoer:
             parts.skipped += skipped
         else:
             # Nothing of substance can be put back, so what goes along with it stays too.
-            parts.skipped += [one for one in skipped if one.what not in followers] or skipped
-            if not skipped:
-                parts.skipped.append(_skip(op, {op.record_id or "": name}, "", "It says again what it said before."))
+            parts.skipped += [one for one in skipped if one.what not in followers]
 
     # -- tasks --------------------------------------------------------------------------------------------------
 

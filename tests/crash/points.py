@@ -227,6 +227,8 @@ def try_point(start: Start, desk: Desk, point: Point) -> Verdict:
         power_lost(desk.folder, first.durable)
     if point.state != "kept":
         desk.forget()
+    if point.state == "lost":
+        scenario.lost(desk)
     if point.state == "old":
         shutil.copytree(start.desk_folder, desk.folder)
     gap = GAPS[point.gap]

@@ -1,5 +1,6 @@
 """Undo, in both simulated CRMs: what nobody touched is as before, everything else is named, whatever goes down."""
 
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -223,6 +224,34 @@ def test_the_first_fill_can_be_undone(desk: PeopleDesk) -> None:
     quiet = desk.run()
     assert quiet.plan is not None
     assert quiet.plan.empty
+
+
+@pytest.mark.parametrize("run_id", [1, 2])
+def test_an_undo_that_an_old_copy_does_not_know_counts_when_it_is_asked_for_again(
+    turned: tuple[PeopleDesk, str, str], tmp_path: Path, run_id: int
+) -> None:
+    desk, first, second = turned
+    if run_id == 1:  # the first fill: what is undone is empty, which would be filled again
+        desk.undo(2)
+        desk.scores[first] = desk.scores[second] = 90
+    shutil.copytree(desk.folder, tmp_path / "copy")
+    desk.undo(run_id)
+    undone = desk.everything()
+    shutil.rmtree(desk.folder)
+    shutil.copytree(tmp_path / "copy", desk.folder)
+    report = desk.undo(run_id)
+    number = len(desk.scores) if run_id == 1 else 2
+    assert report.plan is not None
+    assert f"{number} of its changes say again what they said before: they count as taken back." in report.plan.notes
+    assert report.endings["already"] == number
+    assert states(desk, run_id)["rolled_back"] == number
+    quiet = desk.run()
+    assert quiet.plan is not None
+    assert quiet.plan.empty
+    assert desk.everything() == undone
+    desk.scores[first] = desk.scores[second] = 60
+    desk.run()
+    assert desk.says(first, "health_score") == desk.says(second, "health_score") == "60"
 
 
 def test_a_run_that_wrote_nothing_and_one_that_never_was(desk: PeopleDesk) -> None:
