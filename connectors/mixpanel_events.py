@@ -3,7 +3,7 @@
 The export selects by the day an event happened, but events arrive up to five days late. Two ways to catch them:
 
 - *whole*: all events of the last days, replacing what is held of those days. The first pull does this for the history,
-  a slice of days a call, and once a day it repairs the last days.
+  a slice of days a call (again, when it brought nothing at all), and once a day it repairs the last days.
 - *new*: of the same days only what arrived since the cursor, by the arrival stamp that Mixpanel puts on every event,
   with ten minutes of overlap. This is what an hour costs: one call. A project whose events lack the stamp is read
   whole each time.
@@ -86,6 +86,9 @@ class Events:
                 arrived = self._arrived(last, newest) if lines else state.get("arrived")
                 place = {"through": last.isoformat(), "repaired": began.isoformat()}
                 place |= {"arrived": arrived} if arrived is not None and stamped >= lines else {}
+                if not lines and "through" not in state:
+                    # A history without any event looks like an outage: it is asked for again, whole.
+                    del place["through"]
             yield self._batch(got, first, last, place, replaces=True)
             first = last + DAY
 

@@ -382,6 +382,17 @@ def test_an_empty_project_is_no_error(project: Project) -> None:
     assert len(spans(project.next())) == 2
 
 
+def test_a_history_that_came_empty_is_asked_for_again(project: Project) -> None:
+    project.sandbox.faults.add(Fault("status", path="export", status=200, body="", times=2))
+    first = spans(project.next())
+    assert project.ids() == set()
+    project.wait(hours=1)
+    assert spans(project.next()) == first
+    assert project.ids() == project.truth(days=40)
+    project.wait(hours=1)
+    assert len(project.next()) == 1, "from then on what is new"
+
+
 def test_a_merged_device_is_seen_by_the_daily_repair(tmp_path: Path) -> None:
     world = make_world(seed=5, accounts=80, people_per_account=6, months=1, now=NOW)
     project = Project(world, tmp_path)
