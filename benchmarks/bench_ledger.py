@@ -35,6 +35,7 @@ from scoring.playbooks import BandState
 from sync import mirror
 from sync.backup import copy_now
 from sync.ledger import Ledger, Op, Settled, State
+from sync.ledger_owned import remember
 from sync.plan import Plan
 from sync.run import Agent
 from sync.store import Store
@@ -220,6 +221,7 @@ class Side:
         wall, processor = time.perf_counter(), time.process_time()
         if self.real:
             assert not self.agent.ledger.verify(deep=False)  # as every run begins
+            self.agent.store.proved = True
         report = self.agent.run(dry_run=False, initial=initial, with_tasks=initial or None)
         spent = time.perf_counter() - wall, time.process_time() - processor
         assert report.endings.keys() <= {"confirmed"}, report.endings
@@ -230,7 +232,7 @@ class Side:
     def be_known(self) -> None:
         """Let the state know that something was written, where the ledger does not: nothing is to be adopted."""
         with self.agent.store.transaction() as conn:
-            conn.execute("INSERT INTO owned VALUES ('account', '', '{}', 0, '{}', '')")
+            remember(conn, self.agent.store.file, "account", {"": {}}, 0)
 
 
 @contextmanager
