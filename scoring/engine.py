@@ -16,7 +16,7 @@ from urllib.parse import quote
 from scoring.card import LEVELS, Scorecard
 from scoring.errors import InputsError, ScoringError
 from scoring.inputs import TABLES, USAGE, Engine, Inputs, Level, Part, ScoreRow, SignalPoints, SqlType
-from scoring.sources import REACH_DAYS
+from scoring.usage_chain import FAR, FAR_DAYS, REACH_DAYS, YEAR
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -79,7 +79,7 @@ def load(
                 done.result()
         _run_views(con, views, needed, set(reads))
         if usage:
-            _load_usage(con, inputs, usage)
+            _load_usage(con, inputs, usage, far=_far(card, levels))
     except BaseException:
         con.close()
         raise
@@ -271,14 +271,21 @@ def _keep(con: "DuckDBPyConnection", name: str, types: Mapping[str, SqlType], ro
     con.execute(f"CREATE TABLE {name} AS SELECT {cast} FROM arrived WHERE {key} IS DISTINCT FROM {_FIRST}")
 
 
-def _load_usage(con: "DuckDBPyConnection", inputs: Inputs, columns: set[str]) -> None:
+def _far(card: Scorecard, levels: Sequence[Level]) -> bool:
+    """Whether the card looks at the usage of a year ago."""
+    from sqlglot import exp
+
+    return any(column.name in FAR for level in levels for column in card.statement(level).find_all(exp.Column))
+
+
+def _load_usage(con: "DuckDBPyConnection", inputs: Inputs, columns: set[str], *, far: bool) -> None:
     import duckdb
 
     types = {column: kind for column, kind in USAGE.types().items() if column in columns}
     # The statement counts back from the day up to which every usage source is complete.
     fed = con.execute("SELECT MIN(COALESCE(as_of, 0)) FROM feed WHERE record = 'usage'").fetchall()[0][0] or 0
     last = date(1970, 1, 1) + timedelta(days=max(0, min(fed, int(inputs.as_of.timestamp()))) // 86400)
-    files = [str(path) for path in inputs.usage if _in_reach(path, last)]
+    files = [str(path) for path in inputs.usage if _in_reach(path, last, far=far)]
     if not files:
         con.execute(f"CREATE TABLE usage ({', '.join(f'{c} {t}' for c, t in types.items())})")
         return
@@ -291,13 +298,14 @@ def _load_usage(con: "DuckDBPyConnection", inputs: Inputs, columns: set[str]) ->
         raise InputsError(f"usage files: column day is {found['day']}, not DATE")
 
 
-def _in_reach(path: Path, last: date) -> bool:
+def _in_reach(path: Path, last: date, *, far: bool) -> bool:
     """False when the file's name says that its day does not count."""
     named = _DAY.match(path.name)
     try:
-        return not named or timedelta(0) <= last - date.fromisoformat(named[0]) <= timedelta(days=REACH_DAYS)
+        age = (last - date.fromisoformat(named[0])).days if named else 0
     except ValueError:
         return True
+    return 0 <= age <= REACH_DAYS or (far and YEAR < age <= FAR_DAYS)
 
 
 def _first_line(problem: Exception) -> str:

@@ -1,7 +1,7 @@
 """What a product's events mean: the `[product]` table of a scorecard, and the pieces of SQL that follow from it.
 
-Usage arrives as counts of events by name; which of them are features of a plan, key actions or steps of onboarding only
-the company knows. Features that rest on this say so by their `setting`; a card that uses one without saying it is refused.
+Usage arrives as counts of events by name; which of them are features of a plan, key actions or steps of onboarding
+only the company knows. Features that rest on this say so by their `setting`; a card that uses one without is refused.
 """
 
 from typing import Annotated

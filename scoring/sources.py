@@ -1,4 +1,4 @@
-"""Where features come from: the clock of each record kind, and rows of the common tables prepared for aggregation.
+"""Where features come from: rows of the common tables, prepared for aggregation. Usage has a chain of its own.
 
 Each source is a SELECT giving a `key` (account or contact, by level) and the columns that features aggregate. Only the
 columns that a card's features need are selected, so that nothing else is read from the state file.
@@ -8,11 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scoring.inputs import Level
-
-REACH_DAYS = 90
-"""Complete days of usage that are read, and today's."""
-MIN_PEERS = 30
-"""Fewest accounts with a known value for their median to be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +19,275 @@ class Source:
         kind: Record kind that sets the clock.
         columns: Column -> SQL over table and clock.
         where: Which rows count.
+        around: SELECT around these rows, named `{rows}`, that groups or ranks them; it takes every column.
     """
 
     table: str
     kind: str
     columns: dict[str, str]
     where: str
+    around: str = ""
 
     def select(self, level: Level, wanted: Iterable[str]) -> str:
         """The rows as SQL, with the wanted columns."""
-        picked = "".join(f", {sql} AS {name}" for name, sql in self.columns.items() if name in set(wanted))
-        return (
+        names = set(self.columns) if self.around else set(wanted)
+        picked = "".join(f", {sql} AS {name}" for name, sql in self.columns.items() if name in names)
+        rows = (
             f"SELECT {self.table}.{level} AS key{picked} FROM {self.table} CROSS JOIN clock "
             f"WHERE {self.table}.{level} IS NOT NULL AND {self.where}"
         )
+        return self.around.replace("{rows}", rows) if self.around else rows
 
+
+_RANKED = (
+    "SELECT key, value, ROW_NUMBER() OVER (PARTITION BY key ORDER BY value) AS place, "
+    "COUNT(*) OVER (PARTITION BY key) AS total FROM ({rows}) AS one WHERE NOT value IS NULL"
+)
+"""Each value with its place among those of the same account or contact: the way to a median."""
+
+
+def _replies(first: int) -> str:
+    """Hours from a message in one direction to the next in the other; more of the same in between do not count."""
+    following = (
+        "SELECT key, at, inbound, age, LEAD(at) OVER (PARTITION BY key ORDER BY at, inbound) AS next_at, "
+        "LEAD(inbound) OVER (PARTITION BY key ORDER BY at, inbound) AS next_inbound, "
+        "LEAD(age) OVER (PARTITION BY key ORDER BY at, inbound) AS next_age FROM ({rows}) AS message"
+    )
+    answered = (
+        f"SELECT key, CASE WHEN inbound = {first} AND next_inbound = {1 - first} AND next_age < 90 "
+        f"THEN (next_at - at) // 3600 END AS value FROM ({following}) AS following"
+    )
+    return _RANKED.replace("{rows}", answered)
+
+
+_TICKET_WHERE = "ticket.created_at BETWEEN 0 AND clock.ticket_at"
+_SOLVED = "ticket.status IN ('solved', 'closed') AND ticket.solved_at BETWEEN ticket.created_at AND clock.ticket_at"
+_TICKETS = {
+    "ticket": Source(
+        "ticket",
+        "ticket",
+        {
+            "age": "clock.ticket_day - ticket.created_at // 86400",
+            "is_open": "CASE WHEN ticket.status NOT IN ('solved', 'closed') OR ticket.solved_at > clock.ticket_at "
+            "THEN 1 ELSE 0 END",
+            "priority": "ticket.priority",
+            "reopens": "ticket.reopens",
+            "replies": "ticket.replies",
+            "days_taken": f"CASE WHEN {_SOLVED} THEN (ticket.solved_at - ticket.created_at) // 86400 "
+            "WHEN ticket.status NOT IN ('solved', 'closed') OR ticket.solved_at > clock.ticket_at "
+            "THEN (clock.ticket_at - ticket.created_at) // 86400 END",
+        },
+        _TICKET_WHERE,
+    ),
+    "first_reply": Source(
+        "ticket",
+        "ticket",
+        {"value": "ticket.first_reply_minutes"},
+        f"{_TICKET_WHERE} AND clock.ticket_day - ticket.created_at // 86400 < 90 "
+        "AND ticket.created_at + 60 * ticket.first_reply_minutes <= clock.ticket_at",
+        _RANKED,
+    ),
+    "resolution": Source(
+        "ticket",
+        "ticket",
+        {"value": "(ticket.solved_at - ticket.created_at) // 3600"},
+        f"{_TICKET_WHERE} AND {_SOLVED} AND clock.ticket_day - ticket.solved_at // 86400 < 90",
+        _RANKED,
+    ),
+    "channel": Source(
+        "ticket",
+        "ticket",
+        {"channel": "ticket.channel"},
+        f"{_TICKET_WHERE} AND clock.ticket_day - ticket.created_at // 86400 < 90 AND NOT ticket.channel IS NULL",
+        "SELECT key, channel, ROW_NUMBER() OVER (PARTITION BY key ORDER BY 0 - total, channel) AS place "
+        "FROM (SELECT key, channel, COUNT(*) AS total FROM ({rows}) AS one GROUP BY key, channel) AS counted",
+    ),
+}
+
+_SINCE = "survey.responded_at > clock.survey_response_at - {days} * 86400"
+_ANSWER_WHERE = (
+    "survey.responded_at BETWEEN 0 AND clock.survey_response_at AND survey.scale_min BETWEEN -1000 AND 1000 "
+    "AND survey.scale_max BETWEEN -1000 AND 1000 AND survey.scale_max > survey.scale_min "
+    "AND survey.score BETWEEN survey.scale_min AND survey.scale_max"
+)
+_OF_100 = "100 * (survey.score - survey.scale_min) // (survey.scale_max - survey.scale_min)"
+_CSAT_POINTS = "CASE WHEN survey.satisfied = 1 THEN 100 WHEN survey.satisfied = 0 THEN 0 ELSE 50 END"
+
+
+def _asked(kind: str, first: int, last: int = 0) -> str:
+    """Answers of a kind of the last `first` days, without those of the last `last` days."""
+    text = f"survey.survey = '{kind}' AND {_SINCE.format(days=first)}"
+    return text + (f" AND NOT {_SINCE.format(days=last)}" if last else "")
+
+
+def _if(condition: str, value: str, otherwise: str = "ELSE 0 ") -> str:
+    return f"CASE WHEN {condition} THEN {value} {otherwise}END"
+
+
+_NPS_CODE = _if(_asked("nps", 365), f"1000 * survey.responded_at + 100 - {_OF_100}", "")
+_SURVEYS = {
+    "survey": Source(
+        "survey",
+        "survey_response",
+        {
+            "csat": _if(_asked("csat", 90), "1"),
+            "csat_points": _if(_asked("csat", 90), _CSAT_POINTS),
+            "csat_prev": _if(_asked("csat", 180, 90), "1"),
+            "csat_prev_points": _if(_asked("csat", 180, 90), _CSAT_POINTS),
+            "csat_code": _if(_asked("csat", 365), f"1000 * survey.responded_at + 100 - {_CSAT_POINTS}", ""),
+            "nps_code": _NPS_CODE,
+            "nps_hours": _if(_asked("nps", 365), "(clock.now - survey.responded_at) // 3600", ""),
+            "nps_now": _if(_asked("nps", 180), "1"),
+            "nps_now_points": _if(_asked("nps", 180), _OF_100),
+            "nps_prev": _if(_asked("nps", 360, 180), "1"),
+            "nps_prev_points": _if(_asked("nps", 360, 180), _OF_100),
+            "ces": _if(_asked("ces", 180), "1"),
+            "ces_points": _if(_asked("ces", 180), _OF_100),
+            "bad_age": _if(
+                f"survey.survey = 'csat' AND survey.satisfied = 0 OR survey.survey = 'nps' AND {_OF_100} < 70",
+                "clock.survey_response_day - survey.responded_at // 86400",
+                "",
+            ),
+        },
+        _ANSWER_WHERE,
+    ),
+    "nps_person": Source(
+        "survey",
+        "survey_response",
+        {"person": "survey.contact", "code": _NPS_CODE},
+        _ANSWER_WHERE,
+        "SELECT key, person, MAX(code) AS code FROM ({rows}) AS one WHERE NOT code IS NULL GROUP BY key, person",
+    ),
+}
+
+_UNPAID = "invoice.status IN ('open', 'uncollectible')"
+_DUE_AGE = "clock.invoice_day - invoice.due_date"
+_DELAY = (
+    "CASE WHEN invoice.status = 'paid' AND invoice.paid_at BETWEEN 0 AND clock.invoice_at THEN "
+    "CASE WHEN invoice.paid_at // 86400 > invoice.due_date THEN invoice.paid_at // 86400 - invoice.due_date ELSE 0 END "
+    f"WHEN {_UNPAID} OR invoice.paid_at > clock.invoice_at THEN {_DUE_AGE} END"
+)
+_MONEY = {
+    "invoice": Source(
+        "invoice",
+        "invoice",
+        {
+            "overdue_days": f"CASE WHEN {_UNPAID} AND invoice.due_date BETWEEN 0 AND clock.invoice_day - 1 "
+            f"THEN {_DUE_AGE} ELSE 0 END",
+            "failed": f"CASE WHEN {_UNPAID} THEN invoice.failed_attempts ELSE 0 END",
+            "late_now": f"CASE WHEN {_DUE_AGE} BETWEEN 1 AND 180 AND invoice.due_date >= 0 THEN {_DELAY} END",
+            "late_prev": f"CASE WHEN {_DUE_AGE} BETWEEN 181 AND 360 AND invoice.due_date >= 0 THEN {_DELAY} END",
+        },
+        "invoice.created_at BETWEEN 0 AND clock.invoice_at",
+    ),
+    "subscription": Source(
+        "subscription",
+        "subscription",
+        {
+            "is_ending": "CASE WHEN subscription.cancel_at > clock.subscription_at THEN 1 ELSE 0 END",
+            "card_days": "CASE WHEN subscription.card_expires BETWEEN 0 AND 1000000 "
+            "THEN subscription.card_expires - clock.today END",
+        },
+        "clock.subscription_at IS NOT NULL",
+    ),
+    "account_change": Source(
+        "account_change",
+        "account",
+        {
+            "age": "clock.account_day - account_change.changed_at // 86400",
+            "plan_before": "account_change.plan_before",
+            "plan_after": "account_change.plan_after",
+            "mrr_before": "account_change.mrr_before",
+            "mrr_after": "account_change.mrr_after",
+            "owner_before": "account_change.owner_before",
+            "owner_after": "account_change.owner_after",
+        },
+        "account_change.changed_at BETWEEN 0 AND clock.account_at",
+    ),
+}
+
+_DEALS = {
+    "deal": Source(
+        "deal",
+        "deal",
+        {
+            "is_open": "CASE WHEN deal.closed = 0 THEN 1 ELSE 0 END",
+            "won": "deal.won",
+            "renewal": "deal.renewal",
+            "age": "CASE WHEN deal.close_date BETWEEN 0 AND clock.deal_day THEN clock.deal_day - deal.close_date END",
+            # The day in seven digits before the stage: the least of these texts is the stage of the earliest.
+            "renewal_stage": "CASE WHEN deal.closed = 0 AND deal.renewal = 1 THEN CASE WHEN deal.close_date BETWEEN 0 "
+            "AND 1000000 THEN CAST(1000000 + deal.close_date AS TEXT) ELSE '9999999' END || deal.stage END",
+        },
+        "COALESCE(deal.created_at, 0) BETWEEN 0 AND clock.deal_at",
+    ),
+    "deal_move": Source(
+        "deal_move",
+        "deal",
+        {"moved_days": "deal_move.close_after - deal_move.close_before"},
+        "deal_move.renewal = 1 AND deal_move.moved_at BETWEEN 0 AND clock.deal_at "
+        "AND deal_move.close_before BETWEEN 0 AND 1000000 AND deal_move.close_after BETWEEN 0 AND 1000000",
+    ),
+}
+
+_TOUCH = (
+    "activity.at BETWEEN 0 AND clock.activity_at AND activity.activity IN ('call', 'meeting', 'email') "
+    "AND COALESCE(activity.closed, 1) = 1"
+)
+_ACTIVITY_AGE = "clock.activity_day - activity.at // 86400"
+_OPENED = (
+    "CASE WHEN COALESCE(activity.clicked_at, 0) > COALESCE(activity.opened_at, 0) THEN activity.clicked_at "
+    "ELSE activity.opened_at END"
+)
+_TRACKED = "activity.activity = 'email' AND COALESCE(activity.inbound, 0) = 0 AND activity.tracked = 1"
+_MESSAGES = {"at": "activity.at", "inbound": "activity.inbound", "age": _ACTIVITY_AGE}
+_LEADS = ("sponsor", "decision maker", "economic buyer", "executive", "chief", "ceo", "cto", "cfo", "coo", "president",
+          "vp", "director", "head of", "founder")  # fmt: skip
+_CHAMPIONS = ("champion", "administrator", "project lead", "project manager")
+
+
+def _says(words: tuple[str, ...]) -> str:
+    """1 when the person's part or title contains one of the words, as a word of its own."""
+    said = "LOWER(COALESCE(departure.role, '') || ' / ' || COALESCE(departure.title, ''))"
+    for mark in ",/-&(":
+        said = f"REPLACE({said}, '{mark}', ' ')"
+    text = f"' ' || {said} || ' '"
+    likes = [f"{text} LIKE '% {word} %'" for word in words]
+    return f"CASE WHEN {' OR '.join(likes)} THEN 1 ELSE 0 END"
+
+
+_RELATIONS = {
+    "activity": Source(
+        "activity",
+        "activity",
+        {
+            "age": _ACTIVITY_AGE,
+            "inbound": "activity.inbound",
+            "is_tracked": f"CASE WHEN {_TRACKED} THEN 1 ELSE 0 END",
+            "is_opened": f"CASE WHEN {_OPENED} BETWEEN 0 AND clock.activity_at THEN 1 ELSE 0 END",
+            "opened_age": f"CASE WHEN {_TRACKED} AND {_OPENED} BETWEEN 0 AND clock.activity_at "
+            f"THEN clock.activity_day - ({_OPENED}) // 86400 END",
+        },
+        _TOUCH,
+    ),
+    "their_reply": Source("activity", "activity", _MESSAGES, f"{_TOUCH} AND NOT activity.inbound IS NULL", _replies(0)),
+    "our_reply": Source("activity", "activity", _MESSAGES, f"{_TOUCH} AND NOT activity.inbound IS NULL", _replies(1)),
+    "departure": Source(
+        "departure",
+        "contact",
+        {
+            "person": "departure.contact",
+            "gone": "departure.gone",
+            "age": "clock.contact_day - departure.left_at // 86400",
+            "leads": _says(_LEADS),
+            "champions": _says(_CHAMPIONS),
+        },
+        "departure.left_at BETWEEN 0 AND clock.contact_at",
+        # Somebody with several parts left once.
+        "SELECT key, person, gone, MIN(age) AS age, MAX(leads) AS leads, MAX(champions) AS champions "
+        "FROM ({rows}) AS one GROUP BY key, person, gone",
+    ),
+}
 
 SOURCES: dict[str, Source] = {
     "logins": Source(
@@ -50,103 +299,10 @@ SOURCES: dict[str, Source] = {
         },
         "contact.last_login_at BETWEEN 0 AND clock.now AND NOT clock.usage_at IS NULL",
     ),
-    "ticket": Source(
-        "ticket",
-        "ticket",
-        {
-            "age": "clock.ticket_day - ticket.created_at // 86400",
-            "is_open": "CASE WHEN ticket.status NOT IN ('solved', 'closed') OR ticket.solved_at > clock.ticket_at "
-            "THEN 1 ELSE 0 END",
-            "priority": "ticket.priority",
-        },
-        "ticket.created_at BETWEEN 0 AND clock.ticket_at",
-    ),
-    "survey": Source(
-        "survey",
-        "survey_response",
-        {
-            "csat": "CASE WHEN survey.survey = 'csat' AND survey.responded_at > clock.survey_response_at - 90 * 86400 "
-            "THEN 1 ELSE 0 END",
-            "csat_points": "CASE WHEN survey.survey = 'csat' AND survey.responded_at > clock.survey_response_at "
-            "- 90 * 86400 THEN CASE WHEN survey.satisfied = 1 THEN 100 WHEN survey.satisfied = 0 THEN 0 ELSE 50 END "
-            "ELSE 0 END",
-            "nps_code": "CASE WHEN survey.survey = 'nps' AND survey.responded_at > clock.survey_response_at "
-            "- 365 * 86400 THEN 1000 * survey.responded_at + 100 - 100 * (survey.score - survey.scale_min) "
-            "// (survey.scale_max - survey.scale_min) END",
-        },
-        "survey.responded_at BETWEEN 0 AND clock.survey_response_at AND survey.scale_min BETWEEN -1000 AND 1000 "
-        "AND survey.scale_max BETWEEN -1000 AND 1000 AND survey.scale_max > survey.scale_min "
-        "AND survey.score BETWEEN survey.scale_min AND survey.scale_max",
-    ),
-    "invoice": Source(
-        "invoice",
-        "invoice",
-        {
-            "overdue_days": "CASE WHEN invoice.status IN ('open', 'uncollectible') "
-            "AND invoice.due_date BETWEEN 0 AND clock.invoice_day - 1 THEN clock.invoice_day - invoice.due_date "
-            "ELSE 0 END",
-            "failed": "CASE WHEN invoice.status IN ('open', 'uncollectible') THEN invoice.failed_attempts ELSE 0 END",
-        },
-        "invoice.created_at BETWEEN 0 AND clock.invoice_at",
-    ),
-    "subscription": Source(
-        "subscription",
-        "subscription",
-        {"is_ending": "CASE WHEN subscription.cancel_at > clock.subscription_at THEN 1 ELSE 0 END"},
-        "clock.subscription_at IS NOT NULL",
-    ),
-    "deal": Source(
-        "deal",
-        "deal",
-        {
-            "is_open": "CASE WHEN deal.closed = 0 THEN 1 ELSE 0 END",
-            "won": "deal.won",
-            "renewal": "deal.renewal",
-            "age": "CASE WHEN deal.close_date BETWEEN 0 AND clock.deal_day THEN clock.deal_day - deal.close_date END",
-        },
-        "COALESCE(deal.created_at, 0) BETWEEN 0 AND clock.deal_at",
-    ),
+    **_TICKETS,
+    **_SURVEYS,
+    **_MONEY,
+    **_DEALS,
+    **_RELATIONS,
 }
 """Sources that are rows of one table."""
-
-_AGE = "CAST(clock.usage_day - DATE_DIFF('day', DATE '1970-01-01', usage.day) AS INT)"
-_SUMS = """MIN(last_age) AS last_age, CAST(SUM(events) AS BIGINT) AS events,
-    CAST(SUM(events_prev) AS BIGINT) AS events_prev, BIT_OR(day_mask) AS day_mask"""
-
-
-def usage_chain(source: str, level: Level) -> list[tuple[str, str]]:
-    """The steps from usage to rows per account or contact: CTE name -> SQL.
-
-    `usage_seen` is the only step that touches every usage row: one pass, one group per person and product group. The
-    days of activity are bits of a number, the lowest for today, so that days are counted without listing them. What
-    lies outside a window is NULL and not 0: aggregates skip it, which saves a quarter of the pass.
-    """
-    if source == "history":
-        days = "clock.usage_day - DATE_DIFF('day', DATE '1970-01-01', MIN(usage.day))"
-        first = f"SELECT {days} AS days FROM usage CROSS JOIN clock GROUP BY clock.usage_day"
-        capped = f"CASE WHEN days > {REACH_DAYS} THEN {REACH_DAYS} ELSE days END"
-        return [("history_rows", f"SELECT MAX({capped}) AS usage_history_days FROM ({first}) AS span")]
-    if source == "link":
-        people = f"SELECT usage_person.{level} AS key FROM usage_person WHERE NOT usage_person.{level} IS NULL"
-        groups = "SELECT usage_group.account AS key FROM usage_group WHERE NOT usage_group.account IS NULL"
-        both = f"{people} UNION ALL {groups}" if level == "account" else people
-        return [("link_rows", f"SELECT key FROM ({both}) AS linked")]
-    # A contact's usage is the contact's in whichever product group; only accounts need to tell groups apart.
-    group = ", grp" if level == "account" else ""
-    aged = f"SELECT usage.person{group}, usage.count AS hits, {_AGE} AS age FROM usage CROSS JOIN clock"
-    seen = f"""SELECT person{group}, MIN(age) AS last_age,
-        SUM(CASE WHEN age BETWEEN 1 AND 28 THEN hits END) AS events,
-        SUM(CASE WHEN age BETWEEN 29 AND 56 THEN hits END) AS events_prev,
-        BIT_OR(CASE WHEN age <= 56 THEN CAST(1 AS BIGINT) << age END) AS day_mask
-        FROM ({aged}) AS aged WHERE age BETWEEN 0 AND {REACH_DAYS} GROUP BY person{group}"""
-    # The same human seen by two sources counts once: as the contact, when linked to one.
-    member = "CASE WHEN usage_person.contact IS NULL THEN -1 - usage_seen.person ELSE usage_person.contact END"
-    key, groups = "usage_person.contact", ""
-    if level == "account":
-        key = "COALESCE(usage_group.account, usage_person.account)"
-        groups = "LEFT JOIN usage_group ON usage_seen.grp = usage_group.grp"
-    owned = f"""SELECT {key} AS key, {member} AS member, usage_seen.last_age, usage_seen.events,
-        usage_seen.events_prev, usage_seen.day_mask
-        FROM usage_seen LEFT JOIN usage_person ON usage_seen.person = usage_person.person {groups}"""
-    rows = f"SELECT key, member, {_SUMS} FROM usage_owned WHERE NOT key IS NULL GROUP BY key, member"
-    return [("usage_seen", seen), ("usage_owned", owned), ("usage_rows", rows)]

@@ -65,6 +65,6 @@ def things(one: str, many: str = "") -> Unit:
     return Unit("count", one, many or one + "s")
 
 
-DAYS, PEOPLE = things("day"), things("person", "people")
+DAYS, HOURS, MINUTES, PEOPLE = things("day"), things("hour"), things("minute"), things("person", "people")
 PERCENT, CHANGE, TREND, FLAG, TEXT = Unit("percent"), Unit("change"), Unit("trend"), Unit("flag"), Unit("text")
 OF_100, OF_10, MONEY = Unit("of_100"), Unit("of_10"), Unit("money")

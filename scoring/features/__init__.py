@@ -10,6 +10,7 @@ A feature is either read from a *source* (rows of one common table, aggregated p
 
 from scoring.features.base import MIN_ACTIVE, MIN_EVENTS, WINDOW_DAYS, Family, Feature
 from scoring.features.commercial import COMMERCIAL
+from scoring.features.product import PRODUCT
 from scoring.features.profile import PROFILE
 from scoring.features.relationship import RELATIONSHIP
 from scoring.features.support import SUPPORT
@@ -19,7 +20,7 @@ from scoring.inputs import Level
 
 __all__ = ["CATALOGUE", "MIN_ACTIVE", "MIN_EVENTS", "WINDOW_DAYS", "Family", "Feature", "catalogue"]
 
-CATALOGUE: tuple[Feature, ...] = (*PROFILE, *USAGE, *SUPPORT, *SURVEY, *COMMERCIAL, *RELATIONSHIP)
+CATALOGUE: tuple[Feature, ...] = (*PROFILE, *USAGE, *PRODUCT, *SUPPORT, *SURVEY, *COMMERCIAL, *RELATIONSHIP)
 """Every feature."""
 
 

@@ -26,13 +26,14 @@ class Feature:
         unit: What the number counts.
         meaning: One line.
         sql: Over the source's columns (an aggregate), or over other features when `source` is empty.
-        source: Where its rows come from; "" when computed from features, "median" or "quintile" for the rank of the
-            feature named in `sql` among all accounts (`RANKED`).
+        source: Where its rows come from; "" when computed from features, "median" or "quintile" for the place of
+            that expression among all accounts, see `scoring.ranks`.
         family: Kind of evidence.
         kinds: Record kinds without which it does not exist; a tenant without a source of such a kind does not have it.
         zero: No rows mean 0 where the kind is known; otherwise they mean NULL.
         levels: For accounts, contacts or both.
         internal: A step on the way: not for cards.
+        setting: Key of the card's `[product]` table that says which events it counts; "" when it needs none.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Feature:
     zero: bool = False
     levels: tuple[Level, ...] = ("account",)
     internal: bool = False
+    setting: str = ""
 
     @property
     def is_text(self) -> bool:

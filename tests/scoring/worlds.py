@@ -180,7 +180,7 @@ def store(world: World, folder: Path, *, now: int = NOW, shuffle: random.Random 
             shuffle.shuffle(rows)
         db.execute(f"CREATE TABLE {name} ({', '.join(table.types())})")
         places = ", ".join("?" * len(table.columns))
-        db.executemany(f"INSERT INTO {name} VALUES ({places})", [[r[c] for c in table.types()] for r in rows])
+        db.executemany(f"INSERT INTO {name} VALUES ({places})", [[r.get(c) for c in table.types()] for r in rows])
     db.commit()
     db.close()
     tables = {name: f"SELECT * FROM {name}" for name in TABLES}
