@@ -26,10 +26,12 @@ from connectors.errors import ConfigError
 from connectors.registry import VENDORS
 from mapping.fields import FieldMap
 from scoring.card import Scorecard
+from scoring.events import problems
 from sync.database import private_folder
 from sync.integrity import begin_work
 from sync.lock import run_lock
 from sync.owned import OwnedField, OwnedFieldError, owned_fields
+from sync.people import people_fields
 from sync.policy import Policy
 from sync.run import Agent
 from sync.store import Store
@@ -89,6 +91,12 @@ class Wiring:
     card: Scorecard
     fields: tuple[OwnedField, ...]
     policy: Policy
+    people: dict[str, FieldSpec]
+
+    @property
+    def specs(self) -> list[FieldSpec]:
+        """Every field that `setup` creates: ours, and those that people fill."""
+        return [*(field.spec for field in self.fields), *self.people.values()]
 
 
 def wire(path: Path, clock: Clock | None = None) -> Wiring:
@@ -105,11 +113,14 @@ def wire(path: Path, clock: Clock | None = None) -> Wiring:
         fields = owned_fields(card.segment_names(), config.writeback.fields, own_name)
     except OwnedFieldError as error:
         raise InvalidConfigError(f"{path}: writeback.fields: {error}.") from None
-    specs = [field.spec for field in fields]
+    people = people_fields(config.writeback.fields, own_name)
+    for problem in problems(config.events, card.features("account")):
+        raise InvalidConfigError(f"{path}: events: {problem}.")
+    specs = [*(field.spec for field in fields), *people.values()]
     crm, crm_map = _connect(config, config.crm, clock, specs, "crm")
     assert isinstance(crm, Crm)  # noqa: S101  # the config only allows CRMs in this place
     others = [_connect(config, vendor, clock, [], f"sources.{vendor.name}") for vendor in config.sources]
-    return Wiring(config, clock, crm, ((crm, crm_map), *others), card, fields, policy_of(config, fields))
+    return Wiring(config, clock, crm, ((crm, crm_map), *others), card, fields, policy_of(config, fields), people)
 
 
 def _connect(
@@ -186,6 +197,8 @@ def open_agent(
             config_hash=wiring.config.hash,
             login=_login(wiring.config.crm),
             stop=stop,
+            people=wiring.people,
+            events=wiring.config.events,
         )
     finally:
         store.close()

@@ -15,6 +15,8 @@ from pydantic.functional_validators import BeforeValidator
 from connectors.registry import VENDORS
 from mapping.identity import Settings as IdentitySettings
 from scoring import bounded
+from scoring.events import KnownEvent
+from scoring.playbooks.team import Team
 from sync.plan import MAX_AGE
 from sync.policy import HumanEdits
 
@@ -139,6 +141,12 @@ class Guard(Section):
     )
 
 
+class Events(Section):
+    """Known events, see `scoring.events`."""
+
+    events: tuple[KnownEvent, ...] = ()
+
+
 class State(Section):
     """Where the agent keeps what it must remember."""
 
@@ -169,6 +177,8 @@ class Config(BaseModel):
     writeback: Writeback
     run: Run
     guard: Guard
+    team: Team
+    events: tuple[KnownEvent, ...] = ()
     state: State
     hash: str = Field(description="SHA-256 over everything that shapes a plan; no secret goes into it.")
 
@@ -192,6 +202,8 @@ class _File(Section):
     writeback: dict[str, Any] = Field(default_factory=dict)
     run: dict[str, Any] = Field(default_factory=dict)
     guard: dict[str, Any] = Field(default_factory=dict)
+    team: dict[str, Any] = Field(default_factory=dict)
+    events: list[dict[str, Any]] = Field(default_factory=list)
     state: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -223,6 +235,8 @@ def load(path: Path, env: Mapping[str, str] | None = None) -> Config:
         writeback=_validate(Writeback, top.writeback, path, "writeback"),
         run=_validate(Run, top.run, path, "run"),
         guard=_validate(Guard, top.guard, path, "guard"),
+        team=_validate(Team, top.team, path, "team"),
+        events=_validate(Events, {"events": top.events}, path, "").events,
         state=_validate(State, top.state, path, "state"),
         hash="",
     )

@@ -76,7 +76,7 @@ def _ask(source: Source) -> list[Finding]:
 def _fields(wiring: Wiring) -> list[Finding]:
     """Our own fields in the CRM."""
     try:
-        diffs = wiring.crm.setup([field.spec for field in wiring.fields], dry_run=True)
+        diffs = wiring.crm.setup(wiring.specs, dry_run=True)
     except ConnectorError as error:
         return [Finding("error", "fields", f"Our fields could not be checked: {error.message}", error.advice)]
     needed = [diff for diff in diffs if not diff.spec.optional]
@@ -158,7 +158,7 @@ def setup(config: Path, out: Output, folder: Path | None, *, dry_run: bool) -> i
     wiring = wire(config)
     if folder is not None:
         return _files(out, wiring, folder)
-    diffs = wiring.crm.setup([field.spec for field in wiring.fields], dry_run=dry_run)
+    diffs = wiring.crm.setup(wiring.specs, dry_run=dry_run)
     _show(out, diffs, dry_run=dry_run)
     if out.as_json:
         out.json({"dry_run": dry_run, "fields": diffs})
@@ -167,7 +167,7 @@ def setup(config: Path, out: Output, folder: Path | None, *, dry_run: bool) -> i
 
 def _files(out: Output, wiring: Wiring, folder: Path) -> int:
     """The fields as the CRM's own tools take them."""
-    files = wiring.crm.setup_files([field.spec for field in wiring.fields])
+    files = wiring.crm.setup_files(wiring.specs)
     for name, text in files.items():
         if str(folder) == "-":
             out.line(f"==> {name} <==", style="bold")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from scoring.errors import CardError
 from scoring.features import catalogue
 from scoring.inputs import ScoreRow
-from scoring.matching import matcher
+from scoring.matching import matcher, named
 from scoring.segments import MAX_RULE
 from scoring.signals import NEUTRAL, Line
 
@@ -59,6 +60,26 @@ class KnownEvent(BaseModel):
         # Salesforce's reports show ids without the last three characters.
         named = not self.accounts or row.crm_id in self.accounts or row.crm_id[:15] in self.accounts
         return named and self._matches(row.features)
+
+
+def problems(events: Sequence[KnownEvent], features: Mapping[str, object]) -> Iterator[str]:
+    """What is wrong with the rules of events, a sentence each.
+
+    Args:
+        events: Of the config.
+        features: What the cards compute: a rule can ask for nothing else.
+    """
+    for event in events:
+        try:
+            asked = named(event.rule, catalogue("account")) if event.rule else frozenset()
+        except CardError as problem:
+            yield f"{event.name}: rule: {problem.problem}"
+            continue
+        if missing := sorted(asked - features.keys()):
+            yield (
+                f"{event.name}: rule: {missing[0]} is not computed: a rule may ask for features that the card uses, "
+                f"which are {', '.join(sorted(features))}"
+            )
 
 
 def holding(events: Sequence[KnownEvent], row: ScoreRow, day: date) -> KnownEvent | None:

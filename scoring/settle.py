@@ -224,6 +224,8 @@ def with_words(reason: str, *words: str) -> str:
 def freeze(row: ScoreRow, since: datetime) -> ScoreRow:
     """The last row of an account that is not scored any more, saying so."""
     words = f"frozen since {since:%Y-%m-%d}"
+    if row.held == words:
+        return row
     return row._replace(held=words, trend=None, reason=f"{words}: {row.reason}"[:MAX_REASON])
 
 

@@ -22,6 +22,7 @@ from sync.episodes import episode_of, key_of, read_all
 from sync.heartbeat import agent_id
 from sync.ledger import Ledger
 from sync.owned import AGENT, SCORED_AT, OwnedField
+from sync.standings import forget_standings
 from sync.store import Store
 from sync.values import loads
 
@@ -238,6 +239,8 @@ class Adopter:
             if band in KNOWN:
                 states[crm_id] = BandState(band, self._scored_at(values) or now, starts)  # type: ignore[arg-type]  # as above
         self.ledger.save_band_states(states)
+        with self.store.transaction() as conn:
+            forget_standings(conn, states)
 
 
 def _path(name: str) -> str:

@@ -6,7 +6,7 @@ docs/state.md says what each table is for.
 
 from sqlite_utils import Database, Migrations
 
-from sync import migrations_ledger
+from sync import migrations_ledger, migrations_scoring
 
 APPLICATION_ID = 0x48464153
 """Marks the file as ours ("HFAS")."""
@@ -330,3 +330,10 @@ def m003_copies_roles_and_tasks(db: Database) -> None:
 def m004_full_ledger(db: Database) -> None:
     """Operations with hashes and a chain of events, planned ones among them; batches, holds, and parked fields."""
     migrations_ledger.convert(db.conn)
+
+
+@migrations()
+def m005_settled_bands(db: Database) -> None:
+    """How each account's band stands, notes of people, and beside each score how it came about."""
+    for statement in migrations_scoring.steps():
+        db.execute(statement)

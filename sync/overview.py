@@ -64,8 +64,14 @@ def waiting(store: Store) -> list[Waiting]:
 
 
 def band_counts(store: Store) -> dict[str, int]:
-    """Accounts by band."""
-    return dict(store.rows("SELECT band, count(*) FROM score WHERE level = 'account' GROUP BY band", ()))
+    """Accounts by band, those left aside that are not scored any more."""
+    return dict(store.rows(_BANDS, ()))
+
+
+_BANDS = """
+SELECT s.band, count(*) FROM score s LEFT JOIN standing t ON t.crm_id = s.crm_id
+WHERE s.level = 'account' AND t.frozen IS NULL GROUP BY s.band
+"""
 
 
 @dataclass(frozen=True, slots=True)

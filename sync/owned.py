@@ -7,8 +7,12 @@ from datetime import datetime
 
 from connectors.base import FieldSpec, Value
 from scoring.inputs import Band, ScoreRow
+from sync.people import PEOPLE, people_fields
 
 BANDS: tuple[Band, ...] = ("green", "yellow", "red", "unknown")
+
+TRENDS = ("stable", "rising", "falling")
+"""By the sign of the slope."""
 
 AGENT = "account.agent"
 """Our name of the field that says which agent wrote: `sync.heartbeat` gives it its value."""
@@ -35,6 +39,10 @@ class OwnedField:
     spec: FieldSpec
     value: Callable[[ScoreRow, datetime], Value]
     moves_alone: bool = True
+
+
+def _sign(slope: int | None) -> int:
+    return (slope > 0) - (slope < 0) if slope is not None else 0
 
 
 class OwnedFieldError(ValueError):
@@ -104,6 +112,17 @@ def default_fields(
             lambda row, _: row.coverage,
         ),
         (
+            FieldSpec(
+                "account",
+                "trend",
+                "Health trend",
+                "select",
+                TRENDS,
+                "Where the score went over eight weeks; stable when chance alone may explain it.",
+            ),
+            lambda row, _: None if row.score is None else TRENDS[_sign(row.trend)],
+        ),
+        (
             FieldSpec("account", "segments", "Health segments", "multi_select", names, "Behavioural segments."),
             lambda row, _: tuple(sorted(row.segments)) or None,
         ),
@@ -167,27 +186,29 @@ def owned_fields(
 
     Args:
         segments: See `default_fields`.
-        overrides: Our name -> the CRM's.
+        overrides: Our name -> the CRM's; names of people's fields (`sync.people`) may be among them.
         own_name: See `default_fields`.
 
     Raises:
         OwnedFieldError: For a logical name that does not exist, and for two fields under one name.
     """
     fields = {field.logical: field for field in default_fields(segments, own_name)}
-    if unknown := sorted(set(overrides) - set(fields)):
-        near = difflib.get_close_matches(unknown[0], fields, n=1)
+    of_people = people_fields(overrides, own_name)
+    allowed = (*fields, *PEOPLE)
+    if unknown := sorted(set(overrides) - set(allowed)):
+        near = difflib.get_close_matches(unknown[0], allowed, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise OwnedFieldError(f"unknown field {unknown[0]!r}.{hint} Allowed: {', '.join(fields)}")
+        raise OwnedFieldError(f"unknown field {unknown[0]!r}.{hint} Allowed: {', '.join(allowed)}")
     renamed = (
         replace(field, spec=replace(field.spec, name=overrides.get(field.logical, field.spec.name)))
         for field in fields.values()
     )
     kept = tuple(field for field in renamed if field.spec.name)
     held: dict[tuple[str, str], str] = {}
-    for field in kept:
+    for logical, spec in (*((field.logical, field.spec) for field in kept), *of_people.items()):
         # Salesforce does not tell capitals apart in names, and nobody wants two fields that differ in nothing else.
-        place = (field.spec.object, field.spec.name.lower())
+        place = (spec.object, spec.name.lower())
         if place in held:
-            raise OwnedFieldError(f"{held[place]!r} and {field.logical!r} are both called {field.spec.name!r}")
-        held[place] = field.logical
+            raise OwnedFieldError(f"{held[place]!r} and {logical!r} are both called {spec.name!r}")
+        held[place] = logical
     return kept

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from connectors.base import Clock, Crm, ObjectName, Value, WriteSpec
 from scoring.card import Scorecard
 from scoring.inputs import ScoreRow
-from scoring.playbooks import DesiredTask, desired_tasks, next_states
 from sync import frames, mirror
 from sync.budget import Budget, expected_calls
 from sync.diff import Known, edited_by_human, sweeps
@@ -15,8 +14,10 @@ from sync.kept import compare
 from sync.ledger import Ledger
 from sync.order import Names, account_values, weigh
 from sync.owned import OwnedField
-from sync.plan import Plan, RecordChange, TaskChange, derive_key
+from sync.plan import Plan, RecordChange, TaskChange, TaskRemoval
+from sync.playing import Stage
 from sync.policy import Policy
+from sync.standings import Outcome
 from sync.store import Store
 from sync.tables import epoch
 from sync.values import same
@@ -36,6 +37,7 @@ class Planner:
 
     Attributes:
         written: What we last wrote, by (object, record id); known once a plan was made.
+        settled: Which accounts get no task for now, and which overrides wait for a person.
     """
 
     crm: Crm
@@ -47,6 +49,7 @@ class Planner:
     clock: Clock
     config_hash: str
     written: Mapping[tuple[str, str], Mapping[str, Value]] = field(default_factory=dict)
+    settled: Outcome | None = None
 
     def make(self, rows: Sequence[ScoreRow], as_of: datetime, environment: str) -> Plan:
         """Desired minus current. Remembers which band each account is in, so that an episode starts once."""
@@ -59,10 +62,11 @@ class Planner:
         wanted = [f for f in self.fields if self.policy.contacts or f.spec.object != "contact"]
         self._confirm_edits(known, wanted)
         records, kept = compare(self.store, rows, known, wanted, as_of, self.policy)
-        tasks = self._tasks(rows, accounts, environment, as_of) if self.policy.tasks else []
+        tasks, removals = self._tasks(rows, accounts, environment, as_of) if self.policy.tasks else ([], [])
         records, tasks = self._weigh(records, tasks, known, as_of)
         bulk = Budget(self.crm, self.policy.budget_share).needs_bulk(records, tasks)
-        notes = ((BULK_NOTE,) if bulk else ()) + tuple(sweeps(records, kept, written))
+        refused = [one.line for one in self.settled.waiting] if self.settled else []
+        notes = ((BULK_NOTE,) if bulk else ()) + (*sweeps(records, kept, written), *refused)
         return Plan(
             as_of,
             environment,
@@ -70,9 +74,10 @@ class Planner:
             tuple(records),
             tuple(tasks),
             tuple(kept),
-            expected_calls(records, tasks, self.crm.write, bulk=bulk),
+            expected_calls(records, tasks, self.crm.write, removals=removals, bulk=bulk),
             notes,
             max_age=self.policy.plan_max_age,
+            removals=tuple(removals),
         )
 
     def _weigh(
@@ -122,21 +127,14 @@ class Planner:
         accounts: Mapping[str, frames.CrmRecord],
         environment: str,
         as_of: datetime,
-    ) -> list[TaskChange]:
-        previous = self.ledger.band_states()
-        active = {record.owner_id for record in accounts.values() if record.owner_active and record.owner_id}
-        wanted = desired_tasks(
-            self.card, rows, previous, as_of, fallback_owner=self.policy.fallback_owner, active_owners=active
-        )
-        self.ledger.save_band_states(next_states(self.card, rows, previous, as_of))
+    ) -> tuple[list[TaskChange], list[TaskRemoval]]:
+        """What the playbooks call for: tasks to be made, and tasks that nobody needs any more."""
+        policy = self.policy
+        stage = Stage(self.crm, self.store, self.ledger, self.card, environment, policy.team, policy.fallback_owner)
+        decisions = stage.play(rows, as_of, self.settled.paused if self.settled else {})
         done = self.ledger.known_tasks()
-        fallback = self.policy.fallback_owner
-        changes = (
-            _task_change(task, accounts[task.crm_id], environment, fallback)
-            for task in wanted
-            if task.crm_id in accounts
-        )
-        return [change for change in changes if change.key not in done]
+        wanted = [stage.change(task, accounts[task.crm_id]) for task in decisions.tasks if task.crm_id in accounts]
+        return [change for change in wanted if change.key not in done], stage.removals(decisions.clear, accounts)
 
 
 def _late(says: Mapping[str, Value], sent: Iterable[Mapping[str, Value]]) -> dict[str, Value]:
@@ -153,22 +151,3 @@ def without_tasks(plan: Plan, spec: WriteSpec) -> Plan:
 def _known(record: frames.CrmRecord, obj: str, written: Mapping[tuple[str, str], Mapping[str, object]]) -> Known:
     wrote = written.get((obj, record.crm_id), {})
     return Known(record.name, record.values, wrote, record.account_id or "")  # type: ignore[arg-type]  # the ledger holds values
-
-
-def _task_change(
-    task: DesiredTask, account: frames.CrmRecord, environment: str, fallback_owner: str | None
-) -> TaskChange:
-    return TaskChange(
-        key=derive_key(environment, "task", task.key),
-        account_id=task.crm_id,
-        account_name=account.name,
-        playbook=task.playbook,
-        subject=task.subject,
-        body=task.body,
-        due=task.due,
-        priority=task.priority,
-        owner_id=task.owner_id,
-        owner_name=account.owner_name if task.owner_id == account.owner_id else (task.owner_id or "nobody"),
-        why=task.why,
-        fallback_owner_id=fallback_owner,
-    )

@@ -105,20 +105,20 @@ def _save_review(conn: sqlite3.Connection, resolution: Resolution, now: int) -> 
 
 # -- scores -------------------------------------------------------------------------------------------------------
 
-_RESULT = "crm_id, score, health, points, coverage, band, segments, reason"
+_RESULT = "crm_id, score, health, points, coverage, band, segments, reason, card, computed, rule"
 """What makes a score another one. A signal's value may move every day without moving any of these."""
-_DETAIL = "name, owner_id, signals"
+_DETAIL = "name, owner_id, signals, held, trend"
 _WIDTH = len(_RESULT.split(", "))
 
 _HELD = f"SELECT key, valid_from, {_RESULT}, {_DETAIL} FROM score WHERE level = ? AND key > ? AND key <= ?"
-_MARKS = ", ".join("?" * (_WIDTH + 3))
+_MARKS = ", ".join("?" * (_WIDTH + len(_DETAIL.split(", "))))
 _INSERT = f"INSERT INTO score (level, key, run_id, valid_from, {_RESULT}, {_DETAIL}) VALUES (?, ?, ?, ?, {_MARKS})"
 _ALL = [name.strip() for name in f"{_RESULT}, {_DETAIL}".split(",")]
 _REPLACE = (
     f"UPDATE score SET run_id = ?, valid_from = ?, {', '.join(f'{name} = ?' for name in _ALL)} "
     "WHERE level = ? AND key = ?"
 )
-_DETAILS = "UPDATE score SET name = ?, owner_id = ?, signals = ? WHERE level = ? AND key = ?"
+_DETAILS = f"UPDATE score SET {_DETAIL.replace(',', ' = ?,')} = ? WHERE level = ? AND key = ?"
 _ARCHIVE = f"""
 INSERT OR REPLACE INTO score_history (level, key, valid_from, valid_to, run_id, {_RESULT}, {_DETAIL})
 SELECT level, key, valid_from, ?, run_id, {_RESULT}, {_DETAIL} FROM score WHERE level = ? AND key = ?
@@ -197,6 +197,12 @@ def save_scores(conn: sqlite3.Connection, run_id: int, rows: Iterable[ScoreRow],
     return counts
 
 
+_BEFORE = attrgetter("crm_id", "score", "health", "points", "coverage", "band")
+_AFTER = attrgetter("reason", "card", "computed", "rule", "name", "owner_id")
+_BESIDE = attrgetter("held", "trend")
+"""What stands before a row's segments, after them, and after its signals."""
+
+
 def _as_stored(rows: Sequence[ScoreRow]) -> Iterator[tuple[Any, ...]]:
     """The columns of each row; a column at a time, and JSON by the fastest writer at hand, since rows are many."""
     if not rows:
@@ -205,23 +211,20 @@ def _as_stored(rows: Sequence[ScoreRow]) -> Iterator[tuple[Any, ...]]:
     # A contact's parts are many and of use to nobody afterwards: `explain` and plans look at accounts.
     signals = map(attrgetter("signals"), rows) if rows[0].level == "account" else repeat((), len(rows))
     texts = [text.decode() for text in map(to_json, signals)]
-    return (
-        (crm_id, score, health, points, coverage, band, segments[named], reason, name, owner_id, text)
-        for (_, _, crm_id, name, owner_id, score, health, points, coverage, band, named, reason, *_), text in zip(
-            rows, texts, strict=True
-        )
-    )
+    parts = zip(rows, map(_BEFORE, rows), map(_AFTER, rows), texts, map(_BESIDE, rows), strict=True)
+    return ((*before, segments[row.segments], *after, text, *beside) for row, before, after, text, beside in parts)
 
 
 def latest_scores(state: StateFile, level: Level | None) -> Iterator[ScoreRow]:
     """The latest scores, by level and key."""
     where = "WHERE level = ?" if level else ""
     rows = state.rows(
-        "SELECT level, key, crm_id, name, owner_id, score, health, points, coverage, band, segments, reason, signals "
-        f"FROM score {where} ORDER BY level, key",
+        "SELECT level, key, crm_id, name, owner_id, score, health, points, coverage, band, segments, reason, signals, "
+        f"card, computed, held, rule, trend FROM score {where} ORDER BY level, key",
         (level,) if level else (),
     )
     for row in rows:
         signals = tuple(SignalPoints(*item) for item in json.loads(row[12]))
-        settled = ("", row[9], "", "", None)
-        yield ScoreRow._make((*row[:10], tuple(json.loads(row[10])), row[11], signals, {}, *settled))
+        computed = row[14] or row[9]  # an earlier version kept the band alone
+        parts = (tuple(json.loads(row[10])), row[11], signals, {}, row[13], computed, *row[15:])
+        yield ScoreRow._make((*row[:10], *parts))

@@ -4,18 +4,19 @@ A dry run is the same walk with a different last step.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Literal
 
-from connectors.base import Clock, Crm, Source
+from connectors.base import Clock, Crm, FieldSpec, Source
 from connectors.errors import ConnectorError, TransientError
 from mapping.fields import FieldMap
 from mapping.identity import Settings as IdentitySettings
 from mapping.identity import collector_paused, resolve
 from scoring.card import Scorecard
+from scoring.events import KnownEvent
 from scoring.inputs import ScoreRow
 from sync import baseline, frames, usage_files
 from sync.adopt import take_over
@@ -32,6 +33,7 @@ from sync.planner import Planner, without_tasks
 from sync.policy import Policy
 from sync.pull import PullProgress, pull_all
 from sync.run_report import RunReport, status_of, summary
+from sync.standings import Bench
 from sync.store import Store, StoreError
 from sync.undo import Undoer, outcome, require_known, require_run
 from sync.watch import hold_bands, watch
@@ -53,6 +55,8 @@ class Agent:
         sources: The CRM first, then the others, each with its field map.
         login: Hash of the CRM's address and credentials; empty when not known.
         stop: Set to end the work at the next batch boundary.
+        people: The fields that people fill and we only read, see `sync.people`.
+        events: Known events of the config.
     """
 
     crm: Crm
@@ -69,6 +73,8 @@ class Agent:
     on_phase: Callable[[Phase], None] = lambda _: None
     on_pull: Callable[[PullProgress], None] = lambda _: None
     on_applied: Callable[[Applied, int], None] = lambda _item, _total: None
+    people: Mapping[str, FieldSpec] = field(default_factory=dict)
+    events: Sequence[KnownEvent] = ()
 
     @property
     def ledger(self) -> Ledger:
@@ -239,10 +245,13 @@ class Agent:
             with self.store.released():
                 rows = list(score(self.card, given))
             bands = self.ledger.band_states()
-            rows = hold_bands(rows, bands, report.breaches, card=self.card, as_of=report.as_of)
+            bench = Bench(self.store, self.crm.name, self.people, self.events)
+            report.settled = bench.settle(self.card.card_of, rows, bands, report.as_of)
+            rows = hold_bands(report.settled.rows, bands, report.breaches, card=self.card, as_of=report.as_of)
+            report.scored = Counter(row.level for row in rows)
+            report.bands = Counter(row.band for row in rows if row.level == "account")
+            rows += report.settled.frozen
             report.score_counts = self.store.save_scores(run_id, rows, report.as_of)
-        report.scored = Counter(row.level for row in rows)
-        report.bands = Counter(row.band for row in rows if row.level == "account")
         return rows
 
     def _plan(
@@ -254,6 +263,7 @@ class Agent:
         planner = Planner(
             self.crm, self.store, self.ledger, self.card, self.fields, self.policy, self.clock, self.config_hash
         )
+        planner.settled = report.settled
         plan = planner.make(rows, report.as_of, environment)
         first = baseline.stand(self.store) if self.policy.guard is not None else baseline.Stand()
         if not first.open:

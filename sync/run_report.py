@@ -14,6 +14,7 @@ from sync.canary import CanaryError
 from sync.guard import Verdict
 from sync.plan import AnyChange, Plan
 from sync.reports import PullReport
+from sync.standings import Outcome
 from sync.store import Counts
 from sync.watch import Breach
 
@@ -49,7 +50,8 @@ class RunReport:
         recovered: Operations of earlier runs that were unclear and are settled now, by how.
         adopted: What was taken over from the CRM, because the state was lost or is an old copy; None as a rule.
         breaches: Streams that are not believed at the moment.
-        bands: Accounts by band.
+        settled: Which bands hold and why; None before anything was scored.
+        bands: Accounts by band, those left aside that are not scored any more.
         verdicts: What the guard measured in the plan; empty when there was nothing to judge.
         worse: CRM ids of the accounts whose band gets worse by the plan.
         left_out: Tasks that a first fill without tasks does not create.
@@ -67,6 +69,7 @@ class RunReport:
     adopted: Adopted | None = None
     breaches: Sequence[Breach] = ()
     resolution: Resolution | None = None
+    settled: Outcome | None = None
     scored: Counter[str] = field(default_factory=Counter)
     bands: Counter[str] = field(default_factory=Counter)
     score_counts: Counts = field(default_factory=Counts)

@@ -11,6 +11,13 @@ SCHEMAS = (
     ("m001_records_and_results", "m002_ledger"),
     ("m001_records_and_results", "m002_ledger", "m003_copies_roles_and_tasks"),
     ("m001_records_and_results", "m002_ledger", "m003_copies_roles_and_tasks", "m004_full_ledger"),
+    (
+        "m001_records_and_results",
+        "m002_ledger",
+        "m003_copies_roles_and_tasks",
+        "m004_full_ledger",
+        "m005_settled_bands",
+    ),
 )
 """The steps of every schema that was ever released, oldest first. A new step gets a line here."""
 

@@ -91,16 +91,13 @@ def score(
     signals = (SignalPoints("login", 400, 25, login), SignalPoints("payment", None, 0, None))
     return ScoreRow(
         level, key, f"id{key}", "Åcme", None, value, 4, 380, 80, band, ("a", "b"), "why", signals, {"login": login}
-    )
+    )._replace(card="SaaS", computed="red", held="override green", rule="payment", trend=-12)
 
 
 def test_scores_come_back_but_for_features_and_the_parts_of_contacts(store: Store) -> None:
     rows = [score(1), score(2, None, band="unknown"), score(1, level="contact")]
     assert store.save_scores(7, iter(rows), NOW) == Counts(new=3)
-    kept = [
-        row._replace(features={}, signals=() if row.level == "contact" else row.signals, computed=row.band)
-        for row in rows
-    ]
+    kept = [row._replace(features={}, signals=() if row.level == "contact" else row.signals) for row in rows]
     assert list(store.latest_scores()) == kept
     assert [row.level for row in store.latest_scores("contact")] == ["contact"]
     assert store.rows("SELECT crm_id, run_id FROM latest_score WHERE level = 'contact'") == [("id1", 7)]
