@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from connectors import hubspot, salesforce
 from connectors.base import FieldSpec, Value
@@ -271,18 +271,23 @@ class Desk:
         return Counter(row.crm_id for row in self.rows if row.level == "account" and row.band == "red")
 
 
+def of_now(box: Sandbox, crm: str) -> Any:
+    """A simulated vendor, at the sandbox's time."""
+    vendor: Any = box.vendors[crm]
+    vendor.tick(box.clock.now())
+    return vendor
+
+
 @dataclass
 class SalesforceInside:
     """See `Inside`."""
 
     box: Sandbox
-    objects: Mapping[str, str] = field(default_factory=lambda: {"account": "Account", "contact": "Contact"})
+    objects: ClassVar[Mapping[str, str]] = {"account": "Account", "contact": "Contact"}
 
     @property
     def org(self) -> Any:
-        vendor: Any = self.box.vendors["salesforce"]
-        vendor.tick(self.box.clock.now())
-        return vendor.org
+        return of_now(self.box, "salesforce").org
 
     def _table(self, name: str) -> dict[str, dict[str, Any]]:
         org = self.org
@@ -322,13 +327,11 @@ class HubSpotInside:
     """See `Inside`."""
 
     box: Sandbox
-    kinds: Mapping[str, str] = field(default_factory=lambda: {"account": "companies", "contact": "contacts"})
+    kinds: ClassVar[Mapping[str, str]] = {"account": "companies", "contact": "contacts"}
 
     @property
     def portal(self) -> Any:
-        vendor: Any = self.box.vendors["hubspot"]
-        vendor.tick(self.box.clock.now())
-        return vendor.portal
+        return of_now(self.box, "hubspot").portal
 
     def _table(self, kind: str) -> dict[str, dict[str, Any]]:
         portal = self.portal

@@ -33,8 +33,7 @@ class Tally:
     def add(self, verdict: Verdict, command: str) -> None:
         """Count one more."""
         self.points += 1
-        for name in ("lost", "doubled", "unfinished", "other"):
-            self.kinds[name] += bool(getattr(verdict, name))
+        self.kinds.update(verdict.ways)
         if not verdict.good:
             self.wrong.append((command, verdict))
 

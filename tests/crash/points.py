@@ -29,6 +29,7 @@ from tests.crash.scenarios import (
     wishes,
 )
 from tests.crash.steps import power_lost
+from tests.crash.verdict import Found
 
 T = TypeVar("T")
 
@@ -71,27 +72,10 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What came of a point; each list names what is wrong.
-
-    Attributes:
-        reached: Whether the process was killed at all: the second step of a pair may lie beyond its end.
-    """
+class Verdict(Found):
+    """What came of a point."""
 
     point: Point
-    lost: tuple[str, ...] = ()
-    doubled: tuple[str, ...] = ()
-    unfinished: tuple[str, ...] = ()
-    other: tuple[str, ...] = ()
-    reached: bool = True
-
-    @property
-    def good(self) -> bool:
-        return not (self.lost or self.doubled or self.unfinished or self.other)
-
-    def lines(self) -> Iterator[str]:
-        for name in ("lost", "doubled", "unfinished", "other"):
-            yield from (f"{name}: {text}" for text in getattr(self, name))
 
 
 class Start:
@@ -229,7 +213,7 @@ def try_point(start: Start, desk: Desk, point: Point) -> Verdict:
         desk.forget()
     if point.state == "lost":
         scenario.lost(desk)
-    if point.state == "old":
+    if point.state == "old" and start.desk_folder.exists():  # before the first run there is none
         shutil.copytree(start.desk_folder, desk.folder)
     gap = GAPS[point.gap]
     if desk.crm.late and gap > LATE:

@@ -25,6 +25,7 @@ from sync.store import Store
 from tests.crash.desk import Desk, Kind, Wishing
 from tests.crash.points import fast_disk
 from tests.crash.scenarios import Seen, edit_someone, go, plan_and_apply, run, seen, undo, undo_again, wishes
+from tests.crash.verdict import Found
 from tests.faults.kinds import DISTURBANCES, Case
 from tests.faults.line import Crash, Line
 
@@ -239,29 +240,6 @@ SCENARIOS: Mapping[str, Scenario] = {
 # -- cases ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What came of a case; each list names what is wrong.
-
-    Attributes:
-        reached: Whether the disturbed work made the request at all.
-    """
-
-    lost: tuple[str, ...] = ()
-    doubled: tuple[str, ...] = ()
-    unfinished: tuple[str, ...] = ()
-    other: tuple[str, ...] = ()
-    reached: bool = True
-
-    @property
-    def good(self) -> bool:
-        return not (self.lost or self.doubled or self.unfinished or self.other)
-
-    def lines(self) -> Iterator[str]:
-        for name in ("lost", "doubled", "unfinished", "other"):
-            yield from (f"{name}: {text}" for text in getattr(self, name))
-
-
 class Start:
     """A start on which cases are tried, each from the same state of CRM and folder. To be used as a context."""
 
@@ -316,7 +294,7 @@ class Start:
             self.scenario.act(desk)
             return tuple(self.line.log)
 
-    def judge(self, disturbance: str, number: int) -> Verdict:
+    def judge(self, disturbance: str, number: int) -> Found:
         """Disturb a request; an hour later the next run puts it right, and the one after that has nothing to do."""
         with self.again() as desk:
             case = Case(desk, self.line, desk.clock, number)
@@ -342,7 +320,7 @@ class Start:
                 return [f"the disturbed work: {text} {error}"]
         return []
 
-    def _carried_on(self, desk: Desk, case: Case, other: list[str]) -> Verdict:
+    def _carried_on(self, desk: Desk, case: Case, other: list[str]) -> Found:
         try:
             with run_lock(desk.folder), desk.agent() as agent:
                 clean = seen(agent, self.scenario.resume(agent))
@@ -350,7 +328,7 @@ class Start:
                 writes = desk.box.journal.writes()
                 last = seen(agent, go(agent))
         except Exception as error:  # noqa: BLE001 - whatever it is, the case is not good
-            return Verdict(other=(*other, f"the run after: {type(error).__name__}: {error}"))
+            return Found(other=(*other, f"the run after: {type(error).__name__}: {error}"))
         wrote = desk.box.journal.writes() - writes
         return self._verdict(desk, case, (clean, last), [*other, *self._outside(desk, case)], wrote)
 
@@ -374,7 +352,7 @@ class Start:
         finally:
             store.close()
 
-    def _verdict(self, desk: Desk, case: Case, runs: tuple[Seen, Seen], other: list[str], wrote: int) -> Verdict:
+    def _verdict(self, desk: Desk, case: Case, runs: tuple[Seen, Seen], other: list[str], wrote: int) -> Found:
         clean, last = runs
         other += [f"the run after: {clean.trouble}"] if clean.trouble else []
         other += [f"the last run: {last.trouble}"] if last.trouble else []
@@ -386,9 +364,9 @@ class Start:
         for one in {*case.excused, *self._refused(desk)}:
             desk.due_tasks.pop(one, None)
         lost = [*desk.lost(), *desk.forgotten(last.wrote), *desk.missing_tasks()]
-        return Verdict(
-            tuple(text for text in lost if not any(one in text for one in case.excused)),
-            tuple(text for text in desk.doubled() if not any(f"account {one}:" in text for one in case.excused)),
-            tuple(unfinished),
-            tuple(other),
+        return Found(
+            lost=tuple(text for text in lost if not any(one in text for one in case.excused)),
+            doubled=tuple(t for t in desk.doubled() if not any(f"account {one}:" in t for one in case.excused)),
+            unfinished=tuple(unfinished),
+            other=tuple(other),
         )

@@ -8,8 +8,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
+from tests.crash.verdict import Found
 from tests.faults.line import UPDATE
-from tests.faults.start import KINDS, SCENARIOS, Start, Verdict
+from tests.faults.start import KINDS, SCENARIOS, Start
 
 SHOWN = 20
 WRITES = re.compile(rf"{UPDATE.pattern}|POST .*/tasks/batch/|POST composite/sobjects$|POST composite/tree")
@@ -32,12 +33,11 @@ class Tally:
     unreached: int = 0
     seconds: float = 0.0
 
-    def add(self, verdict: Verdict, command: str) -> None:
+    def add(self, verdict: Found, command: str) -> None:
         """Count one more."""
         self.cases += 1
         self.unreached += not verdict.reached
-        for name in ("lost", "doubled", "unfinished", "other"):
-            self.kinds[name] += bool(getattr(verdict, name))
+        self.kinds.update(verdict.ways)
         if not verdict.good:
             self.wrong.append((command, list(verdict.lines())))
 
