@@ -145,7 +145,8 @@ def show_verdicts(out: Output, report: RunReport, shown: Shown, *, only_approved
             out.line(styled(("  • ", "yellow"), verdict.text))
     elif report.held:
         out.line()
-        out.line("A sync would hold this plan until a person has decided:", style="yellow")
+        who = "An undo" if report.plan is not None and report.plan.kind == "undo" else "A sync"
+        out.line(f"{who} would hold this plan until a person has decided:", style="yellow")
         for verdict in report.held:
             out.line(styled(("  • ", "yellow"), verdict.text))
         if not first:

@@ -159,6 +159,7 @@ def test_a_large_undo_is_held_and_goes_by_approval(filled: Site) -> None:
     run = str(site.run("history", "--json").data["runs"][0]["run"])
     site.add("[guard]\nband_changes = 1\nemptied_share = 0.01\n")
     writes = site.writes()
+    assert "An undo would hold this plan" in site.run("undo", run, "--dry-run").out
     said = site.run("undo", run, "--json")
     assert said.code == HELD
     assert site.writes() == writes
