@@ -5,11 +5,12 @@ a first fill with tasks, then one hour after the other. A sync is all of it: the
 One agent has the real ledger. The other has one of the same interface that keeps everything in memory, without a hash
 or a proof, and writes down what the CRM says now with one commit at the end of the run in place of two a batch.
 
-Wall time is what counts for a person and what is promised; nothing waits for a rate limit here, which makes the share
-of the ledger larger than it is anywhere else. The processor time of the agent alone is stricter still, for it leaves
-out all waiting for the CRM. What is printed is the median of the pairs' ratios, and between which the middle half of
-them lies: on a busy machine that is wide. HOLDFAST_BENCH_ROUNDS sets how many fills, each with five hours after it.
-Below: what an agent does besides before it works, and the commits of a batch.
+Wall time is what counts for a person and what is promised. "As a user has it" is a fill by the real clock, which waits
+wherever the vendors' rate limits make it wait: one pair, for it takes minutes. All others move the clock in place of
+waiting, which makes the share of the ledger several times as large as it is anywhere else. The processor time of the
+agent alone is stricter still, for it leaves out all waiting for the CRM. What is printed is the median of the pairs'
+ratios, and between which the middle half of them lies: on a busy machine that is wide. HOLDFAST_BENCH_ROUNDS sets how
+many fills, each with five hours after it. Below: what an agent does besides before it works; commits of a batch.
 """
 
 import json
@@ -206,12 +207,13 @@ class Side:
     """One of the two, with its own CRM and state."""
 
     agent: Measured
-    clock: RemoteClock
+    clock: RemoteClock | None
     root: str
     real: bool
 
     def advance(self) -> None:
         """An hour passes, for the agent and for the CRM."""
+        assert self.clock is not None, "the real clock cannot be moved"
         seconds = timedelta(hours=1).total_seconds()
         requests.post(f"{self.root}/_sandbox/clock", json={"advance_seconds": seconds}, timeout=60).raise_for_status()
         self.clock.at += timedelta(hours=1)
@@ -236,10 +238,11 @@ class Side:
 
 
 @contextmanager
-def side(folder: Path, root: str, *, real: bool) -> Iterator[Side]:
+def side(folder: Path, root: str, *, real: bool, waits: bool = False) -> Iterator[Side]:
+    """One of the two. `waits`: by the real clock."""
     urls = {name: f"{root}/{name}" for name in vendors("hubspot")}
     config = write_trial_config(folder, urls)
-    clock = RemoteClock(root)
+    clock = None if waits else RemoteClock(root)
     with open_agent(config, clock=clock) as agent:
         agent.crm.setup([one.spec for one in agent.fields], dry_run=False)
         parts = {one.name: getattr(agent, one.name) for one in fields(agent)}
@@ -288,7 +291,8 @@ def both(sides: Sequence[Side], times: Times, turn: int, *, initial: bool) -> No
         if isinstance(ledger, CountingLedger):
             times.inside_wall.append((spent[True][0], ledger.inside_wall))
             times.inside.append((spent[True][1], ledger.inside))
-    assert spent[True][2] == spent[False][2], "both must do the same"
+    # By the real clock the second begins a minute later, when a score or two may be another.
+    assert abs(spent[True][2] - spent[False][2]) <= (0 if sides[0].clock else 0.01 * spent[True][2]), "not the same"
     times.wall.append((spent[True][0], spent[False][0]))
     times.processor.append((spent[True][1], spent[False][1]))
     times.changes += spent[True][2]
@@ -311,7 +315,15 @@ def beginning(store: Store) -> Iterator[dict[str, Any]]:
 
 
 def main() -> list[dict[str, Any]]:
-    fill, hour = Times(), Times()
+    user, fill, hour = Times(), Times(), Times()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(ACCOUNTS, ticking=True) as one,
+        served(ACCOUNTS, ticking=True) as two,
+        side(Path(folder) / "real", one, real=True, waits=True) as real,
+        side(Path(folder) / "null", two, real=False, waits=True) as null,
+    ):
+        both((real, null), user, 0, initial=True)
     rows: list[dict[str, Any]] = []
     batches = commits = 0
     for turn in range(ROUNDS):
@@ -333,7 +345,7 @@ def main() -> list[dict[str, Any]]:
             batches, commits = batches + counted.batches, commits + counted.commits
             rows = list(beginning(real.agent.store))
     rows = [{"name": "commits per batch", "value": commits / batches, "unit": f"of {batches} (limit 2)"}, *rows]
-    return [*fill.rows("first fill"), *hour.rows("an hour"), *rows]
+    return [*user.rows("first fill as a user has it"), *fill.rows("first fill"), *hour.rows("an hour"), *rows]
 
 
 if __name__ == "__main__":

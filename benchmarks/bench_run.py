@@ -28,11 +28,13 @@ NOW = "2026-11-01T00:00:00+00:00"
 SERVER = """
 import sys
 from datetime import datetime
-from sandbox.core import Sandbox
+from sandbox.core import Sandbox, SandboxClock
 from sandbox.serve import serve
 from sandbox.world import make_world
-world = make_world(seed=1, accounts=int(sys.argv[1]), now=datetime.fromisoformat(sys.argv[2]))
-with serve(Sandbox(world, vendors=sys.argv[3].split(","))) as running:
+now = datetime.fromisoformat(sys.argv[2])
+world = make_world(seed=1, accounts=int(sys.argv[1]), now=now)
+clock = SandboxClock(now, ticking=sys.argv[4] == "ticking")
+with serve(Sandbox(world, vendors=sys.argv[3].split(","), clock=clock)) as running:
     print(running.root, flush=True)
     sys.stdin.read()
 """
@@ -59,9 +61,10 @@ class RemoteClock:
 
 
 @contextmanager
-def served(accounts: int, crm: str = "hubspot") -> Iterator[str]:
-    """A sandbox in a process of its own; gives its root URL."""
-    command = [sys.executable, "-c", SERVER, str(accounts), NOW, ",".join(vendors(crm))]
+def served(accounts: int, crm: str = "hubspot", *, ticking: bool = False) -> Iterator[str]:
+    """A sandbox in a process of its own; gives its root URL. Its clock is ours (`ticking`), or stands until moved."""
+    now, how = (datetime.now(UTC).isoformat(), "ticking") if ticking else (NOW, "standing")
+    command = [sys.executable, "-c", SERVER, str(accounts), now, ",".join(vendors(crm)), how]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603  # ours
     assert process.stdout is not None
     try:

@@ -47,6 +47,7 @@ class StateFile:
         file: The database in it.
         readonly: Whether writing is refused.
         fence: Our number among the agents that worked on this state, once we took one; see `take_fence`.
+        proved: Whether the ledger in it was proved by us, under the lock, as work began; see `begin_work`.
         db: For small queries and for people; reading from another thread while one writes shows half-done work, so
             prefer `rows` there.
     """
@@ -56,6 +57,7 @@ class StateFile:
         self.file = path / "state.db"
         self.readonly = readonly
         self.fence: int | None = None
+        self.proved = False
         self._lock = threading.RLock()
         self._timeout = timeout
         self._trusted = False

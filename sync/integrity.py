@@ -44,6 +44,7 @@ def begin_work(store: Store, now: datetime, say: Callable[[str], None]) -> None:
     store.trust()
     if found := Ledger(store).verify(deep=False):
         raise DamagedError(store.file, f"The ledger is damaged: {found[0]}", f"Nothing is written. {RESTORE}")
+    store.proved = True
     store.take_fence()
     try:
         copy_daily(store, now)

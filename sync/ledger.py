@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors.base import Change, ObjectName, Outcome, Value
+from mapping.identity import collector_paused
 from scoring.playbooks import BandState
 from sync import ledger_keep, mirror
 from sync import ledger_settle as settle
@@ -98,7 +99,7 @@ class Ledger(LedgerReads):
             now: When.
             held: The guard holds the plan: nothing of it can be sent before `release`.
         """
-        with self.store.transaction() as conn:
+        with self.store.transaction() as conn, collector_paused():
             conn.execute(
                 "UPDATE run SET plan_hash = ?, environment = ?, config_hash = ? WHERE run_id = ?",
                 (plan.hash, plan.environment, plan.config_hash, run_id),
@@ -200,13 +201,16 @@ class Ledger(LedgerReads):
         self, conn: sqlite3.Connection, journal: Journal, rows: Mapping[str, OpRow], settled: Sequence[Settled]
     ) -> None:
         ended = []
+        said: dict[ObjectName, dict[str, Mapping[str, Value]]] = {}
         for item in settled:
             row = rows[item.key]
             row.remote_id, row.error = item.remote_id or row.remote_id, settle.clean(item.message)
             journal.move(row, item.state)
             ended.append(row)
             if item.said is not None and row.record_id is not None:
-                mirror.write_many(conn, row.object, {row.record_id: item.said}, journal.at)
+                said.setdefault(row.object, {})[row.record_id] = item.said
+        for obj, values in said.items():
+            mirror.write_many(conn, obj, values, journal.at)
         settle.after(conn, self.store.file, journal, ended)
 
     def settle_batch(

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from sync.ledger_rows import OpRow, State
@@ -44,19 +44,23 @@ class Journal:
 
     def ops(self, where: str, parameters: Sequence[Any] = ()) -> list[OpRow]:
         """Operations, oldest first."""
-        return [OpRow(*row) for row in self.conn.execute(f"{SELECT_OPS} WHERE {where} ORDER BY +op_id", parameters)]
+        return list(self._rows(f"{where} ORDER BY +op_id", parameters))
 
     def open_by_key(self, keys: Iterable[str]) -> dict[str, OpRow]:
         """The operations under way for these keys, in one query."""
-        where = f"{OPEN} AND key IN (SELECT value FROM json_each(?))"
-        return {row.key: row for row in self.ops(where, (json.dumps(list(keys)),))}
+        rows = self._rows(f"{OPEN} AND key IN (SELECT value FROM json_each(?))", (json.dumps(list(keys)),))
+        return {row.key: row for row in rows}
 
     def by_id(self, op_ids: Iterable[int]) -> dict[int, OpRow]:
         """Operations by their number, in one query."""
         wanted = sorted(set(op_ids))
         if not wanted:
             return {}
-        return {row.op_id: row for row in self.ops("op_id IN (SELECT value FROM json_each(?))", (json.dumps(wanted),))}
+        rows = self._rows("op_id IN (SELECT value FROM json_each(?))", (json.dumps(wanted),))
+        return {row.op_id: row for row in rows}
+
+    def _rows(self, where: str, parameters: Sequence[Any]) -> Iterator[OpRow]:
+        return (OpRow(*row) for row in self.conn.execute(f"{SELECT_OPS} WHERE {where}", parameters))
 
     # -- writing ------------------------------------------------------------------------------------------------
 

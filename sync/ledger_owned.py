@@ -11,7 +11,7 @@ from sync.database import RESTORE, DamagedError, StoreError
 from sync.seal import OWNED_COLUMNS, seal, sealed
 from sync.values import loads
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False).encode
 
 SELECT_OWNED = f"SELECT {', '.join(OWNED_COLUMNS)}, row_hash FROM owned"
 
@@ -54,17 +54,19 @@ def remember(conn: sqlite3.Connection, file: Path, obj: str, wrote: Mapping[str,
     conn.executemany(_UPSERT, new)
 
 
-def written(file: Path, rows: Sequence[Sequence[Any]]) -> dict[tuple[str, str], dict[str, Value]]:
-    """What we last wrote, by (object, record id), out of the rows of `SELECT_OWNED`.
+def written(
+    file: Path, rows: Sequence[Sequence[Any]], *, proved: bool = False
+) -> dict[tuple[str, str], dict[str, Value]]:
+    """What we last wrote, by (object, record id), out of the rows of `SELECT_OWNED`; every hash is made unless proved.
 
     Raises:
         DamagedError: When a row is not what was written: a person's value could be taken for ours.
     """
     found = {}
-    for *columns, claimed in rows:
-        if not sealed(columns, claimed):
-            raise damaged(file, columns[0], columns[1])
-        found[columns[0], columns[1]] = loads(columns[2])
+    for row in rows:
+        if not proved and not sealed(row[:-1], row[-1]):
+            raise damaged(file, row[0], row[1])
+        found[row[0], row[1]] = loads(row[2])
     return found
 
 

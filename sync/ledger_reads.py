@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors.base import Value
+from mapping.identity import collector_paused
 from scoring.playbooks import BandState
 from sync.ledger_check import findings
 from sync.ledger_journal import OPEN, SELECT_OPS
@@ -137,9 +138,10 @@ class LedgerReads:
         """What we last wrote, by (object, record id).
 
         Raises:
-            DamagedError: When a row is not what was written there.
+            DamagedError: When a row is not what was written there. Not looked at again where the work began with it.
         """
-        return written(self.store.file, self._rows(SELECT_OWNED))
+        with collector_paused():
+            return written(self.store.file, self._rows(SELECT_OWNED), proved=self.store.proved)
 
     def band_states(self) -> dict[str, BandState]:
         """Which band each account is in since when, and when its playbooks were last started, by CRM id."""

@@ -18,8 +18,8 @@ FORMAT = "holdfast-plan-2"
 MAX_AGE = 24 * 3600
 """Seconds after which a saved plan is stale, unless the config says otherwise."""
 
-_key_text = json.JSONEncoder(sort_keys=True).encode
-_line_text = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+_key_text = json.JSONEncoder(sort_keys=True, check_circular=False).encode
+_line_text = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 KeptWhy = Literal["human", "parked", "ask", "undone"]
 
@@ -285,8 +285,7 @@ def _dumps(data: Any) -> str:
 
 
 def _plain(value: AnyChange | HumanEdit | Skipped) -> dict[str, Any]:
-    data = {name: getattr(value, name) for name in value.__slots__ if name != "fields"}
-    plain = {name: to_json(item) for name, item in data.items()}
+    plain = {name: to_json(getattr(value, name)) for name in value.__slots__ if name != "fields"}
     if isinstance(value, RecordChange):
         plain["fields"] = [[change.field, to_json(change.before), to_json(change.after)] for change in value.fields]
     return plain

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from connectors.base import Outcome
-from sync import ledger_check
+from sync import ledger_check, ledger_owned
 from sync.database import DamagedError
+from sync.integrity import begin_work
 from sync.ledger import Ledger
 from sync.seal import EVENT_COLUMNS, OP_COLUMNS, OWNED_COLUMNS
 from sync.store import Store
@@ -89,6 +90,23 @@ def test_every_column_of_what_we_wrote_is_covered(ledger: Ledger, store: Store, 
         assert any("has changed" in finding for finding in ledger.verify(deep=deep))
     with pytest.raises(DamagedError, match="state restore"):
         ledger.written()
+
+
+def test_what_we_wrote_is_proved_once_where_work_begins_with_it(
+    ledger: Ledger, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_owned, "sealed", lambda *_: False)
+    with pytest.raises(DamagedError):
+        ledger.written()
+    begin_work(store, NOW, pytest.fail)
+    assert ledger.written()
+
+
+def test_no_work_begins_with_a_record_of_what_we_wrote_that_has_changed(store: Store) -> None:
+    tamper(store, "UPDATE owned SET fields = '{}' WHERE record_id = '1'")
+    with pytest.raises(DamagedError, match="has changed"):
+        begin_work(store, NOW, pytest.fail)
+    assert not store.proved
 
 
 @pytest.mark.parametrize("seq", [1, 5, 6])
