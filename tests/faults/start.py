@@ -324,6 +324,9 @@ class Start:
         try:
             with run_lock(desk.folder), desk.agent() as agent:
                 clean = seen(agent, self.scenario.resume(agent))
+                for _ in range(case.more):
+                    desk.box.clock.sleep(HOUR.total_seconds())
+                    clean = seen(agent, go(agent))
                 desk.box.clock.sleep(HOUR.total_seconds())
                 writes = desk.box.journal.writes()
                 last = seen(agent, go(agent))

@@ -13,7 +13,7 @@ from tests.faults.line import UPDATE
 from tests.faults.start import KINDS, SCENARIOS, Start
 
 SHOWN = 20
-WRITES = re.compile(rf"{UPDATE.pattern}|POST .*/tasks/batch/|POST composite/sobjects$|POST composite/tree")
+WRITES = re.compile(rf"{UPDATE.pattern}|POST .*/tasks/batch/(?!read)|POST composite/sobjects$|POST composite/tree")
 
 
 @dataclass
