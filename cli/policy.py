@@ -37,4 +37,5 @@ def policy_of(config: Config, owned: Sequence[OwnedField]) -> Policy:
         plan_max_age=writeback.plan_max_age,
         guard=Limits(**limits) if config.guard.enabled else None,
         trusted=config.guard.trusted,
+        team=config.team,
     )

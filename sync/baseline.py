@@ -4,10 +4,9 @@ Its plan touches every record, so the guard's shares say nothing about it, and a
 one run came to its end; what a crash, a deadline or a short budget left over is part of it still.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from scoring.playbooks import BandState
 from sync.guard import Verdict
 from sync.ledger import Ledger
 from sync.plan import Plan
@@ -72,7 +71,7 @@ def start(store: Store, ledger: Ledger, way: Way) -> None:
             return
         if way == "fields":
             states = ledger.band_states().items()
-            ledger.save_band_states({crm_id: BandState(state.band, state.since, {}) for crm_id, state in states})
+            ledger.save_band_states({crm_id: replace(state, episodes={}) for crm_id, state in states})
         _note(store, way)
 
 

@@ -338,15 +338,18 @@ class Ledger(LedgerReads):
                 state.band,
                 epoch(state.since),
                 json.dumps({name: epoch(start) for name, start in sorted(state.episodes.items())}),
+                json.dumps({name: int(said) for name, said in sorted(state.holding.items())}),
             )
             for crm_id, state in states.items()
         ]
         with self.store.transaction() as conn:
             conn.executemany(
-                """INSERT INTO band_state (crm_id, band, since, episodes) VALUES (?, ?, ?, ?)
-                   ON CONFLICT (crm_id)
-                   DO UPDATE SET band = excluded.band, since = excluded.since, episodes = excluded.episodes
-                   WHERE (band, since, episodes) IS NOT (excluded.band, excluded.since, excluded.episodes)""",
+                """INSERT INTO band_state (crm_id, band, since, episodes, holding) VALUES (?, ?, ?, ?, ?)
+                   ON CONFLICT (crm_id) DO UPDATE SET
+                     band = excluded.band, since = excluded.since, episodes = excluded.episodes,
+                     holding = excluded.holding
+                   WHERE (band, since, episodes, holding)
+                     IS NOT (excluded.band, excluded.since, excluded.episodes, excluded.holding)""",
                 rows,
             )
 

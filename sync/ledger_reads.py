@@ -144,13 +144,16 @@ class LedgerReads:
             return written(self.store.file, self._rows(SELECT_OWNED), proved=self.store.proved)
 
     def band_states(self) -> dict[str, BandState]:
-        """Which band each account is in since when, and when its playbooks were last started, by CRM id."""
-        rows = self._rows("SELECT crm_id, band, since, episodes FROM band_state")
+        """Which band each account is in since when, when its playbooks last started, what triggers said, by CRM id."""
+        rows = self._rows("SELECT crm_id, band, since, episodes, holding FROM band_state")
         return {
             crm_id: BandState(
-                band, instant(since), {name: instant(start) for name, start in json.loads(episodes).items()}
+                band,
+                instant(since),
+                {name: instant(start) for name, start in json.loads(episodes).items()},
+                {name: bool(said) for name, said in json.loads(holding).items()},
             )
-            for crm_id, band, since, episodes in rows
+            for crm_id, band, since, episodes, holding in rows
         }
 
     def verify(self, *, deep: bool = True) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from scoring.playbooks import Team
 from sync.guard import Limits
 from sync.plan import MAX_AGE
 
@@ -22,6 +23,7 @@ class Policy:
         plan_max_age: Seconds for which a saved plan may be applied.
         guard: How much a run may change by itself. None: no guard at all, neither over sources nor plans nor while
             writing, and the first fill needs no word of a person; for tests, and for programs that look themselves.
+        team: When the team works and who plays which part in it.
         trusted: Sources ("mixpanel") and streams ("mixpanel/events") that are believed whatever they say.
     """
 
@@ -35,3 +37,4 @@ class Policy:
     plan_max_age: int = MAX_AGE
     guard: Limits | None = field(default_factory=Limits)
     trusted: tuple[str, ...] = ()
+    team: Team = field(default_factory=Team)

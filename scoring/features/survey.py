@@ -65,6 +65,12 @@ _NPS = (
         "CASE WHEN nps_100 < 70 THEN 1 WHEN nps_100 >= 70 THEN 0 END",
     ),
     _answers("nps_age_hours", HOURS, "Hours since the newest NPS answer of the last 365 days.", "MIN(nps_hours)"),
+    _answers(
+        "detractor_age_hours",
+        HOURS,
+        "Hours since the newest NPS answer of 6 or less, of the last 365 days.",
+        "MIN(detractor_hours)",
+    ),
     _answers("nps_answers", _ANSWER, "NPS answers in 180 days.", "SUM(nps_now)", internal=True),
     _answers("nps_sum", _POINT, "Their sum, each 0-100.", "SUM(nps_now_points)", internal=True),
     _answers("nps_answers_prev", _ANSWER, "NPS answers in the 180 days before.", "SUM(nps_prev)", internal=True),

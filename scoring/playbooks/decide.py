@@ -31,7 +31,7 @@ from scoring.playbooks.memory import (
 from scoring.playbooks.model import SEVERITY, Playbook, Step
 from scoring.playbooks.rules import Words, holds
 from scoring.playbooks.text import fill
-from scoring.playbooks.waiting import AGAIN, held_back
+from scoring.playbooks.waiting import again, held_back, whole_day
 
 if TYPE_CHECKING:
     from scoring.card import Scorecard
@@ -186,15 +186,15 @@ class _Desk:
             "drivers": customer_drivers(case.card, row),
             "link": fill(playbook.link, {"account_id": quote(row.crm_id, safe="")}),
         }
-        trigger = case.card.triggers.get(playbook.name)
+        trigger, work = case.card.triggers.get(playbook.name), self._work(key)
         return DesiredTask(
             key=key,
             crm_id=row.crm_id,
             playbook=name,
             subject=fill(texts.subject, words)[:255],
             body=fill(texts.body, words),
-            due=self._due(step, begin),
-            owner_id=self._owner(row, step.owner, self._work(key)),
+            due=work.due if work is not None and work.due is not None else self._due(step, begin),
+            owner_id=self._owner(row, step.owner, work),
             priority=step.priority,
             episode=episode,
             why=row.reason if trigger is None else f"{trigger.reason} ({row.reason})",
@@ -269,7 +269,7 @@ class _Desk:
         name, episode = of
         if case.row.band != "red" or name != playbook.name:
             return None
-        until = max(episode + timedelta(days=playbook.cooldown_days), self.now + AGAIN)
+        until = max(whole_day(episode + timedelta(days=playbook.cooldown_days)), again(self.now))
         why = "its follow-up was done" if work.state == "done" else "its follow-up was taken away"
         return Withheld(case.row.crm_id, name, "done" if work.state == "done" else "cooldown", until, why)
 
@@ -279,7 +279,7 @@ class _Desk:
             rule, why = "first_sight", "it was there already when the agent first saw it, or at the first fill"
         else:
             rule, why = "no_task", playbook.reason or "no step of its playbook is due"
-        until = max(case.state.since + timedelta(days=playbook.cooldown_days), self.now + AGAIN)
+        until = max(whole_day(case.state.since + timedelta(days=playbook.cooldown_days)), again(self.now))
         self.withheld.append(Withheld(case.row.crm_id, playbook.name, rule, until, why))
 
     # -- caps ---------------------------------------------------------------------------------------------------

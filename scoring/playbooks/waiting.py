@@ -1,7 +1,7 @@
 """Why an action that is called for waits: complaints, notes, snoozes, sources that stopped delivering."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from scoring.features import catalogue
@@ -14,10 +14,18 @@ from scoring.playbooks.rules import Words, holds
 if TYPE_CHECKING:
     from scoring.card import Scorecard
 
-AGAIN = timedelta(days=1)
-"""When what waits without an end of its own is looked at again, at the latest: it is looked at on every run."""
 FRESH = 50
 """Percent below which a signal is too old to say that somebody is not there."""
+
+
+def again(now: datetime) -> datetime:
+    """When what waits without an end of its own is looked at again, at the latest: it is looked at on every run."""
+    return whole_day(now)
+
+
+def whole_day(at: datetime) -> datetime:
+    """The midnight (UTC) after an instant: an end that hours are not known of stays the same all day."""
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
 
 def held_back(
@@ -50,20 +58,20 @@ def _frozen(step: Step, now: datetime, freeze: Freeze | None) -> Iterator[tuple[
         return
     # A note stops what goes out by itself and what somebody in a bad mood should not get; help by a person goes on.
     if freeze.all or step.kind == "auto" or step.purpose != "help":
-        yield "note", freeze.until or now + AGAIN, freeze.why
+        yield "note", freeze.until or again(now), freeze.why
 
 
 def _suppressed(each: Suppression, step: Step, words: Words, now: datetime) -> Iterator[tuple[str, datetime, str]]:
     if step.purpose not in each.stops or (each.when is not None and holds(each.when, words) is not True):
         return
     if each.since is None:
-        yield each.name, now + AGAIN, each.reason
+        yield each.name, again(now), each.reason
     elif (age := age_of(each.since, words)) is not None:
         value = words[each.since]
         # `age` is one hour or day more than the feature's whole number: the boundary is the number itself.
         least = age * (int(value) / (int(value) + 1)) if isinstance(value, int) and value >= 0 else age
         if least < timedelta(days=each.days):
-            yield each.name, now + timedelta(days=each.days) - least, each.reason
+            yield each.name, whole_day(now + timedelta(days=each.days) - least), each.reason
 
 
 def _stale(card: "Scorecard", row: ScoreRow, now: datetime) -> Iterator[tuple[str, datetime, str]]:
@@ -74,5 +82,5 @@ def _stale(card: "Scorecard", row: ScoreRow, now: datetime) -> Iterator[tuple[st
         if on_card is None or signal.weight == 0 or signal.fresh >= FRESH:
             continue
         if known[on_card.feature].family in ("usage", "commercial"):
-            yield "stale_source", now + AGAIN, f"what is known of {signal.name} is old"
+            yield "stale_source", again(now), f"what is known of {signal.name} is old"
             return
