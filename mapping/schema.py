@@ -126,6 +126,8 @@ class Ticket(Record):
     solved_at: Instant | None = Field(None, description="When it was last solved or closed.")
     first_reply_minutes: int | None = Field(None, ge=0, description="Calendar minutes to the first answer.")
     reopens: int | None = Field(None, ge=0, description="How often it was opened again.")
+    replies: int | None = Field(None, ge=0, description="Answers of ours that the requester saw.")
+    channel: ShortText | None = Field(None, description="How it came in, as the source calls it: email, web, chat, ...")
     copy_of: VendorId | None = Field(
         None,
         description="Id of the same request in another source, such as the Zendesk ticket that a CRM case was made "
@@ -172,6 +174,7 @@ class Subscription(Record):
     currency: Currency | None = Field(None, description="ISO 4217 code.")
     current_period_end: Instant | None = Field(None, description="End of the paid period.")
     cancel_at: Instant | None = Field(None, description="When it is set to end.")
+    card_expires: date | None = Field(None, description="Last day on which its payment card is valid.")
 
 
 class Invoice(Record):
@@ -198,6 +201,9 @@ class Activity(Record):
     inbound: bool | None = Field(None, description="True when they contacted us.")
     at: Instant = Field(description="When it happened; for a task, when it was closed, or made while it is open.")
     closed: bool | None = Field(None, description="For a task: whether it is done.")
+    tracked: bool | None = Field(None, description="For an e-mail: whether the source would know of an opening.")
+    opened_at: Instant | None = Field(None, description="For an e-mail: when it was last opened.")
+    clicked_at: Instant | None = Field(None, description="For an e-mail: when a link in it was last clicked.")
     task_key: ShortText | None = Field(
         None, description="For a task that the agent made: the key under which it keeps the task in its ledger."
     )

@@ -208,7 +208,7 @@ _TABLES = (
             _CONTACT_REF,
             _text("activity", "call, meeting, email, task or note.", required=True),
             _int("inbound", "1 when they contacted us, 0 when we did, NULL when the source does not say."),
-            _int("at", "When it happened, epoch seconds.", required=True),
+            _int("happened_at", "When it happened, epoch seconds.", required=True),
             _int("closed", "0 while it is only planned, 1 when done; NULL when that means nothing."),
             _int("tracked", "1 when the source would know of an opening (e-mails), else 0 or NULL."),
             _int("opened_at", "When it was last opened, epoch seconds."),

@@ -137,6 +137,9 @@ _SURVEYS = {
             "csat_code": _if(_asked("csat", 365), f"1000 * survey.responded_at + 100 - {_CSAT_POINTS}", ""),
             "nps_code": _NPS_CODE,
             "nps_hours": _if(_asked("nps", 365), "(clock.now - survey.responded_at) // 3600", ""),
+            "detractor_hours": _if(
+                f"{_asked('nps', 365)} AND {_OF_100} < 70", "(clock.now - survey.responded_at) // 3600", ""
+            ),
             "nps_now": _if(_asked("nps", 180), "1"),
             "nps_now_points": _if(_asked("nps", 180), _OF_100),
             "nps_prev": _if(_asked("nps", 360, 180), "1"),
@@ -231,16 +234,16 @@ _DEALS = {
 }
 
 _TOUCH = (
-    "activity.at BETWEEN 0 AND clock.activity_at AND activity.activity IN ('call', 'meeting', 'email') "
+    "activity.happened_at BETWEEN 0 AND clock.activity_at AND activity.activity IN ('call', 'meeting', 'email') "
     "AND COALESCE(activity.closed, 1) = 1"
 )
-_ACTIVITY_AGE = "clock.activity_day - activity.at // 86400"
+_ACTIVITY_AGE = "clock.activity_day - activity.happened_at // 86400"
 _OPENED = (
     "CASE WHEN COALESCE(activity.clicked_at, 0) > COALESCE(activity.opened_at, 0) THEN activity.clicked_at "
     "ELSE activity.opened_at END"
 )
 _TRACKED = "activity.activity = 'email' AND COALESCE(activity.inbound, 0) = 0 AND activity.tracked = 1"
-_MESSAGES = {"at": "activity.at", "inbound": "activity.inbound", "age": _ACTIVITY_AGE}
+_MESSAGES = {"at": "activity.happened_at", "inbound": "activity.inbound", "age": _ACTIVITY_AGE}
 _LEADS = ("sponsor", "decision maker", "economic buyer", "executive", "chief", "ceo", "cto", "cfo", "coo", "president",
           "vp", "director", "head of", "founder")  # fmt: skip
 _CHAMPIONS = ("champion", "administrator", "project lead", "project manager")

@@ -13,8 +13,9 @@ from typing import Any
 
 from connectors.base import Value
 from mapping.identity import AccountKeys, Member, PersonKeys
-from scoring.inputs import Inputs, Part, SqlType
+from scoring.inputs import Inputs, Part
 from sync import usage_files
+from sync.frame_views import PARTS, VIEWS, WITHOUT_COPIES, columns, versions
 from sync.store import Store
 from sync.tables import KINDS, epoch
 from sync.values import loads
@@ -61,124 +62,8 @@ class CrmRecord:
 
 # -- scoring ------------------------------------------------------------------------------------------------------
 
-_INT: SqlType = "BIGINT"
-_TEXT: SqlType = "VARCHAR"
-_WORDS = {"crm_id", "name", "owner_id", "plan", "currency", "lifecycle", "title", "status", "priority", "survey"}
-"""Columns of parts that hold text; all others are integers."""
-
-_PARTS = {
-    "part_account": "key, source_id AS crm_id, name, owner_id, parent, plan, mrr, currency, customer_since, "
-    "renewal_date, created_at, lifecycle FROM ({account}) WHERE source = {crm}",
-    "part_contact": "key, source_id AS crm_id, account, title, last_login_at, created_at FROM ({contact}) "
-    "WHERE source = {crm}",
-    "part_login": "key, last_login_at AS login FROM ({contact}) WHERE source <> {crm} AND last_login_at IS NOT NULL",
-    "part_account_link": "key, crm FROM ({account_link})",
-    "part_contact_link": "key, crm FROM ({contact_link})",
-    "part_home_link": "key, crm FROM ({home_link})",
-    "part_merged_account": "m.key, m.merged_into AS crm FROM record_map m JOIN account w ON w.key = m.merged_into "
-    "WHERE m.kind = 'account' AND m.status = 'merged' AND m.at <= {at} AND w.source = {crm}",
-    "part_merged_contact": "m.key, m.merged_into AS crm FROM record_map m JOIN contact w ON w.key = m.merged_into "
-    "WHERE m.kind = 'contact' AND m.status = 'merged' AND m.at <= {at} AND w.source = {crm}",
-    "part_ticket": "key, account, contact, status, priority, created_at, solved_at, first_reply_minutes, reopens "
-    "FROM ({ticket}){without_copies}",
-    "part_survey_response": "key, account, contact, survey, score, scale_min, scale_max, satisfied, responded_at "
-    "FROM ({survey_response})",
-    "part_deal": "key, account, closed, won, renewal, amount, currency, close_date, created_at FROM ({deal})",
-    "part_invoice": "key, account, status, amount_due, due_date, paid_at, failed_attempts, created_at FROM ({invoice})",
-    "part_subscription": "key, account, status, mrr, cancel_at FROM ({subscription}) "
-    "WHERE source <> {crm} OR {billing}",
-    "part_person": "key FROM contact WHERE source IN ({events})",
-    "part_group": "key FROM account WHERE source IN ({events})",
-}
-"""Name -> what follows SELECT, over the state file as of the instant."""
-
-_WITHOUT_COPIES = """ WHERE copy_of IS NULL OR key NOT IN (
-  SELECT c.key FROM (SELECT key, source, source_id, copy_of FROM ({ticket}) WHERE copy_of IS NOT NULL) c
-  CROSS JOIN source s CROSS JOIN ticket o
-  WHERE s.id <> c.source AND o.source = s.id AND o.source_id = c.copy_of
-  AND (
-    o.valid_from <= {at} OR EXISTS (SELECT 1 FROM ticket_history h WHERE h.key = o.key AND h.valid_from <= {at})
-    OR EXISTS (SELECT 1 FROM record_map m WHERE m.kind = 'ticket' AND m.key = o.key AND m.at <= {at})
-  )
-  AND (o.copy_of IS NOT c.source_id OR o.key < c.key)
-)"""
-"""A ticket that names one which another source had told of by then is left out; of two that name each other, the later.
-
-Also where the original was deleted there: whoever threw it away did not mean it to count as a case."""
-
 _BILLING = "EXISTS (SELECT 1 FROM ({subscription}) WHERE source = {crm} AND (mrr IS NOT NULL OR cancel_at IS NOT NULL))"
 """Whether the CRM's contracts name prices or endings; if not, they say nothing on who is about to leave."""
-
-_VIEWS = {
-    # Whose account: of the CRM's own by itself, of merged ones by the winner, of other sources' by their link.
-    "owner": """
-SELECT key, key AS crm FROM part_account
-UNION ALL SELECT key, crm FROM part_merged_account
-UNION ALL SELECT l.key, coalesce(m.crm, l.crm) FROM part_account_link l LEFT JOIN part_merged_account m ON m.key = l.crm
-""",
-    "person": """
-SELECT key, key AS crm FROM part_contact
-UNION ALL SELECT key, crm FROM part_merged_contact
-UNION ALL SELECT l.key, coalesce(m.crm, l.crm) FROM part_contact_link l LEFT JOIN part_merged_contact m ON m.key = l.crm
-""",
-    "home": """
-SELECT l.key, coalesce(m.crm, l.crm) AS crm FROM part_home_link l LEFT JOIN part_merged_account m ON m.key = l.crm
-""",
-    # A person's account is that of the CRM contact, else what identity resolution found without one.
-    "who": """
-SELECT p.key, p.crm, coalesce(o.crm, h.crm) AS account FROM person p LEFT JOIN part_contact c ON c.key = p.crm
-LEFT JOIN owner o ON o.key = c.account LEFT JOIN home h ON h.key = p.key
-UNION ALL SELECT h.key, NULL, h.crm FROM home h ANTI JOIN person p ON p.key = h.key
-""",
-    "login": """
-SELECT p.crm AS key, max(l.login) AS login FROM part_login l JOIN person p ON p.key = l.key GROUP BY p.crm
-""",
-    "account": """
-SELECT a.key AS account, a.crm_id AS crm_id, a.name AS name, a.owner_id AS owner_id,
-  coalesce(m.crm, a.parent) AS parent, a.plan AS plan, a.mrr AS mrr, a.currency AS currency,
-  a.customer_since AS customer_since, a.renewal_date AS renewal_date, a.created_at AS created_at,
-  a.lifecycle AS lifecycle
-FROM part_account a LEFT JOIN part_merged_account m ON m.key = a.parent
-""",
-    "contact": """
-SELECT c.key AS contact, c.crm_id AS crm_id, w.account AS account, c.title AS title,
-  greatest(c.last_login_at, l.login) AS last_login_at, c.created_at AS created_at
-FROM part_contact c LEFT JOIN who w ON w.key = c.key LEFT JOIN login l ON l.key = c.key
-""",
-    # A ticket's own account counts before that of its requester.
-    "ticket": """
-SELECT coalesce(o.crm, w.account) AS account, w.crm AS contact, t.status AS status, t.priority AS priority,
-  t.created_at AS created_at, t.solved_at AS solved_at, t.first_reply_minutes AS first_reply_minutes,
-  t.reopens AS reopens
-FROM part_ticket t LEFT JOIN owner o ON o.key = t.account LEFT JOIN who w ON w.key = t.contact
-WHERE coalesce(o.crm, w.account) IS NOT NULL
-""",
-    "survey": """
-SELECT coalesce(o.crm, w.account) AS account, w.crm AS contact, t.survey AS survey, t.score AS score,
-  t.scale_min AS scale_min, t.scale_max AS scale_max, t.satisfied AS satisfied, t.responded_at AS responded_at
-FROM part_survey_response t LEFT JOIN owner o ON o.key = t.account LEFT JOIN who w ON w.key = t.contact
-WHERE coalesce(o.crm, w.account) IS NOT NULL
-""",
-    "deal": """
-SELECT o.crm AS account, t.closed AS closed, t.won AS won, t.renewal AS renewal, t.amount AS amount,
-  t.currency AS currency, t.close_date AS close_date, t.created_at AS created_at
-FROM part_deal t JOIN owner o ON o.key = t.account
-""",
-    "invoice": """
-SELECT o.crm AS account, t.status AS status, t.amount_due AS amount_due, t.due_date AS due_date,
-  t.paid_at AS paid_at, t.failed_attempts AS failed_attempts, t.created_at AS created_at
-FROM part_invoice t JOIN owner o ON o.key = t.account
-""",
-    "subscription": """
-SELECT o.crm AS account, t.status AS status, t.mrr AS mrr, t.cancel_at AS cancel_at
-FROM part_subscription t JOIN owner o ON o.key = t.account
-""",
-    "usage_person": """
-SELECT k.key AS person, w.crm AS contact, w.account AS account FROM part_person k LEFT JOIN who w ON w.key = k.key
-""",
-    "usage_group": "SELECT k.key AS grp, o.crm AS account FROM part_group k LEFT JOIN owner o ON o.key = k.key",
-}
-"""Name -> SELECT that the engine runs over the parts: joining them takes it a tenth of what it takes SQLite."""
 
 _FEED = """
 SELECT s.record AS record, source.name AS source, CASE WHEN count(*) = count(c.at) THEN min(c.at) END AS as_of
@@ -216,6 +101,10 @@ def inputs(
     past = _changed_since(store, "link", at)
     words |= {f"{kind}_link": _links(kind, at, past=past) for kind in ("account", "contact", "home")}
     words |= {
+        "deal_versions": versions("deal", "close_date", at),
+        "account_versions": versions("account", "plan, mrr, currency, owner_id", at),
+        "contact_versions": versions("contact", "account, title", at),
+        "contact_role_versions": versions("contact_role", "contact, role", at),
         "at": str(at),
         "crm": str(_source_key(store, crm)),
         "events": "SELECT source FROM stream WHERE record = 'usage'",
@@ -223,16 +112,10 @@ def inputs(
     }
     words["closed"] = closed_streams(breaches)
     words["billing"] = _BILLING.format_map(words)
-    words["without_copies"] = _WITHOUT_COPIES.format_map(words) if _any_copies(store) else ""
-    parts = {name: Part(f"SELECT {text.format_map(words)}", _columns(text)) for name, text in _PARTS.items()}
+    words["without_copies"] = WITHOUT_COPIES.format_map(words) if _any_copies(store) else ""
+    parts = {name: Part(f"SELECT {text.format_map(words)}", columns(text)) for name, text in PARTS.items()}
     files = usage_files.files(store, sources=names, until=as_of.astimezone(UTC).date())
-    return Inputs(store.file, {"feed": held_feed(_FEED.format_map(words), breaches)}, files, as_of, parts, _VIEWS)
-
-
-def _columns(select: str) -> dict[str, SqlType]:
-    """The columns of a part, in order, the key first."""
-    names = [column.split()[-1].rpartition(".")[2] for column in select.partition(" FROM ")[0].split(",")]
-    return {name: _TEXT if name in _WORDS else _INT for name in names}
+    return Inputs(store.file, {"feed": held_feed(_FEED.format_map(words), breaches)}, files, as_of, parts, VIEWS)
 
 
 def _links(kind: str, at: int, *, past: bool) -> str:

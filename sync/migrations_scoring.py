@@ -1,6 +1,6 @@
 """The schema of what scoring remembers: which band holds since when, what people noted, and how scores came about."""
 
-from sync import migrations_playbooks
+from sync import migrations_playbooks, migrations_signals
 
 SCORE_COLUMNS = (
     "card TEXT NOT NULL DEFAULT ''",
@@ -40,4 +40,9 @@ CREATE VIEW latest_score AS
 def steps() -> list[str]:
     """The statements, in order."""
     columns = [f"ALTER TABLE {table} ADD COLUMN {c}" for table in ("score", "score_history") for c in SCORE_COLUMNS]
-    return [*columns, *(part for part in STANDINGS.split(";\n") if part.strip()), *migrations_playbooks.steps()]
+    return [
+        *columns,
+        *(part for part in STANDINGS.split(";\n") if part.strip()),
+        *migrations_playbooks.steps(),
+        *migrations_signals.steps(),
+    ]

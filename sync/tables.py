@@ -28,13 +28,15 @@ _KINDS = {
     "deal": "account_ref:account name pipeline stage closed:bool won:bool renewal:bool amount:int currency "
     "close_date:day owner_id created_at:instant",
     "ticket": "account_ref:account contact_ref:contact status priority created_at:instant solved_at:instant "
-    "first_reply_minutes:int reopens:int copy_of",
+    "first_reply_minutes:int reopens:int copy_of replies:int channel",
     "survey_response": "survey score:int scale_min:int scale_max:int satisfied:bool responded_at:instant email "
     "contact_ref:contact account_ref:account ticket_ref:ticket",
-    "subscription": "account_ref:account status mrr:int currency current_period_end:instant cancel_at:instant",
+    "subscription": "account_ref:account status mrr:int currency current_period_end:instant cancel_at:instant "
+    "card_expires:day",
     "invoice": "account_ref:account status amount_due:int currency due_date:day paid_at:instant failed_attempts:int "
     "created_at:instant",
-    "activity": "account_ref:account contact_ref:contact activity inbound:bool at:instant closed:bool task_key",
+    "activity": "account_ref:account contact_ref:contact activity inbound:bool at:instant closed:bool task_key "
+    "tracked:bool opened_at:instant clicked_at:instant",
     "contact_role": "contact_ref:contact account_ref:account deal_ref role primary:bool",
 }
 
