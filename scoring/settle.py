@@ -163,19 +163,17 @@ def _advance(card: "Scorecard", row: ScoreRow, old: Standing | None, now: dateti
 
 
 def _wait(card: "Scorecard", row: ScoreRow, old: Standing, now: datetime) -> tuple[Standing, str]:
-    """The same of an account whose score asks for another band than the one it has."""
+    """The same of an account whose computed band is another than the one it has."""
     bands = card.bands
-    if not leaves(bands, old.band, row):
-        return Standing(old.band, old.since), f"{_since(old)}; {_beyond(bands, old.band, row.computed, 'only ')}"
-    candidate, since = row.computed, now
-    if old.candidate is not None and old.candidate_since is not None and _same_way(old, row.computed):
+    candidate, since = asked(bands, old.band, row), now
+    if candidate == old.band:
+        return Standing(old.band, old.since), f"{_since(old)}; {_only(bands, old.band, row.computed)}"
+    if old.candidate is not None and old.candidate_since is not None and _same_way(old, candidate):
         # What held all this time is the band nearer to the old one.
-        candidate, since = min(old.candidate, row.computed, key=lambda one: _steps(old.band, one)), old.candidate_since
+        candidate, since = min(old.candidate, candidate, key=lambda one: _steps(old.band, one)), old.candidate_since
     due = confirmed_from(since, bands.confirm_days)
     if now < due:
-        by_score = plain(bands, row.score) == row.computed
-        stays = _beyond(bands, old.band, candidate, "") if by_score else "that stays so"
-        words = f"{_since(old)}; {candidate} from {due.date()} on if {stays}"
+        words = f"{_since(old)}; {candidate} from {due.date()} on if {_if_it_stays(bands, old.band, candidate, row)}"
         return replace(old, candidate=candidate, candidate_since=since), words
     new = Standing(candidate, now)
     # It may have got worse (or better) still meanwhile: that must last on its own.
@@ -188,24 +186,30 @@ def bypasses(card: "Scorecard", row: ScoreRow, band: Band) -> bool:
     return rule is not None and bool(rule.bypass) and RANK[row.computed] < RANK[band]
 
 
-def plain(bands: "Bands", score: int | None) -> Band:
-    """The band in which a score lies."""
+def plain(bands: "Bands", score: int | None, shift: int = 0) -> Band:
+    """The band in which a score lies.
+
+    Args:
+        bands: With their edges.
+        score: 0-100.
+        shift: Points by which the edges are moved; 0 stays red and 100 green whatever it is.
+    """
     if score is None:
         return "unknown"
-    return "red" if score < bands.red_below else "yellow" if score < bands.green_from else "green"
+    red, green = (min(100, max(1, edge + shift)) for edge in (bands.red_below, bands.green_from))
+    return "red" if score < red else "yellow" if score < green else "green"
 
 
-def leaves(bands: "Bands", band: Band, row: ScoreRow) -> bool:
-    """Whether a row asks for another band by enough.
+def asked(bands: "Bands", band: Band, row: ScoreRow) -> Band:
+    """The band that a row asks for, coming from another: an edge counts as crossed only from the margin on.
 
     The margin is one of the score. Where something else than the score sets the band, a hard rule for example, there
     is none, and time alone decides.
     """
     if row.score is None or plain(bands, row.score) != row.computed:
-        return True
-    if RANK[row.computed] < RANK[band]:
-        return row.score < _edge_down(bands, band)
-    return row.score >= _edge_up(bands, band)
+        return row.computed
+    best, worst = plain(bands, row.score, -bands.margin), plain(bands, row.score, bands.margin)
+    return best if RANK[band] > RANK[best] else worst if RANK[band] < RANK[worst] else band
 
 
 def confirmed_from(since: datetime, days: int) -> datetime:
@@ -250,23 +254,25 @@ def _steps(band: Band, other: Band) -> int:
     return abs(RANK[band] - RANK[other])
 
 
-def _edge_down(bands: "Bands", band: Band) -> int:
-    """Below this score a band is left downwards; 0 can always be."""
-    return max(1, (bands.green_from if band == "green" else bands.red_below) - bands.margin)
-
-
-def _edge_up(bands: "Bands", band: Band) -> int:
-    """From this score on a band is left upwards; 100 can always be."""
-    return min(100, (bands.red_below if band == "red" else bands.green_from) + bands.margin)
-
-
-def _beyond(bands: "Bands", band: Band, target: Band, only: str) -> str:
-    """What the score must do to get from one band to another: `it stays below 37`, `red only below 37`."""
+def _edge(bands: "Bands", band: Band, target: Band) -> int:
+    """The score that leads from one band to another: below it downwards, from it on upwards."""
     if RANK[target] < RANK[band]:
-        edge = min(_edge_down(bands, band), bands.red_below if target == "red" else bands.green_from)
-        return f"{target} {only}below {edge}" if only else f"it stays below {edge}"
-    edge = max(_edge_up(bands, band), bands.green_from if target == "green" else bands.red_below)
-    return f"{target} {only}from {edge} on" if only else f"it stays at {edge} or above"
+        return max(1, (bands.red_below if target == "red" else bands.green_from) - bands.margin)
+    return min(100, (bands.green_from if target == "green" else bands.red_below) + bands.margin)
+
+
+def _only(bands: "Bands", band: Band, target: Band) -> str:
+    """`red only below 37`, `green only from 73 on`."""
+    edge = _edge(bands, band, target)
+    return f"{target} only below {edge}" if RANK[target] < RANK[band] else f"{target} only from {edge} on"
+
+
+def _if_it_stays(bands: "Bands", band: Band, target: Band, row: ScoreRow) -> str:
+    """`it stays below 37`, `it stays at 73 or above`."""
+    if plain(bands, row.score) != row.computed:
+        return "that stays so"
+    edge = _edge(bands, band, target)
+    return f"it stays below {edge}" if RANK[target] < RANK[band] else f"it stays at {edge} or above"
 
 
 def _since(standing: Standing) -> str:
