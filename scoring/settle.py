@@ -68,11 +68,14 @@ class Said:
         overrides: By CRM id, valid ones.
         events: Known events of the config.
         past: Account key -> its scores 7, 6, ... 1 weeks ago; None where there was none.
+        new_card: The cards have changed since the last run: what follows from that was decided by a person, and waits
+            for no confirmation.
     """
 
     overrides: Mapping[str, Override] = field(default_factory=dict)
     events: Sequence[KnownEvent] = ()
     past: Mapping[int, Sequence[int | None]] = field(default_factory=dict)
+    new_card: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ def _settle(card: "Scorecard", row: ScoreRow, now: datetime, said: Said, result:
     old = None if old is None or old.frozen else old
     override, event = said.overrides.get(row.crm_id), holding(said.events, row, now.date())
     pause = _pause(override, event)
-    new, words = (old, "") if pause and old else _advance(card, row, old, now)
+    new, words = (old, "") if pause and old else _advance(card, row, old, now, at_once=said.new_card)
     if new is not None:
         result.standings[row.crm_id] = new
     band = row.computed
@@ -151,7 +154,9 @@ def _pause(override: Override | None, event: KnownEvent | None) -> Pause | None:
     return Pause("event", event.until, event.words) if event is not None else None
 
 
-def _advance(card: "Scorecard", row: ScoreRow, old: Standing | None, now: datetime) -> tuple[Standing | None, str]:
+def _advance(
+    card: "Scorecard", row: ScoreRow, old: Standing | None, now: datetime, *, at_once: bool
+) -> tuple[Standing | None, str]:
     """What to remember of an account, and in words what keeps its band from being the computed one."""
     if row.computed not in KNOWN:
         return old, ""
@@ -159,10 +164,12 @@ def _advance(card: "Scorecard", row: ScoreRow, old: Standing | None, now: dateti
         return Standing(row.computed, now), ""
     if row.computed == old.band:
         return (old if old.candidate is None else Standing(old.band, old.since)), ""
-    return _wait(card, row, old, now)
+    return _wait(card, row, old, now, at_once=at_once)
 
 
-def _wait(card: "Scorecard", row: ScoreRow, old: Standing, now: datetime) -> tuple[Standing, str]:
+def _wait(
+    card: "Scorecard", row: ScoreRow, old: Standing, now: datetime, *, at_once: bool = False
+) -> tuple[Standing, str]:
     """The same of an account whose computed band is another than the one it has."""
     bands = card.bands
     candidate, since = asked(bands, old.band, row), now
@@ -171,7 +178,7 @@ def _wait(card: "Scorecard", row: ScoreRow, old: Standing, now: datetime) -> tup
     if old.candidate is not None and old.candidate_since is not None and _same_way(old, candidate):
         # What held all this time is the band nearer to the old one.
         candidate, since = min(old.candidate, candidate, key=lambda one: _steps(old.band, one)), old.candidate_since
-    due = confirmed_from(since, bands.confirm_days)
+    due = now if at_once else confirmed_from(since, bands.confirm_days)
     if now < due:
         words = f"{_since(old)}; {candidate} from {due.date()} on if {_if_it_stays(bands, old.band, candidate, row)}"
         return replace(old, candidate=candidate, candidate_since=since), words

@@ -30,6 +30,7 @@ from sync.ledger import Ledger
 from sync.owned import OwnedField
 from sync.plan import Plan
 from sync.planner import Planner, without_tasks
+from sync.playing import Stage
 from sync.policy import Policy
 from sync.pull import PullProgress, pull_all
 from sync.run_report import RunReport, status_of, summary
@@ -245,9 +246,18 @@ class Agent:
             with self.store.released():
                 rows = list(score(self.card, given))
             bands = self.ledger.band_states()
-            bench = Bench(self.store, self.crm.name, self.people, self.events)
+            bench = Bench(self.store, self.crm.name, self.people, self.events, self.card.fingerprint)
             report.settled = bench.settle(self.card.card_of, rows, bands, report.as_of)
             rows = hold_bands(report.settled.rows, bands, report.breaches, card=self.card, as_of=report.as_of)
+            stage = Stage(
+                self.crm,
+                self.store,
+                self.ledger,
+                self.card,
+                self.store.environment(self.crm.name) or "",
+                self.policy.team,
+            )
+            rows = stage.enrol(rows, report.as_of, report.settled.paused)
             report.scored = Counter(row.level for row in rows)
             report.bands = Counter(row.band for row in rows if row.level == "account")
             rows += report.settled.frozen

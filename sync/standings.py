@@ -17,12 +17,19 @@ from sync.people import Waiting, keep_notes, waiting, words
 from sync.store import Store
 from sync.tables import epoch, instant
 
+CARDS = "cards"
+"""Key in `meta` of the fingerprint of the cards that scored last."""
+
 _STANDINGS = "SELECT crm_id, band, since, candidate, candidate_since, frozen FROM standing"
 
 _KEEP = """
 INSERT INTO standing (crm_id, band, since, candidate, candidate_since, frozen) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (crm_id) DO UPDATE SET band = excluded.band, since = excluded.since, candidate = excluded.candidate,
   candidate_since = excluded.candidate_since, frozen = excluded.frozen
+"""
+
+_KEEP_CARDS = """
+INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value
 """
 
 _PAST = """
@@ -38,7 +45,7 @@ WHERE s.name = ? AND a.valid_from IS NOT NULL AND a.valid_to IS NULL
   AND a.source_id IN (SELECT value FROM json_each(?))
 """
 
-WEEK = timedelta(days=7)
+_WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +73,14 @@ class Bench:
         crm: Name of the CRM's source.
         fields: The fields of people, see `people_fields`.
         events: Known events of the config.
+        fingerprint: Of the cards; "" when they are not to be compared with those of the last run.
     """
 
     store: Store
     crm: str
     fields: Mapping[str, FieldSpec] = field(default_factory=dict)
     events: Sequence[KnownEvent] = ()
+    fingerprint: str = ""
 
     def settle(
         self, card_of: CardOf, rows: Sequence[ScoreRow], bands: Mapping[str, BandState], as_of: datetime
@@ -90,7 +99,7 @@ class Bench:
         before |= read_standings(self.store)
         overrides = {word.crm_id: word.override for word in said if isinstance(word.override, Override)}
         past = past_scores(self.store, as_of, {row.key: row.card for row in rows if row.level == "account"})
-        settled = settle(card_of, rows, before, as_of, Said(overrides, self.events, past))
+        settled = settle(card_of, rows, before, as_of, Said(overrides, self.events, past, self._new_card()))
         frozen = self._frozen(rows, settled.standings, as_of)
         for row in frozen:
             standing = settled.standings[row.crm_id]
@@ -98,8 +107,15 @@ class Bench:
             settled.paused[row.crm_id] = Pause("frozen", None, row.held)
         with self.store.transaction() as conn:
             save_standings(conn, settled.standings)
+            if self.fingerprint:
+                conn.execute(_KEEP_CARDS, (CARDS, self.fingerprint))
             keep_notes(self.store, said, as_of)
         return Outcome(settled.rows, frozen, settled.paused, waiting(said))
+
+    def _new_card(self) -> bool:
+        """Whether the last run scored by other cards."""
+        known = self.store.rows("SELECT value FROM meta WHERE key = ?", (CARDS,))
+        return bool(known and self.fingerprint) and known[0][0] != self.fingerprint
 
     def _frozen(self, rows: Iterable[ScoreRow], standings: Mapping[str, Standing], as_of: datetime) -> list[ScoreRow]:
         """Accounts that were scored once, are not now, and are in the CRM still: churned, as far as the card tells."""
@@ -145,7 +161,7 @@ def past_scores(store: Store, as_of: datetime, cards: Mapping[int, str]) -> dict
         as_of: The instant.
         cards: Account key -> name of the card that scores it now.
     """
-    at = json.dumps([epoch(as_of - week * WEEK) for week in range(WEEKS - 1, 0, -1)])
+    at = json.dumps([epoch(as_of - week * _WEEK) for week in range(WEEKS - 1, 0, -1)])
     found: dict[int, list[int | None]] = {}
     for key, card, score in store.rows(_PAST, (at,)):
         if card in {"", cards.get(key)}:

@@ -217,6 +217,13 @@ def test_contacts_are_left_as_they_are() -> None:
     assert settle(lambda _: CARD, [contact], {}, START).rows == [contact]
 
 
+def test_a_new_card_is_not_confirmed_but_has_its_margin() -> None:
+    memory = {"A1": Standing("green", START), "A2": Standing("green", START)}
+    rows = [of(66), of(68, "A2")]
+    settled = settle(lambda _: CARD, rows, memory, START + DAY, Said(new_card=True))
+    assert [row.band for row in settled.rows] == ["yellow", "green"]
+
+
 # -- people -----------------------------------------------------------------------------------------------------------
 
 GREEN = Override("green", date(2026, 3, 10), "renewal is signed (Dana)")
