@@ -25,6 +25,7 @@ from scoring.playbooks.problems import auto_segments
 from scoring.playbooks.problems import problems as playbook_problems
 from scoring.playbooks.problems import warnings as playbook_warnings
 from scoring.product import Product
+from scoring.rules import Rule
 from scoring.segments import MAX_RULE, Segment, parse_rule
 from scoring.signals import PLACEHOLDER, Signal
 
@@ -59,6 +60,9 @@ class Bands(_Closed):
     confirm_days: StrictInt = Field(
         2, ge=1, le=30, description="and only when that lasts for so many days; 1: at once."
     )
+    red_families: StrictInt = Field(
+        2, ge=1, le=5, description="An account is red only when so many families of signals pull it down, or by a rule."
+    )
     playbooks: BandPlaybooks = Field(description="Band -> playbook.")
 
     @model_validator(mode="after")
@@ -91,6 +95,12 @@ class LevelCard(_Closed):
     segments: dict[str, Segment] = Field(default_factory=dict, description="By name.")
 
 
+class AccountCard(LevelCard):
+    """What accounts have besides."""
+
+    rules: dict[str, Rule] = Field(default_factory=dict, max_length=20, description="Hard rules by name.")
+
+
 class Scorecard(_Closed):
     """Everything that decides a score."""
 
@@ -99,7 +109,7 @@ class Scorecard(_Closed):
     freshness: Freshness = Field(default_factory=lambda: Freshness(full_hours=24, none_hours=168))
     segment_limit: StrictInt = Field(10, ge=1, le=100, description="Most named segments over both levels.")
     product: Product = Field(default_factory=Product.model_construct, description="What the product's events mean.")
-    account: LevelCard
+    account: AccountCard
     contact: LevelCard
     playbooks: dict[str, Playbook] = Field(min_length=1, description="By name.")
     triggers: dict[str, Trigger] = Field(default_factory=dict, description="Events that call for a follow-up, by name.")
@@ -155,6 +165,17 @@ class Scorecard(_Closed):
         """The playbook that answers a band."""
         return self.playbooks[getattr(self.bands.playbooks, band)]
 
+    def rules(self, level: Level) -> Mapping[str, Rule]:
+        """Hard rules of a level; contacts have none."""
+        return self.account.rules if level == "account" else {}
+
+    def answer(self, row: ScoreRow) -> Playbook:
+        """The playbook that answers a row: that of the hard rule that sets its band, else its band's."""
+        rule = self.account.rules.get(row.rule)
+        if rule is None or rule.playbook is None or row.band != rule.band:
+            return self.playbook_of(row.band)
+        return self.playbooks[rule.playbook]
+
     def card_of(self, row: ScoreRow) -> "Scorecard":
         """The card of a row: this one."""
         del row
@@ -187,7 +208,7 @@ class Scorecard(_Closed):
         if level not in self._compiled:
             from scoring.statement import build
 
-            self._compiled[level] = build(self, level)
+            self._compiled[level] = build((self,), level)
         return self._compiled[level]
 
     def compile(self, level: Level = "account", *, as_of: datetime | None = None, dialect: str = "duckdb") -> str:
@@ -251,10 +272,13 @@ class Scorecard(_Closed):
             yield from _known(signal.playbook, self.playbooks, f"{key}.playbook", "playbook")
             if features[signal.feature].is_text:
                 yield CardError(f"{signal.feature} is a text; a curve needs a number", key=f"{key}.feature")
-            for found in PLACEHOLDER.finditer(signal.reason):
-                yield from _known(found[1], public, f"{key}.reason", "feature")
-            if set("{}") & set(PLACEHOLDER.sub("", signal.reason)):
-                yield CardError("a brace without its partner", key=f"{key}.reason")
+            yield from _template(signal.reason, public, f"{key}.reason")
+        for name, rule in self.rules(level).items():
+            key = f"{level}.rules.{name}"
+            parse_rule(rule.when, features, key=f"{key}.when")
+            yield from _template(rule.reason, public, f"{key}.reason")
+            if rule.playbook is not None:
+                yield from _known(rule.playbook, self.playbooks, f"{key}.playbook", "playbook")
         if (only := self.level(level).only) is not None:
             parse_rule(only, features, key=f"{level}.only")
         segments = self.level(level).segments
@@ -263,6 +287,9 @@ class Scorecard(_Closed):
             parse_rule(segment.rule, features, key=f"{key}.rule")
             for other in segment.outranks:
                 yield from _known(other, segments, f"{key}.outranks", "segment of this level")
+        for name, feature in self.features(level).items():
+            if feature.setting and not self.product.says(feature.setting):
+                yield CardError(f"{name} counts events that nobody has named", key=f"product.{feature.setting}")
 
 
 @lru_cache(maxsize=8)
@@ -280,12 +307,20 @@ def _known(name: str, allowed: Mapping[str, object], key: str, what: str) -> Ite
         yield CardError(f"unknown {what} {name!r}{nearest(name, allowed)}", key=key)
 
 
+def _template(text: str, features: Mapping[str, object], key: str) -> Iterator[CardError]:
+    """What is wrong with words that have features in them."""
+    for found in PLACEHOLDER.finditer(text):
+        yield from _known(found[1], features, key, "feature")
+    if set("{}") & set(PLACEHOLDER.sub("", text)):
+        yield CardError("a brace without its partner", key=key)
+
+
 def _named(data: dict[str, Any]) -> dict[str, Any]:
-    """Hand every signal, segment and playbook the heading of its table as its name."""
+    """Hand every signal, segment, rule and playbook the heading of its table as its name."""
     tables = [data.get("playbooks"), data.get("triggers"), data.get("suppress")]
     for level in LEVELS:
         part = data.get(level)
-        tables += [part.get("signals"), part.get("segments")] if isinstance(part, dict) else []
+        tables += [part.get("signals"), part.get("segments"), part.get("rules")] if isinstance(part, dict) else []
     for table in tables:
         for name, entry in table.items() if isinstance(table, dict) else ():
             if isinstance(entry, dict):
@@ -317,12 +352,13 @@ def _fields_at(place: tuple[int | str, ...]) -> list[str]:
     tables: dict[str, type[BaseModel]] = {
         "signals": Signal,
         "segments": Segment,
+        "rules": Rule,
         "playbooks": Playbook,
         "triggers": Trigger,
     }
     tables |= {"suppress": Suppression, "steps": Step}
     parts: dict[str, type[BaseModel]] = {"bands": Bands, "freshness": Freshness, "caps": Caps}
-    known: dict[str, type[BaseModel]] = {**tables, **parts, "account": LevelCard, "contact": LevelCard}
+    known: dict[str, type[BaseModel]] = {**tables, **parts, "account": AccountCard, "contact": LevelCard}
     model: type[BaseModel] = Scorecard
     for step in place:
         model = BandPlaybooks if (model, step) == (Bands, "playbooks") else known.get(str(step), model)

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from itertools import repeat
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from scoring.card import LEVELS, Scorecard
+from scoring.card import LEVELS
+from scoring.cards import AnyCards, Cards
 from scoring.errors import InputsError, ScoringError
 from scoring.inputs import TABLES, USAGE, Engine, Inputs, Level, Part, ScoreRow, SignalPoints, SqlType
 from scoring.usage_chain import FAR, FAR_DAYS, REACH_DAYS, YEAR
@@ -26,6 +28,7 @@ __all__ = ["COLUMNS", "Engine", "Inputs", "ScoreRow", "load", "run", "score"]
 
 COLUMNS = (
     "key", "crm_id", "name", "owner_id", "score", "health", "points", "coverage", "band", "segments", "reason",
+    "card", "rule",
 )  # fmt: skip
 """What every statement answers first; after these come the parts of each signal, then the card's features."""
 PARTS = ("points", "weight", "fresh")
@@ -42,12 +45,12 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def score(
-    card: Scorecard, inputs: Inputs, *, levels: Sequence[Level] = LEVELS, engine: Engine | None = None
+    card: AnyCards, inputs: Inputs, *, levels: Sequence[Level] = LEVELS, engine: Engine | None = None
 ) -> Iterator[ScoreRow]:
     """Score every account and contact, accounts first, each level by key.
 
     Args:
-        card: What to compute.
+        card: What to compute: one card, or several.
         inputs: What to read.
         levels: Which levels to score.
         engine: Limits; by default two threads and 700 MB.
@@ -62,7 +65,7 @@ def score(
 
 
 def load(
-    card: Scorecard, inputs: Inputs, *, levels: Sequence[Level] = LEVELS, engine: Engine | None = None
+    card: AnyCards, inputs: Inputs, *, levels: Sequence[Level] = LEVELS, engine: Engine | None = None
 ) -> "DuckDBPyConnection":
     """A DuckDB connection with every table the card reads; the caller closes it."""
     if not inputs.state.exists():
@@ -86,7 +89,7 @@ def load(
     return con
 
 
-def run(con: "DuckDBPyConnection", card: Scorecard, level: Level, as_of: datetime) -> Iterator[ScoreRow]:
+def run(con: "DuckDBPyConnection", card: AnyCards, level: Level, as_of: datetime) -> Iterator[ScoreRow]:
     """Run one level's statement on tables that are already there."""
     import duckdb
 
@@ -102,27 +105,38 @@ def run(con: "DuckDBPyConnection", card: Scorecard, level: Level, as_of: datetim
 class _Shape:
     """Turns answer rows into score rows a block at a time, with the loops inside the interpreter's own functions."""
 
-    def __init__(self, card: Scorecard, level: Level) -> None:
+    def __init__(self, cards: AnyCards, level: Level) -> None:
         self.level = level
-        self.card = card.name
-        self.signals = tuple(card.level(level).signals.values())
-        self.features = tuple(card.features(level))
+        several = cards.cards if isinstance(cards, Cards) else (cards,)
+        self.signals = {card.name: tuple(card.level(level).signals.values()) for card in several}
+        self.slots = max(map(len, self.signals.values()))
+        self.features = tuple(cards.features(level))
         self.segments: dict[str, tuple[str, ...]] = {"": ()}
 
     def score_rows(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[ScoreRow]:
+        """A block of rows, each as the card that scored it says."""
+        if len(self.signals) == 1:
+            return self._of_card(rows, next(iter(self.signals)))
+        by_card: dict[str, list[tuple[Any, ...]]] = {}
+        names = list(map(itemgetter(COLUMNS.index("card")), rows))
+        for name, row in zip(names, rows, strict=True):
+            by_card.setdefault(name, []).append(row)
+        shaped = {name: self._of_card(mine, name) for name, mine in by_card.items()}
+        return (next(shaped[name]) for name in names)
+
+    def _of_card(self, rows: Sequence[tuple[Any, ...]], card: str) -> Iterator[ScoreRow]:
         columns = list(zip(*rows, strict=True))
-        fixed, after = columns[: len(COLUMNS)], len(COLUMNS) + len(PARTS) * len(self.signals)
+        fixed, after = columns[: len(COLUMNS) - 2], len(COLUMNS) + len(PARTS) * self.slots
         fixed[COLUMNS.index("segments")] = tuple(map(self._split, fixed[COLUMNS.index("segments")]))
         values = dict(zip(self.features, columns[after:], strict=True))
         signals = []
-        for i, signal in enumerate(self.signals):
+        for i, signal in enumerate(self.signals[card]):
             start = len(COLUMNS) + len(PARTS) * i
             points, weight, fresh = columns[start : start + len(PARTS)]
             parts = zip(repeat(signal.name), points, weight, values[signal.feature], fresh, strict=False)
             signals.append(map(_new, repeat(SignalPoints), parts))
         features = map(dict, map(zip, repeat(self.features), zip(*columns[after:], strict=True)))
-        none, bands = repeat(""), fixed[COLUMNS.index("band")]
-        settled = (repeat(self.card), bands, none, none, repeat(None))
+        settled = (repeat(card), fixed[COLUMNS.index("band")], repeat(""), columns[COLUMNS.index("rule")], repeat(None))
         parts = zip(repeat(self.level), *fixed, zip(*signals, strict=True), features, *settled, strict=False)
         return map(_new, repeat(ScoreRow), parts)
 
@@ -148,7 +162,7 @@ def _connect(engine: Engine) -> "DuckDBPyConnection":
     )
 
 
-def _needed(card: Scorecard, levels: Sequence[Level]) -> dict[str, set[str]]:
+def _needed(card: AnyCards, levels: Sequence[Level]) -> dict[str, set[str]]:
     """Common table -> columns that the statements name."""
     from sqlglot import exp
 
@@ -271,7 +285,7 @@ def _keep(con: "DuckDBPyConnection", name: str, types: Mapping[str, SqlType], ro
     con.execute(f"CREATE TABLE {name} AS SELECT {cast} FROM arrived WHERE {key} IS DISTINCT FROM {_FIRST}")
 
 
-def _far(card: Scorecard, levels: Sequence[Level]) -> bool:
+def _far(card: AnyCards, levels: Sequence[Level]) -> bool:
     """Whether the card looks at the usage of a year ago."""
     from sqlglot import exp
 

@@ -68,12 +68,7 @@ class Signal(BaseModel):
             raise ValueError("must be 'unknown' or points from 3 (neutral) to 5: missing is not bad")
         return missing
 
-    @field_validator("customer")
-    @classmethod
-    def _customer(cls, words: str) -> str:
-        if re.search(r"[\d{}/@]", words):
-            raise ValueError("must be a class of behaviour in plain words: no figures, placeholders or addresses")
-        return words
+    _plain = field_validator("customer")(lambda words: plain_words(words))  # noqa: PLW0108  # defined further down
 
     @property
     def knots(self) -> tuple[tuple[int, int], ...]:
@@ -98,6 +93,17 @@ class Signal(BaseModel):
             way = f"({value} - {_number(x0)}) * {abs(p1 - p0)} // {x1 - x0}"
             cases.append(f"WHEN {value} <= {x1} THEN {p0} {'-' if p1 < p0 else '+'} {way}")
         return f"CASE {' '.join(cases)} ELSE {knots[-1][1]} END"
+
+
+def plain_words(words: str) -> str:
+    """Words that a customer may read, checked.
+
+    Raises:
+        ValueError: They hold a figure, a placeholder or an address.
+    """
+    if re.search(r"[\d{}/@]", words):
+        raise ValueError("must be a class of behaviour in plain words: no figures, placeholders or addresses")
+    return words
 
 
 def hundredths(points: Decimal) -> int:

@@ -1,10 +1,12 @@
-"""Builds a card's one SQL statement: clock, facts per table, derived features, points, score, segments, reason.
+"""Builds the one SQL statement of a level: clock, facts per table, derived features, points, score, segments, reason.
 
-The statement is a chain of common table expressions; each adds columns to the one before. It keeps to what DuckDB and
-Spark share: integer arithmetic, CASE, GROUP BY, LEFT JOIN, row numbers. The instant is the parameter `as_of`.
+The statement is a chain of common table expressions; each adds columns to the one before. With several cards the chain
+forks once the features are there, a branch for the rows of each card, and UNION ALL brings the answers together. It
+keeps to what DuckDB and Spark share: integer arithmetic, CASE, GROUP BY, LEFT JOIN, row numbers. The instant is the
+parameter `as_of`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 from scoring.features import Feature, catalogue
 from scoring.inputs import Level
 from scoring.playbooks.problems import needed_features
+from scoring.product import quoted
 from scoring.ranks import RANKED, median, quintiles
 from scoring.segments import parse_rule
 from scoring.signals import PLACEHOLDER
@@ -32,8 +35,11 @@ def named_features(card: "Scorecard", level: Level) -> dict[str, Feature]:
     known, part = catalogue(level), card.level(level)
     names = {signal.feature for signal in part.signals.values()}
     names |= {found[1] for signal in part.signals.values() for found in PLACEHOLDER.finditer(signal.reason)}
-    for rule in (part.only, *(segment.rule for segment in part.segments.values())):
-        names |= {column.name for column in parse_rule(rule, known).find_all(exp.Column)} if rule else set()
+    rules = card.rules(level).values()
+    names |= {found[1] for rule in rules for found in PLACEHOLDER.finditer(rule.reason)}
+    conditions = (*(segment.rule for segment in part.segments.values()), *(rule.when for rule in rules))
+    for condition in (part.only, *conditions):
+        names |= {column.name for column in parse_rule(condition, known).find_all(exp.Column)} if condition else set()
     names |= needed_features(card) if level == "account" else set()
     return {name: feature for name, feature in known.items() if name in names}
 
@@ -51,28 +57,71 @@ def at_instant(tree: "exp.Select", as_of: datetime) -> "exp.Select":
     return bound
 
 
-def build(card: "Scorecard", level: Level) -> "exp.Select":
-    """The statement as a tree: the columns of `scoring.engine.COLUMNS`, the parts of each signal, features."""
-    return _Builder(card, level).build()
+def build(cards: "Sequence[Scorecard]", level: Level) -> "exp.Select":
+    """The statement as a tree: the columns of `scoring.engine.COLUMNS`, the parts of each signal, features.
+
+    Args:
+        cards: A row is scored by the first whose `only` holds. They have `freshness` and `product` in common.
+        level: What to score.
+    """
+    return _Builder(cards, level).build()
+
+
+def condition_of(card: "Scorecard", level: Level) -> str:
+    """Whether a card scores a row, as SQL."""
+    only = card.level(level).only
+    return "TRUE" if only is None else f"COALESCE({only}, FALSE)"
 
 
 class _Builder:
-    def __init__(self, card: "Scorecard", level: Level) -> None:
-        self.card, self.level = card, level
-        self.part = card.level(level)
-        fill = card.product.fill
+    def __init__(self, cards: "Sequence[Scorecard]", level: Level) -> None:
+        self.cards, self.level = cards, level
+        fill = cards[0].product.fill
         self.known = {name: replace(f, sql=fill(f.sql)) for name, f in catalogue(level).items()}
-        self.needed = self._needed(card.features(level))
+        used = {name for card in cards for name in card.features(level)}
+        self.features = [name for name in self.known if name in used]
+        self.slots = max(len(card.level(level).signals) for card in cards)
+        self.needed = self._needed(self.features)
         self.ctes: list[tuple[str, exp.Select]] = []
 
     def build(self) -> "exp.Select":
         kinds = sorted({kind for feature in self.needed.values() for kind in feature.kinds})
         self._clock(kinds)
         last = self._derived(self._facts(kinds))
-        layers = signal_layers(self.part.signals, self.known) + score_layers(self.card, self.part.signals)
+        if len(self.cards) == 1:
+            select = self._branch(self.cards[0], last)
+            if self.cards[0].level(self.level).only is not None:
+                select = select.where(_parse(condition_of(self.cards[0], self.level)))
+        else:
+            select = self._several(last)
+        select = select.order_by("key", dialect="duckdb")
+        for name, tree in self.ctes:
+            select = select.with_(name, as_=tree, copy=False)
+        return select
+
+    def _several(self, last: str) -> "exp.Select":
+        """Fork the chain by card, and bring the answers together."""
+        from sqlglot import exp
+
+        conditions = (condition_of(card, self.level) for card in self.cards)
+        cases = " ".join(f"WHEN {condition} THEN {i}" for i, condition in enumerate(conditions))
+        last = self._layer("chosen", last, {"chosen_card": f"CASE {cases} END"})
+        answers = []
+        for i, card in enumerate(self.cards):
+            base = self._add(f"card_{i}", exp.select("*").from_(last).where(f"chosen_card = {i}"))
+            answers.append(exp.select("*").from_(self._add(f"card_{i}_answer", self._branch(card, base, f"card_{i}_"))))
+        whole: exp.Query = answers[0]
+        for answer in answers[1:]:
+            whole = exp.union(whole, answer, distinct=False)
+        return exp.select("*").from_(whole.subquery("answer"))
+
+    def _branch(self, card: "Scorecard", last: str, prefix: str = "") -> "exp.Select":
+        """From features to the answer of one card."""
+        signals = card.level(self.level).signals
+        layers = signal_layers(signals, self.known) + score_layers(card, self.level, self.known)
         for name, columns in layers:
-            last = self._layer(name, last, columns)
-        return self._answer(last)
+            last = self._layer(prefix + name, last, columns)
+        return self._answer(card, last)
 
     def _needed(self, features: Iterable[str]) -> dict[str, Feature]:
         """These features and everything they are computed from, in the catalogue's order."""
@@ -127,7 +176,7 @@ class _Builder:
             aging = f"MIN(CASE WHEN record = '{kind}' AND COALESCE(held, 0) = 0 THEN COALESCE(as_of, 0) END)"
             fed.append(f"{aging} AS {kind}_aging")
             heard.append(f"CASE WHEN {kind}_fed > now THEN now WHEN {kind}_fed > 0 THEN {kind}_fed END AS {kind}_at")
-            heard.append(f"{_fresh_sql(kind, self.card.freshness)} AS {kind}_fresh")
+            heard.append(f"{_fresh_sql(kind, self.cards[0].freshness)} AS {kind}_fresh")
             clock.append(f"{kind}_at // 86400 AS {kind}_day")
         self._add("fed", f"SELECT {', '.join(fed)} FROM feed")
         self._add("heard", f"SELECT {', '.join(['fed.*', *heard])} FROM fed")
@@ -163,7 +212,7 @@ class _Builder:
 
         wanted = {column.name for f in features for column in _parse(f.sql).find_all(exp.Column)}
         if source == "usage":
-            steps = usage_chain(self.level, wanted, self.card.product)
+            steps = usage_chain(self.level, wanted, self.cards[0].product)
         elif source == "history":
             steps = history_chain(wanted)
         elif source == "link":
@@ -193,24 +242,24 @@ class _Builder:
             todo = {name: f for name, f in todo.items() if name not in done}
         return base
 
-    def _answer(self, last: str) -> "exp.Select":
+    def _answer(self, card: "Scorecard", last: str) -> "exp.Select":
         from sqlglot import exp
 
-        signals = self.part.signals
+        part = card.level(self.level)
         columns = ["key", "crm_id", "name", "owner_id", "score"]
         health = "CASE WHEN NOT score IS NULL THEN (points + 50) // 100 END AS health"
         columns += [health, "points", "coverage", "band"]
-        columns.append(f"{segments_sql(self.part.segments)} AS segments")
-        columns.append(f"{reason_sql(signals)} AS reason")
-        for name in signals:
-            columns += [f"{name}__points", f"{name}__weight", f"COALESCE({name}__fresh, 0) AS {name}__fresh"]
-        columns += list(self.card.features(self.level))
-        select = exp.select(*map(_parse, columns)).from_(last).order_by("key", dialect="duckdb")
-        if self.part.only is not None:
-            select = select.where(_parse(f"COALESCE({self.part.only}, FALSE)"))
-        for name, tree in self.ctes:
-            select = select.with_(name, as_=tree, copy=False)
-        return select
+        columns.append(f"{segments_sql(part.segments)} AS segments")
+        columns.append(f"{reason_sql(part.signals)} AS reason")
+        columns += [f"{quoted(card.name)} AS card", "rule"]
+        for i, name in enumerate(part.signals):
+            slot = name if len(self.cards) == 1 else f"signal_{i}"
+            columns += [f"{name}__points AS {slot}__points", f"{name}__weight AS {slot}__weight"]
+            columns.append(f"COALESCE({name}__fresh, 0) AS {slot}__fresh")
+        for i in range(len(part.signals), self.slots):
+            columns += [f"CAST(NULL AS INT) AS signal_{i}__{what}" for what in ("points", "weight", "fresh")]
+        columns += self.features
+        return exp.select(*map(_parse, columns)).from_(last)
 
 
 def _parse(sql: str) -> "exp.Expr":

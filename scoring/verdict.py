@@ -13,6 +13,9 @@ from math import isqrt
 from typing import TYPE_CHECKING
 
 from scoring.features import Feature
+from scoring.inputs import Level
+from scoring.product import quoted
+from scoring.rules import ONE_KIND, band_sql, families_sql, holds_sql, rule_sql
 from scoring.segments import Segment
 from scoring.signals import NEUTRAL, PLACEHOLDER, Signal
 
@@ -58,23 +61,43 @@ def signal_layers(signals: Mapping[str, Signal], features: Mapping[str, Feature]
     return [("fresh", fresh), ("signals", columns), ("drags", drags)]
 
 
-def score_layers(card: "Scorecard", signals: Mapping[str, Signal]) -> list[Layer]:
-    """From points by signal to coverage, score and band."""
-    bands, enough = card.bands, f"coverage >= {card.bands.min_coverage}"
+def score_layers(card: "Scorecard", level: Level, features: Mapping[str, Feature]) -> list[Layer]:
+    """From points by signal to coverage, score, band, and the words that go before the signals in the reason line."""
+    signals, bands = card.level(level).signals, card.bands
+    enough = f"coverage >= {bands.min_coverage}"
     roots = " ".join(f"WHEN {c} THEN {root(c)}" for c in range(bands.min_coverage, 101))
     shrunk = f"({NEUTRAL} * (1000 - root) * weight_known + root * mass) // (1000 * weight_known)"
-    band = (
-        f"CASE WHEN score IS NULL THEN 'unknown' WHEN score < {bands.red_below} THEN 'red' "
-        f"WHEN score < {bands.green_from} THEN 'yellow' ELSE 'green' END"
-    )
     return [
         ("sums", {**_sums(signals), **_places(list(signals)), "missing": _missing_sql(signals)}),
         ("covered", {"coverage": "CASE WHEN weight_all > 0 THEN weight_fresh // weight_all ELSE 0 END"}),
         ("rooted", {"root": f"CASE coverage {roots} ELSE 0 END"}),
         ("shrunk", {"points": f"CASE WHEN {enough} THEN {shrunk} ELSE {NEUTRAL} END"}),
         ("scored", {"score": f"CASE WHEN {enough} THEN (points - 98) // 4 END"}),
-        ("banded", {"band": band}),
+        *_band_layers(card, level, features),
     ]
+
+
+def _band_layers(card: "Scorecard", level: Level, features: Mapping[str, Feature]) -> list[Layer]:
+    """The grade by the average, the floors of the hard rules under it, and what both have to say for themselves."""
+    bands, rules = card.bands, card.rules(level)
+    strict = level == "account" and bands.red_families > 1
+    low = f"CASE WHEN families < {bands.red_families} THEN 'yellow' ELSE 'red' END" if strict else "'red'"
+    grade = (
+        f"CASE WHEN score IS NULL THEN 'unknown' WHEN score < {bands.red_below} THEN {low} "
+        f"WHEN score < {bands.green_from} THEN 'yellow' ELSE 'green' END"
+    )
+    count = {"families": families_sql(card.level(level).signals, features)} if strict else {}
+    facts = count | {f"{rule.name}__holds": holds_sql(rule, features) for rule in rules.values()}
+    words = [f"WHEN rule = '{rule.name}' THEN {phrase_sql(rule.reason, features)}" for rule in rules.values()]
+    words += [f"WHEN score < {bands.red_below} AND grade = 'yellow' THEN '{ONE_KIND}'"] if strict else []
+    lead = f"CASE {' '.join(words)} ELSE '' END" if words else "''"
+    layers = [
+        ("weighed", facts),
+        ("graded", {"grade": grade}),
+        ("ruled", {"rule": rule_sql(rules.values())}),
+        ("banded", {"band": band_sql(rules.values()), "lead": lead}),
+    ]
+    return [layer for layer in layers if layer[1]]
 
 
 def _sums(signals: Mapping[str, Signal]) -> dict[str, str]:
@@ -124,15 +147,16 @@ def _holds(rule: str) -> str:
 
 
 def reason_sql(signals: Mapping[str, Signal]) -> str:
-    """The line: `38: no login for 41 days; usage down 62 %; 3 open tickets`."""
+    """The line: `38: no login for 41 days; usage down 62 %; 3 open tickets`; a hard rule's words go first."""
     named = []
     for place in range(min(NAMED, len(signals))):
-        comma = "'; ' || " if place else ""
+        comma = "'; ' || " if place else "CASE WHEN lead = '' THEN '' ELSE '; ' END || "
         cases = " ".join(
             f"WHEN {name}__drag > 0 AND {name}__place = {place} THEN {comma}{name}__phrase" for name in signals
         )
-        named.append(f"CASE {cases} ELSE '{'' if place else 'nothing pulls it down'}' END")
-    known = " || ".join(["CAST(score AS TEXT)", "': '", *named])
+        none = "''" if place else "CASE WHEN lead = '' THEN 'nothing pulls it down' ELSE '' END"
+        named.append(f"CASE {cases} ELSE {none} END")
+    known = " || ".join(["CAST(score AS TEXT)", "': '", "lead", *named])
     little = "'unknown: ' || CAST(coverage AS TEXT) || ' % of the data is there and fresh'"
     listed = "CASE WHEN missing = '' THEN '' ELSE '; missing ' || SUBSTRING(missing, 3) END"
     return f"SUBSTRING(CASE WHEN score IS NULL THEN {little} || {listed} ELSE {known} END, 1, {MAX_REASON})"
@@ -150,12 +174,7 @@ def phrase_sql(template: str, features: Mapping[str, Feature]) -> str:
     """A template with `{feature}` filled in, as SQL."""
     parts, at = [], 0
     for found in PLACEHOLDER.finditer(template):
-        parts += [_quoted(template[at : found.start()]), features[found[1]].unit.sql(found[1])]
+        parts += [quoted(template[at : found.start()]), features[found[1]].unit.sql(found[1])]
         at = found.end()
-    parts.append(_quoted(template[at:]))
+    parts.append(quoted(template[at:]))
     return " || ".join(part for part in parts if part != "''") or "''"
-
-
-def _quoted(text: str) -> str:
-    """Text as a SQL literal."""
-    return "'" + text.replace("'", "''") + "'"

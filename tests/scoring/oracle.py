@@ -1,5 +1,6 @@
 """The scorecard in plain Python, one account after the other: slow, obvious, and written without the SQL in sight."""
 
+import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
@@ -177,21 +178,51 @@ def verdict(card: Scorecard, level: Level, f: Row, fresh: dict[str, int]) -> Ite
         )
         score = (mean - 100 + 2) // 4
     yield from (score, None if score is None else (mean + 50) // 100, mean, coverage)
-    bands = card.bands
-    if score is None:
-        band = "unknown"
-    else:
-        band = "red" if score < bands.red_below else "yellow" if score < bands.green_from else "green"
+    low = sorted((w * (p - 300), i) for i, (_, w, _, p, _) in enumerate(said) if p is not None and p < 300)
+    families = {known[said[i][0].feature].family for _, i in low} - {"profile"}
+    band, rule, lead = banded(card, level, score, len(families), f, fresh)
     yield band
     yield segments(part.segments, f)
-    low = sorted((w * (p - 300), i) for i, (_, w, _, p, _) in enumerate(said) if p is not None and p < 300)
-    words = [PLACEHOLDER.sub(lambda m: known[m[1]].unit.text(f[m[1]]), said[i][0].reason) for _, i in low[:3]]
+    words = lead + [filled(said[i][0].reason, known, f) for _, i in low[:3]]
     missing = ", ".join(s.name.replace("_", " ") for s, w, _, p, _ in said if w and p is None)
     dark = f"unknown: {coverage} % of the data is there and fresh" + (f"; missing {missing}" if missing else "")
     yield (dark if score is None else f"{score}: {'; '.join(words) or 'nothing pulls it down'}")[:255]
     yield tuple((signal.name, p, w, value, new) for signal, w, new, p, value in said)
     yield {name: f[name] for name in card.features(level)}
-    yield from (card.name, band, "", "", None)
+    yield from (card.name, band, "", rule, None)
+
+
+def filled(template: str, known: dict[str, Any], f: Row) -> str:
+    return PLACEHOLDER.sub(lambda m: known[m[1]].unit.text(f[m[1]]), template)
+
+
+def words_of(rule: str) -> set[str]:
+    return set(re.findall(r"\w+", rule))
+
+
+def banded(
+    card: Scorecard, level: Level, score: int | None, families: int, f: Row, fresh: dict[str, int]
+) -> tuple[str, str, list[str]]:
+    """Band, name of the rule that sets it, and what goes before the signals in the reason line."""
+    bands, known = card.bands, catalogue(level)
+    if score is None:
+        return "unknown", "", []
+    band = "red" if score < bands.red_below else "yellow" if score < bands.green_from else "green"
+    alone = band == "red" and level == "account" and families < bands.red_families
+    rules, order = list(card.rules(level).values()), ["red", "yellow", "green"]
+    said = judged([one.when for one in rules], f) if rules else ()
+    holding = [
+        one
+        for one, true in zip(rules, said, strict=True)
+        if true
+        and all(fresh.get(kind, 100) > 0 for name in words_of(one.when) & set(known) for kind in known[name].kinds)
+    ]
+    grade = "yellow" if alone else band
+    worst = min([grade, *(one.band for one in holding)], key=order.index)
+    setting = [one for one in holding if one.band == worst]
+    if setting:
+        return worst, setting[0].name, [filled(setting[0].reason, known, f)]
+    return worst, "", ["one kind of evidence, hence not red"] if alone else []
 
 
 def curve(knots: tuple[tuple[int, int], ...], shape: str, value: int) -> int:

@@ -112,7 +112,7 @@ def test_only_what_the_card_uses_is_computed() -> None:
 
 
 def test_only_a_select_becomes_a_part_of_the_statement(card: Scorecard) -> None:
-    builder = _Builder(card, "account")
+    builder = _Builder([card], "account")
     assert builder._add("own", "SELECT 1 AS key") == "own"
     with pytest.raises(TypeError, match="other is not a SELECT"):
         builder._add("other", "DROP TABLE account")
