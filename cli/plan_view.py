@@ -85,12 +85,13 @@ def show_record(out: Output, record: RecordChange) -> None:
 
 
 def show_task(out: Output, task: TaskChange, said: str = "") -> None:
-    """One task, and why unless that was just `said`."""
+    """One task with what its priority comes from, and why unless that was just `said`."""
+    weight = "" if task.undoes is not None else f" (risk {task.severity} x value {task.value})"
     out.line(
         styled(
             ("  + task ", "cyan"),
             task.subject,
-            (f"  due {task.due:%Y-%m-%d %H:%M} UTC, for {task.owner_name}, {task.priority} priority", "dim"),
+            (f"  due {task.due:%Y-%m-%d %H:%M} UTC, for {task.owner_name}, {task.priority} priority{weight}", "dim"),
         )
     )
     if task.why != said:
