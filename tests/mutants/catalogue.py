@@ -11,10 +11,13 @@ from typing import Any
 
 from connectors import hubspot_read
 from connectors.base import Change, Outcome, Value
-from sync import apply, planner, recover, run
+from scoring.playbooks import DesiredTask
+from sync import apply, recover, run
 from sync.database import StateFile
+from sync.frames import CrmRecord
 from sync.ledger import Ledger, Op, Settled
 from sync.plan import TaskChange
+from sync.playing import Stage
 from tests.crash.points import Point
 
 
@@ -134,11 +137,11 @@ def unclear_is_nothing() -> None:
 def random_key() -> None:
     """A task's key is drawn, not derived."""
 
-    def task_change(*given: Any) -> TaskChange:
-        return replace(derived(*given), key=secrets.token_hex(16))
+    def change(self: Stage, task: DesiredTask, account: CrmRecord) -> TaskChange:
+        return replace(derived(self, task, account), key=secrets.token_hex(16))
 
-    derived = planner._task_change
-    _put(planner, "_task_change", task_change)
+    derived = Stage.change
+    _put(Stage, "change", change)
 
 
 def no_second_look() -> None:
