@@ -204,7 +204,7 @@ class Plan:
         environment: Fingerprint of the CRM account it was made for.
         config_hash: Hash of the settings that shaped it.
         expected_calls: Most requests that applying it costs when nothing fails.
-        kind: "undo" takes an earlier run back.
+        kind: "undo" takes an earlier run back, "override" writes a person's word into the fields of people.
         max_age: Seconds from `made_at` for which it may be applied.
         baseline: The first fill: the agent has not written to this CRM yet.
         held: Why the guard holds it, in words; empty when it does not. Only an approval releases it.
@@ -220,7 +220,7 @@ class Plan:
     kept: tuple[HumanEdit, ...] = ()
     expected_calls: int = 0
     notes: tuple[str, ...] = field(default=())
-    kind: Literal["sync", "undo"] = "sync"
+    kind: Literal["sync", "undo", "override"] = "sync"
     max_age: int = MAX_AGE
     baseline: bool = False
     held: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from connectors.errors import ConnectorError, TransientError
 from mapping.fields import FieldMap
 from mapping.identity import Settings as IdentitySettings
 from mapping.identity import collector_paused, resolve
-from scoring.card import Scorecard
+from scoring.cards import AnyCards
 from scoring.events import KnownEvent
 from scoring.inputs import ScoreRow
 from sync import baseline, frames, usage_files
@@ -27,6 +27,7 @@ from sync.doubt import DoubtError
 from sync.guard import remember
 from sync.judging import judged
 from sync.ledger import Ledger
+from sync.overriding import Asked, override_plan
 from sync.owned import OwnedField
 from sync.plan import Plan
 from sync.planner import Planner, without_tasks
@@ -63,7 +64,7 @@ class Agent:
     crm: Crm
     sources: Sequence[tuple[Source, FieldMap]]
     store: Store
-    card: Scorecard
+    card: AnyCards
     fields: Sequence[OwnedField]
     identity: IdentitySettings
     policy: Policy
@@ -159,6 +160,30 @@ class Agent:
             written = self.ledger.written()
             report.verdicts, _ = judged(self, plan, outcome(plan, written, self.fields), written)
             report.plan = replace(plan, held=tuple(verdict.text for verdict in report.held))
+            if not dry_run:
+                self._carry_out(run_id, report, judges=False)
+        return report
+
+    def override(self, asked: Asked, *, dry_run: bool) -> RunReport:
+        """Write a person's word on an account's band into the CRM, as a run of its own that can be undone.
+
+        Args:
+            asked: What to write.
+            dry_run: Stop at the plan.
+
+        Raises:
+            OwnedFieldError, MissingFieldsError, LookupError: See `override_plan`.
+        """
+        report = RunReport(self.clock.now())
+        with self._noted("dry" if dry_run else "override", report) as run_id:
+            if not dry_run:
+                self._recover(report)
+            if report.blocked or report.stopped:
+                return report
+            self.on_phase("plan")
+            environment = self.check_environment()
+            plan = override_plan(self.crm, self.people, asked, report.as_of, environment, self.config_hash)
+            report.plan = replace(plan, max_age=self.policy.plan_max_age)
             if not dry_run:
                 self._carry_out(run_id, report, judges=False)
         return report
