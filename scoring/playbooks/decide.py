@@ -120,7 +120,7 @@ class _Desk:
                 self._steps(case, playbook, episode)
         answered = (one.crm_id == row.crm_id for part in (self.wanted, self.withheld) for one in part[-20:])
         if row.band == "red" and not any(answered):
-            self._no_task(case, card.playbook_of("red"))
+            self._no_task(case, card.answer(row))
 
     def _steps(self, case: _Case, playbook: Playbook, episode: datetime) -> None:
         for name, step in playbook.sequence:
@@ -366,8 +366,8 @@ def unanswered(rows: Iterable[ScoreRow], decisions: Decisions) -> list[str]:
 
 
 def _called_for(case: _Case) -> Iterator[Playbook]:
-    """The playbook of the band, then those of the triggers that hold or last held, when that is not known."""
-    yield case.card.playbook_of(case.row.band)
+    """The playbook of the band or its hard rule, then those of triggers that hold, or last held where nobody knows."""
+    yield case.card.answer(case.row)
     for trigger in case.card.active_triggers:
         said = trigger_holds(trigger, case.row, case.words)
         if said or (said is None and case.state.holding.get(trigger.name)):

@@ -44,12 +44,15 @@ def advance(card: "Scorecard", row: ScoreRow, old: BandState | None, now: dateti
     """What is remembered of an account after a row of known band."""
     entered = old is None or old.band != row.band
     state = old if old is not None and not entered else BandState(row.band, now, old.episodes if old else {})
-    episodes = dict(state.episodes)
-    if entered:
-        playbook = card.playbook_of(row.band)
-        if playbook.acts and (old is not None or playbook.on_first_sight):
-            _start(episodes, playbook, now)
-    holding = dict(old.holding) if old else {}
+    episodes, holding = dict(state.episodes), dict(old.holding) if old else {}
+    answer = card.answer(row)
+    if entered and answer.acts and (old is not None or answer.on_first_sight):
+        _start(episodes, answer, now)
+    for name in rule_playbooks(card):
+        # A hard rule may begin to hold in a band that the account is in already.
+        if name == answer.name and not entered and answer.acts and _begins_again(answer, holding.get(name)):
+            _start(episodes, answer, now)
+        holding[name] = name == answer.name
     words = words_of(row, state, now) if card.active_triggers else {}
     for trigger in card.active_triggers:
         said = trigger_holds(trigger, row, words)
@@ -61,6 +64,11 @@ def advance(card: "Scorecard", row: ScoreRow, old: BandState | None, now: dateti
     if old is not None and not entered and episodes == old.episodes and holding == old.holding:
         return old
     return BandState(row.band, state.since, episodes, holding)
+
+
+def rule_playbooks(card: "Scorecard") -> tuple[str, ...]:
+    """Playbooks that hard rules bring."""
+    return tuple(dict.fromkeys(rule.playbook for rule in card.account.rules.values() if rule.playbook is not None))
 
 
 def trigger_holds(trigger: Trigger, row: ScoreRow, words: Words) -> bool | None:
@@ -78,6 +86,10 @@ def age_of(feature: str, words: Words) -> timedelta | None:
     # Whole hours and days are rounded down: one more is never too few.
     unit = vocabulary()[feature].unit
     return timedelta(hours=value + 1) if unit.one == "hour" else timedelta(days=value + 1)
+
+
+def _begins_again(playbook: Playbook, before: bool | None) -> bool:  # noqa: FBT001  # what it said before
+    return playbook.on_first_sight if before is None else not before
 
 
 def _begins(trigger: Trigger, before: bool | None) -> bool:  # noqa: FBT001  # what it said before
