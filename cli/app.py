@@ -25,7 +25,7 @@ from connectors.base import Clock, Crm, FieldSpec, Source, SystemClock
 from connectors.errors import ConfigError
 from connectors.registry import VENDORS
 from mapping.fields import FieldMap
-from scoring.card import Scorecard
+from scoring.cards import Cards
 from scoring.events import problems
 from sync.database import private_folder
 from sync.integrity import begin_work
@@ -88,7 +88,7 @@ class Wiring:
     clock: Clock
     crm: Crm
     sources: tuple[tuple[Source, FieldMap], ...]
-    card: Scorecard
+    card: Cards
     fields: tuple[OwnedField, ...]
     policy: Policy
     people: dict[str, FieldSpec]
@@ -107,7 +107,7 @@ def wire(path: Path, clock: Clock | None = None) -> Wiring:
     """
     config = load(path)
     clock = clock or current_clock()
-    card = Scorecard.load(config.card_path)
+    card = Cards.load(config.card_paths)
     try:
         own_name = VENDORS[config.crm.type].own_field
         fields = owned_fields(card.segment_names(), config.writeback.fields, own_name)

@@ -7,14 +7,15 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.functional_validators import BeforeValidator
 
 from connectors.registry import VENDORS
 from mapping.identity import Settings as IdentitySettings
 from scoring import bounded
+from scoring.cards import MOST_CARDS
 from scoring.events import KnownEvent
 from scoring.playbooks.team import Team
 from sync.plan import MAX_AGE
@@ -55,6 +56,17 @@ class Scoring(Section):
     """How health is computed."""
 
     card: Path | None = Field(None, description="Scorecard file; left out: the one that comes with Holdfast.")
+    cards: tuple[Path, ...] = Field(
+        (),
+        max_length=MOST_CARDS,
+        description="Instead: several scorecard files, in order; the first whose `only` rule holds scores an account.",
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.card is not None and self.cards:
+            raise ValueError("card and cards exclude each other: list every file under cards")
+        return self
 
 
 class Writeback(Section):
@@ -183,10 +195,10 @@ class Config(BaseModel):
     hash: str = Field(description="SHA-256 over everything that shapes a plan; no secret goes into it.")
 
     @property
-    def card_path(self) -> Path | None:
-        """The scorecard file, relative to the config file."""
-        card = self.scoring.card
-        return None if card is None else (self.path.parent / card.expanduser())
+    def card_paths(self) -> tuple[Path, ...]:
+        """The scorecard files in order, relative to the config file; empty for the one that comes with Holdfast."""
+        named = self.scoring.cards or ((self.scoring.card,) if self.scoring.card is not None else ())
+        return tuple(self.path.parent / card.expanduser() for card in named)
 
     @property
     def state_dir(self) -> Path:
@@ -240,7 +252,7 @@ def load(path: Path, env: Mapping[str, str] | None = None) -> Config:
         state=_validate(State, top.state, path, "state"),
         hash="",
     )
-    return config.model_copy(update={"hash": _hash(data, config.card_path)})
+    return config.model_copy(update={"hash": _hash(data, config.card_paths)})
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -260,11 +272,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise InvalidConfigError(f"{path}: is not valid TOML: {error}.") from error
 
 
-def _hash(data: Mapping[str, Any], card: Path | None) -> str:
+def _hash(data: Mapping[str, Any], cards: Sequence[Path]) -> str:
     # References to secrets are names, never values, so the raw data is safe to hash.
     digest = hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode())
-    if card is not None and card.is_file():
-        digest.update(card.read_bytes())
+    for card in cards:
+        if card.is_file():
+            digest.update(card.read_bytes())
     return digest.hexdigest()
 
 

@@ -18,6 +18,7 @@ from sync import overview
 from sync.kept import left_alone
 from sync.ledger import Ledger
 from sync.run import Agent
+from sync.people import waiting, words
 from sync.store import Store
 from sync.store_errors import DamagedError
 
@@ -69,16 +70,30 @@ def status(config: Path, out: Output) -> int:
     wiring = wire(config)
     try:
         names = {source.name for source, _ in wiring.sources}
-        _status(store, clock, out, names, _left_alone(store, wiring))
+        _status(store, clock, out, names, _left_alone(store, wiring), _refused(store, wiring, clock))
     finally:
         store.close()
     return OK
 
 
-def _status(store: Store, clock: Clock, out: Output, sources: Collection[str], left: Mapping[str, int]) -> None:
+def _refused(store: Store, wiring: Wiring, clock: Clock) -> list[overview.Waiting]:
+    """Overrides in the CRM that are not applied."""
+    crm = wiring.crm.name
+    said = waiting(words(store, crm, wiring.people, clock.now()))
+    return [overview.Waiting(crm, f"override of {one.name}", one.why, 1) for one in said]
+
+
+def _status(
+    store: Store,
+    clock: Clock,
+    out: Output,
+    sources: Collection[str],
+    left: Mapping[str, int],
+    refused: Sequence[overview.Waiting] = (),
+) -> None:
     now, ledger = clock.now(), Ledger(store)
     runs, streams = ledger.runs(), store.status()
-    people = [item for item in overview.waiting(store) if item.source in sources]
+    people = [*refused, *(item for item in overview.waiting(store) if item.source in sources)]
     held = _held(ledger)
     out.heading("Runs")
     out.table(
@@ -165,7 +180,7 @@ def explain(config: Path, out: Output, *, account: str) -> int:
         rows = [row for row in scored_rows(agent, as_of) if row.level == "account"]
         now = find_account(rows, account, held_names(agent))
         tasks = task_lines(agent, now.crm_id)
-    explanation = explain_row(agent.card, now)
+    explanation = explain_row(agent.card.card_of(now), now)
     out.line(f"{now.name or now.crm_id}  ({now.crm_id}), as of {as_of:%Y-%m-%d %H:%M} UTC", style="bold")
     for line in explanation.sentences:
         out.line(line)
@@ -320,10 +335,10 @@ def score(config: Path, out: Output, *, sql: bool, level: str, as_of: datetime |
 
 
 def _print_sql(config: Path, out: Output, level: str, dialect: str) -> int:
-    from scoring.card import Scorecard
+    from scoring.cards import Cards
 
     # Without a config it is the card that comes with Holdfast: the statement can be read before anything is set up.
-    card = wire(config).card if config.exists() else Scorecard.load(None)
+    card = wire(config).card if config.exists() else Cards.load()
     statement = card.compile("contact" if level == "contact" else "account", dialect=dialect)
     if out.as_json:
         out.json({"level": level, "dialect": dialect, "sql": statement})

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Union
 from scoring.card import LEVELS, Freshness, Scorecard
 from scoring.errors import CardError
 from scoring.features import Feature, catalogue
-from scoring.inputs import Level, ScoreRow
-from scoring.playbooks.model import Playbook
+from scoring.inputs import Band, Level, ScoreRow
+from scoring.playbooks.model import Playbook, Trigger
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -75,10 +75,20 @@ class Cards:
         """The card that scored a row; the first for rows of a card that is no longer there."""
         return self._by_name.get(row.card, self.cards[0])
 
+    def playbook_of(self, band: Band) -> Playbook:
+        """The playbook that answers a band, by the first card: for accounts of which nothing but the band is known."""
+        return self.cards[0].playbook_of(band)
+
     @cached_property
     def playbooks(self) -> Mapping[str, Playbook]:
         """Every playbook by name."""
         return {name: playbook for card in self.cards for name, playbook in card.playbooks.items()}
+
+    @property
+    def active_triggers(self) -> tuple[Trigger, ...]:
+        """Triggers that are on, each once."""
+        found = {trigger.name: trigger for card in self.cards for trigger in card.active_triggers}
+        return tuple(found.values())
 
     def playbook_named(self, name: str) -> Playbook | None:
         """The playbook of that name, or the trigger's; None when no card has either."""

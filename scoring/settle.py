@@ -6,7 +6,7 @@ wait, a hard rule with `bypass`, changes it at once. A person's override stands 
 stays what it is. Everything here is a pure function of score rows and what was remembered.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -70,12 +70,14 @@ class Said:
         past: Account key -> its scores 7, 6, ... 1 weeks ago; None where there was none.
         new_card: The cards have changed since the last run: what follows from that was decided by a person, and waits
             for no confirmation.
+        moved: Keys of accounts that another card scored last: this one sees them for the first time.
     """
 
     overrides: Mapping[str, Override] = field(default_factory=dict)
     events: Sequence[KnownEvent] = ()
     past: Mapping[int, Sequence[int | None]] = field(default_factory=dict)
     new_card: bool = False
+    moved: Container[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,8 @@ def _settle(card: "Scorecard", row: ScoreRow, now: datetime, said: Said, result:
     old = None if old is None or old.frozen else old
     override, event = said.overrides.get(row.crm_id), holding(said.events, row, now.date())
     pause = _pause(override, event)
-    new, words = (old, "") if pause and old else _advance(card, row, old, now, at_once=said.new_card)
+    seen = None if old is not None and row.key in said.moved and row.computed != old.band else old
+    new, words = (old, "") if pause and old else _advance(card, row, seen, now, at_once=said.new_card)
     if new is not None:
         result.standings[row.crm_id] = new
     band = row.computed
@@ -189,8 +192,8 @@ def _wait(
 
 def bypasses(card: "Scorecard", row: ScoreRow, band: Band) -> bool:
     """Whether a hard rule that does not wait makes the band worse."""
-    rule = getattr(card.account, "rules", {}).get(row.rule)
-    return rule is not None and bool(rule.bypass) and RANK[row.computed] < RANK[band]
+    rule = card.rules(row.level).get(row.rule)
+    return rule is not None and rule.bypass and RANK[row.computed] < RANK[band]
 
 
 def plain(bands: "Bands", score: int | None, shift: int = 0) -> Band:

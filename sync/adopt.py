@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from connectors.base import Change, Crm, TaskState, Value
 from connectors.errors import ConnectorError
-from scoring.card import Scorecard
+from scoring.cards import AnyCards
 from scoring.playbooks import KNOWN, BandState
 from sync.episodes import episode_of, key_of, read_all
 from sync.heartbeat import agent_id
@@ -81,7 +81,7 @@ class Adopter:
     crm: Crm
     store: Store
     ledger: Ledger
-    card: Scorecard
+    card: AnyCards
     fields: Sequence[OwnedField]
     environment: str
     _names: Mapping[str, str] = field(init=False)

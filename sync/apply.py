@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 
 from connectors.base import Change, Clock, Crm, ObjectName, Outcome, TaskState, Value
 from connectors.errors import ConnectorError, ShapeError, UnclearError
-from scoring.card import Scorecard
+from scoring.cards import AnyCards
 from sync.budget import Budget, sizes
 from sync.canary import Canary
 from sync.episodes import episode_of, read_all
@@ -72,7 +72,7 @@ class Applier:
     stop: Callable[[], bool] = field(default=lambda: False, kw_only=True)
     budget: Budget | None = field(default=None, kw_only=True)
     limits: Limits | None = field(default=None, kw_only=True)
-    card: Scorecard | None = field(default=None, kw_only=True)
+    card: AnyCards | None = field(default=None, kw_only=True)
 
     def apply(self, plan: Plan, run_id: int) -> Iterator[Applied]:
         """Write the plan and yield what became of each change, a batch at a time.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from connectors.base import Crm, TaskState
-from scoring.card import Scorecard
+from scoring.cards import AnyCards
 from scoring.playbooks import task_key
 from sync.budget import batches
 from sync.plan import derive_key
@@ -26,7 +26,7 @@ def read_all(crm: Crm, ids: Iterable[str]) -> Iterator[TaskState]:
         yield from crm.read_tasks(batch).values()
 
 
-def episode_of(task: TaskState, card: Scorecard, environment: str) -> tuple[str, datetime] | None:
+def episode_of(task: TaskState, card: AnyCards, environment: str) -> tuple[str, datetime] | None:
     """Playbook and start of the episode that a task was made for; None when no instant gives its key."""
     for name, playbook in card.playbooks.items():
         if playbook.task:

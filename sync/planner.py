@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from connectors.base import Clock, Crm, ObjectName, Value, WriteSpec
-from scoring.card import Scorecard
+from scoring.cards import AnyCards
 from scoring.inputs import ScoreRow
 from sync import frames, mirror
 from sync.budget import Budget, expected_calls
@@ -43,7 +43,7 @@ class Planner:
     crm: Crm
     store: Store
     ledger: Ledger
-    card: Scorecard
+    card: AnyCards
     fields: Sequence[OwnedField]
     policy: Policy
     clock: Clock

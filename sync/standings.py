@@ -39,6 +39,8 @@ SELECT s.key, s.card, CASE WHEN s.valid_from <= t.value THEN s.score ELSE (
 ) END FROM score s CROSS JOIN json_each(?) t WHERE s.level = 'account' ORDER BY s.key, t.value
 """
 
+_LAST = "SELECT key, card FROM score WHERE level = 'account'"
+
 _LIVE = """
 SELECT a.source_id FROM account a JOIN source s ON s.id = a.source
 WHERE s.name = ? AND a.valid_from IS NOT NULL AND a.valid_to IS NULL
@@ -98,8 +100,10 @@ class Bench:
         before = {crm_id: Standing(state.band, state.since) for crm_id, state in bands.items()}
         before |= read_standings(self.store)
         overrides = {word.crm_id: word.override for word in said if isinstance(word.override, Override)}
-        past = past_scores(self.store, as_of, {row.key: row.card for row in rows if row.level == "account"})
-        settled = settle(card_of, rows, before, as_of, Said(overrides, self.events, past, self._new_card()))
+        cards = {row.key: row.card for row in rows if row.level == "account"}
+        past, last = past_scores(self.store, as_of, cards), dict(self.store.rows(_LAST, ()))
+        moved = {key for key, card in cards.items() if last.get(key, card) not in {"", card}}
+        settled = settle(card_of, rows, before, as_of, Said(overrides, self.events, past, self._new_card(), moved))
         frozen = self._frozen(rows, settled.standings, as_of)
         for row in frozen:
             standing = settled.standings[row.crm_id]

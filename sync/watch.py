@@ -21,6 +21,7 @@ from sync.tables import epoch, instant
 
 if TYPE_CHECKING:
     from scoring.card import Scorecard
+    from scoring.cards import AnyCards
 
 UNAVAILABLE = timedelta(hours=72)
 """From this age on what a silent source last said counts for nothing in the coverage. The band stays."""
@@ -262,7 +263,7 @@ def hold_bands(
     before: Mapping[str, BandState],
     breaches: Sequence[Breach],
     *,
-    card: "Scorecard",
+    card: "AnyCards",
     as_of: datetime,
 ) -> list[ScoreRow]:
     """Make scores honest that were computed from what silent streams last said.
@@ -276,24 +277,26 @@ def hold_bands(
         rows: As the engine gave them.
         before: Which band each account was in, by CRM id (`Ledger.band_states`).
         breaches: As `watch` gave them.
-        card: The scorecard.
+        card: The scorecards.
         as_of: The instant of the run.
     """
     alarms = {breach.record: breach for breach in breaches if breach.alarm}
     if not alarms:
         return list(rows)
     trust = {kind: _trust(breach, card, as_of) for kind, breach in alarms.items()}
-    levels: tuple[Level, ...] = ("account", "contact")
-    kinds = {level: _kinds(card, level) for level in levels}
+    known: dict[tuple[str, Level], dict[str, tuple[str, ...]]] = {}
     held = []
     for row in rows:
-        silent = {kind for part in row.signals if part.weight for kind in kinds[row.level][part.name] if kind in alarms}
+        kinds = known.get((row.card, row.level))
+        if kinds is None:
+            kinds = known[row.card, row.level] = _kinds(card.card_of(row), row.level)
+        silent = {kind for part in row.signals if part.weight for kind in kinds[part.name] if kind in alarms}
         is_new = row.level == "account" and bool(before) and row.crm_id not in before
-        held.append(_held(row, silent, trust, kinds[row.level], alarms, is_new=is_new) if silent else row)
+        held.append(_held(row, silent, trust, kinds, alarms, is_new=is_new) if silent else row)
     return held
 
 
-def _trust(breach: Breach, card: "Scorecard", as_of: datetime) -> int:
+def _trust(breach: Breach, card: "AnyCards", as_of: datetime) -> int:
     """Percent that the last good values of a stream still count in the coverage."""
     age = as_of - breach.last_good
     if age <= timedelta(hours=card.freshness.full_hours):
