@@ -1,9 +1,9 @@
 """Mixpanel's user and group profiles, through the query API's engage call.
 
-The query API allows 60 calls an hour and there is no feed of changes, so profiles are listed once a day. A listing that
-the hour's calls do not suffice for goes on in the next hour, with the vendor's session id, where it was. `total` is not
-trusted: a page shorter than `page_size` is the last one. Only an empty page that `total` speaks against is asked for
-once more, since records that a list leaves out count as gone.
+The query API allows 60 calls an hour and there is no feed of changes, so profiles are listed once a day; before anybody
+was ever listed, once an hour. A listing that the hour's calls do not suffice for goes on in the next hour, with the
+vendor's session id, where it was. `total` is not trusted: a page shorter than `page_size` is the last one. Only an empty
+page that `total` speaks against is asked for once more, since records that a list leaves out count as gone.
 """
 
 import json
@@ -76,6 +76,8 @@ class Profiles:
             if not done and not run["session"]:
                 raise ShapeError("engage gave no session id to go on with.", vendor="mixpanel")
             place = {"listed": run["began"]} if done else run
+            if not rows and run["page"] == 1 and "listed" not in run:
+                place = {}  # a first listing without anybody looks like an outage: it is asked for again
             yield Batch(rows, dump(place), server_time=self._clock.now(), full=whole and done)
 
     def readable(self) -> None:

@@ -45,6 +45,33 @@ def test_profiles_come_whole_once_a_day(
     assert len(ids(pull(source, "profiles", batches[-1].cursor))) >= expected
 
 
+@pytest.mark.parametrize("name", ["profiles", "groups"])
+def test_a_first_listing_that_came_empty_is_asked_for_again(
+    name: str, make_mixpanel: Callable[..., Mixpanel], mixpanel_box: Sandbox
+) -> None:
+    source = make_mixpanel(group_id=DATA_GROUP_ID)
+    empty = {"page": 0, "page_size": 1000, "total": 0, "session_id": "s", "results": []}
+    mixpanel_box.faults.add(Fault("status", path="engage", status=200, body=empty))
+    first = pull(source, name)
+    assert ids(first) == []
+    mixpanel_box.clock.advance(timedelta(hours=1))
+    second = pull(source, name, first[-1].cursor)
+    assert ids(second) == ids(pull(make_mixpanel(group_id=DATA_GROUP_ID), name)) != []
+    assert second[-1].full
+    mixpanel_box.clock.advance(timedelta(hours=1))
+    assert pull(source, name, second[-1].cursor) == [Batch(cursor=second[-1].cursor)], "from then on once a day"
+
+
+def test_a_later_listing_that_came_empty_is_one_a_day(mixpanel: Mixpanel, mixpanel_box: Sandbox) -> None:
+    held = pull(mixpanel, "profiles")[-1].cursor
+    mixpanel_box.clock.advance(timedelta(hours=24))
+    empty = {"page": 0, "page_size": 1000, "total": 0, "results": []}
+    mixpanel_box.faults.add(Fault("status", path="engage", status=200, body=empty))
+    last = pull(mixpanel, "profiles", held)[-1]
+    mixpanel_box.clock.advance(timedelta(hours=1))
+    assert pull(mixpanel, "profiles", last.cursor) == [Batch(cursor=last.cursor)]
+
+
 def test_a_last_page_that_is_full_is_followed_by_an_empty_one(
     make_mixpanel: Callable[..., Mixpanel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
