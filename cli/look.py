@@ -17,8 +17,8 @@ from scoring.inputs import ScoreRow
 from sync import overview
 from sync.kept import left_alone
 from sync.ledger import Ledger
-from sync.run import Agent
 from sync.people import waiting, words
+from sync.run import Agent
 from sync.store import Store
 from sync.store_errors import DamagedError
 

@@ -24,7 +24,7 @@ from scoring.overrides import Override, Refused
 from sync import approval, baseline
 from sync.overriding import Asked
 from sync.owned import OwnedFieldError
-from sync.people import BAND, REASON, UNTIL, Waiting, Word, people_fields, waiting, words
+from sync.people import BAND, REASON, UNTIL, Word, people_fields, words
 from sync.store import Store
 
 LONGEST = 255
@@ -127,11 +127,6 @@ def _stands(row: ScoreRow) -> Text:
 
 
 # -- what there is ----------------------------------------------------------------------------------------------------
-
-
-def refused(settings: Config, store: Store) -> list[Waiting]:
-    """The overrides in the CRM that are not applied, for `status`."""
-    return waiting(_words(settings, store))
 
 
 def _words(settings: Config, store: Store) -> list[Word]:
