@@ -145,15 +145,18 @@ def words(store: "Store", crm: str, fields: Mapping[str, FieldSpec], now: dateti
         now: The instant of the run: an override that has ended is refused.
     """
     names = {logical: spec.name for logical, spec in fields.items()}
-    asked = json.dumps([json.dumps(names[logical]) for logical in (BAND, NOTE) if logical in names])
+    asked = json.dumps([f"{json.dumps(names[logical])}:" for logical in (BAND, NOTE) if logical in names])
     for crm_id, name, text, version in store.rows(_SAYS, (crm, asked)):
         values = loads(text)
         says = {logical: values.get(own) for logical, own in names.items()}
         parts = {"band": says.get(BAND), "until": says.get(UNTIL), "reason": says.get(REASON)}
         override = read_override(parts, now.astimezone(UTC).date())
         changed = None if version is None else instant(version // 1_000_000)
+        note = str(says.get(NOTE) or "").strip()
+        if override is None and not note:
+            continue
         own_values = {names[logical]: value for logical, value in says.items() if value is not None}
-        yield Word(crm_id, name or crm_id, override, str(says.get(NOTE) or "").strip(), own_values, changed)
+        yield Word(crm_id, name or crm_id, override, note, own_values, changed)
 
 
 def waiting(said: Iterable[Word]) -> list[Waiting]:
