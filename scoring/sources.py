@@ -217,6 +217,7 @@ _DEALS = {
             "is_open": "CASE WHEN deal.closed = 0 THEN 1 ELSE 0 END",
             "won": "deal.won",
             "renewal": "deal.renewal",
+            "amount": "CASE WHEN deal.amount BETWEEN 0 AND 1000000000000 THEN deal.amount END",
             "age": "CASE WHEN deal.close_date BETWEEN 0 AND clock.deal_day THEN clock.deal_day - deal.close_date END",
             # The day in seven digits before the stage: the least of these texts is the stage of the earliest.
             "renewal_stage": "CASE WHEN deal.closed = 0 AND deal.renewal = 1 THEN CASE WHEN deal.close_date BETWEEN 0 "

@@ -236,7 +236,7 @@ class _Builder:
             ready = [f for f in todo.values() if self._inputs(f) <= done]
             medians = [self._add(f"{f.name}_of", median(f, base)) for f in ready if f.source == "median"]
             fifths = {self._add(f"{f.name}_of", quintiles(f, base)): f.sql for f in ready if f.source == "quintile"}
-            columns = {f.name: f.sql if f.source == "" else f"{f.name}_of.{f.name}" for f in ready}
+            columns = {f.name: _whole(f) if f.source == "" else f"{f.name}_of.{f.name}" for f in ready}
             base = self._layer(f"features_{step}", base, columns, medians, fifths)
             done |= set(columns)
             todo = {name: f for name, f in todo.items() if name not in done}
@@ -268,10 +268,15 @@ def _parse(sql: str) -> "exp.Expr":
     return sqlglot.parse_one(sql, read="duckdb")
 
 
+def _whole(feature: Feature) -> str:
+    """Counting bits gives a number so small that a curve's arithmetic would leave its range."""
+    return f"CAST({feature.sql} AS BIGINT)" if "BIT_COUNT" in feature.sql else feature.sql
+
+
 def _picked(table: str, feature: Feature) -> str:
     if not feature.zero:
         return f"{table}.{feature.name} AS {feature.name}"
-    known = f"NOT clock.{feature.kinds[0]}_at IS NULL"
+    known = " AND ".join(f"NOT clock.{kind}_at IS NULL" for kind in feature.kinds)
     if feature.source == "usage":
         known += " AND link_facts.usage_links > 0"
     return f"CASE WHEN {known} THEN COALESCE({table}.{feature.name}, 0) END AS {feature.name}"

@@ -34,7 +34,8 @@ _BREADTH = (
     ),
     _usage(
         "plan_use", PERCENT, "Of the features that its plan offers, how many were used in the last 28 complete days.",
-        "CASE WHEN plan_offer > 0 THEN 100 * BIT_COUNT(offer_used & plan_offer) // BIT_COUNT(plan_offer) END",
+        "CASE WHEN plan_offer > 0 "
+        "THEN CAST(100 AS BIGINT) * BIT_COUNT(offer_used & plan_offer) // BIT_COUNT(plan_offer) END",
         setting="plans",
     ),
     _usage(
@@ -159,15 +160,16 @@ _ONBOARDING = (
         "Days with a product event, of the first 30 days as a customer or of those that have passed; known from day 7 "
         "to day 62.",
         f"CASE WHEN customer_first_age BETWEEN 7 AND 30 AND {_KNOWN_START} "
-        "THEN 100 * BIT_COUNT((active_day_bits >> 1) & ((CAST(1 AS BIGINT) << CAST(customer_first_age AS INT)) - 1)) "
-        "// customer_first_age "
+        "THEN CAST(100 AS BIGINT) * BIT_COUNT((active_day_bits >> 1) "
+        "& ((CAST(1 AS BIGINT) << CAST(customer_first_age AS INT)) - 1)) // customer_first_age "
         f"WHEN customer_first_age BETWEEN 31 AND 62 AND {_KNOWN_START} "
-        f"THEN 100 * BIT_COUNT((active_day_bits >> CAST(customer_first_age - 29 AS INT)) & {2**30 - 1}) // 30 END",
+        "THEN CAST(100 AS BIGINT) * BIT_COUNT((active_day_bits >> CAST(customer_first_age - 29 AS INT)) "
+        f"& {2**30 - 1}) // 30 END",
     ),
     _usage(
         "onboarding_progress", PERCENT, "Of the onboarding steps, how many were done; known for the first 90 days.",
         f"CASE WHEN customer_first_age BETWEEN 0 AND 90 AND {_KNOWN_START} "
-        "THEN 100 * BIT_COUNT(steps_done) // {steps} END", setting="onboarding",
+        "THEN CAST(100 AS BIGINT) * BIT_COUNT(steps_done) // {steps} END", setting="onboarding",
     ),
     _usage(
         "onboarding_lag", PERCENT, "Onboarding steps missing against an even pace of 30 days; 0 when ahead.",

@@ -11,6 +11,8 @@ from scoring.card import Scorecard
 from scoring.features import catalogue
 from scoring.inputs import Level
 from scoring.signals import PLACEHOLDER
+from tests.scoring.oracle_facts import commercial, relationship, support, survey
+from tests.scoring.oracle_usage import FAR, Use, product, usage
 
 Row = dict[str, Any]
 World = dict[str, list[Any]]
@@ -21,33 +23,44 @@ def oracle(card: Scorecard, level: Level, world: World, now: int) -> Iterator[tu
     """What `scoring.engine.run` should yield, as plain tuples."""
     clock, fresh = clocks(card, world, now)
     mine = by_owner(level, world, clock.get("usage", -1) // 86400)
-    days = [row[0] for row in world["usage"]]
-    history = min(90, clock["usage"] // 86400 - min(days)) if days and "usage" in clock else None
-    facts = {row[level]: features(level, row, mine[row[level]], now, clock, history) for row in world[level]}
+    span = reach(card, world, clock)
+    facts = {row[level]: features(card, level, row, mine[row[level]], now, clock, span) for row in world[level]}
     ratios = sorted(f["ratio"] for f in facts.values() if f["ratio"] is not None)
     median = ratios[(len(ratios) + 1) // 2 - 1] if len(ratios) >= 30 else 0
-    for row in sorted(world[level], key=lambda row: row[level]):
-        f, ratio = facts[row[level]], facts[row[level]]["ratio"]
+    for f in facts.values():
+        ratio = f["ratio"]
         f["usage_vs_peers"] = None if ratio is None else (100 * ratio // median if median else ratio // 10) - 100
+    for row in sorted(world[level], key=lambda row: row[level]):
+        f = facts[row[level]]
         if (only := card.level(level).only) is not None and not judged([only], f)[0]:
             continue
         yield (level, row[level], row["crm_id"], row.get("name"), row.get("owner_id"), *verdict(card, level, f, fresh))
 
 
+def reach(card: Scorecard, world: World, clock: dict[str, int]) -> tuple[int | None, int | None]:
+    """How many days of usage are on file, up to 90 and in all."""
+    far = {"usage_vs_last_year", "season_change"} & set(card.features("account"))
+    if "usage" not in clock:
+        return None, None
+    ages = [clock["usage"] // 86400 - row[0] for row in world["usage"]]
+    opened = [age for age in ages if 0 <= age <= 90 or (far and age in FAR)]
+    return (min(90, max(opened)), max(opened)) if opened else (None, None)
+
+
 def by_owner(level: Level, world: World, today: int) -> dict[Any, World]:
-    """Key -> table -> rows; usage as person -> (age in days, count)."""
+    """Key -> table -> rows; usage as (person, age in days, count, event)."""
     mine: dict[Any, World] = defaultdict(lambda: defaultdict(list))
     for name in set(world) - {level, "usage", "feed"}:
         for row in world[name]:
             mine[row.get(level)][name].append(row)
     people = {row["person"]: row for row in world["usage_person"]}
     groups = {row["grp"]: row["account"] for row in world["usage_group"]}
-    for day, person, grp, _, count in world["usage"]:
+    for day, person, grp, event, count in world["usage"]:
         who = people.get(person, {"contact": None, "account": None})
         account = groups.get(grp) if groups.get(grp) is not None else who["account"]
-        if 0 <= today - day <= 90:
+        if today - day in range(91) or today - day in FAR:
             member = ("contact", who["contact"]) if who["contact"] is not None else ("person", person)
-            mine[account if level == "account" else who["contact"]]["usage"].append((member, today - day, count))
+            mine[account if level == "account" else who["contact"]]["usage"].append((member, today - day, count, event))
     return mine
 
 
@@ -64,100 +77,33 @@ def clocks(card: Scorecard, world: World, now: int) -> tuple[dict[str, int], dic
     return {kind: min(t, now) for kind, t in fed.items() if t > 0}, fresh
 
 
-def features(level: Level, own: Row, mine: World, now: int, clock: dict[str, int], history: int | None) -> Row:
+def features(card: Scorecard, level: Level, own: Row, mine: World, now: int, clock: dict[str, int], span: Any) -> Row:
     since, made, day = own.get("customer_since"), own["created_at"], now // 86400
     age = day - made // 86400 if made is not None and 0 <= made <= now else None
-    f: Row = {name: own.get(name) for name in ("plan", "mrr", "lifecycle", "title")}
+    f: Row = dict.fromkeys(catalogue(level)) | {name: own.get(name) for name in ("plan", "mrr", "lifecycle", "title")}
     f |= {"contact_age_days": age, "customer_age_days": age if since is None else day - since if since <= day else None}
-    f["days_to_renewal"] = None if own.get("renewal_date") is None else own["renewal_date"] - day
     logins = [row["last_login_at"] for row in ([own] if level == "contact" else mine["contact"])]
-    f |= usage(mine, [t for t in logins if t is not None and 0 <= t <= now], clock.get("usage"), history)
-    f |= support(mine["ticket"], clock.get("ticket")) | survey(mine["survey"], clock.get("survey_response"))
-    return f | commercial(mine, clock)
-
-
-def usage(mine: World, logins: list[int], at: int | None, history: int | None) -> Row:
-    rows: list[Any] = mine["usage"]
+    at = clock.get("usage")
     linked = at is not None and len(mine["usage_person"]) + len(mine["usage_group"]) > 0
-
-    def during(first: int, last: int) -> tuple[int, int, int]:
-        hits = [(who, age, count) for who, age, count in rows if first <= age <= last]
-        return sum(count for _, _, count in hits), len({age for _, age, _ in hits}), len({who for who, _, _ in hits})
-
-    (e1, d1, u1), (e2, d2, u2), seen = during(1, 28), during(29, 56), during(0, 90)[2]
-    ages = [age for _, age, _ in rows] + [max(0, at // 86400 - t // 86400) for t in logins if at is not None]
-    old = linked and history is not None and history >= 56
-    share = 100 * during(0, 28)[2] // seen if seen else 0 if history is not None and history >= 28 else None
-    counts = {"events_28d": e1, "active_days_28d": d1, "active_users_28d": u1, "events_prev_28d": e2,
-              "active_days_prev_28d": d2, "active_users_prev_28d": u2, "recent_users": during(0, 28)[2],
-              "seen_users": seen, "active_share": share}  # fmt: skip
-    return {
-        **{name: value if linked else None for name, value in counts.items()},
-        "days_since_login": min(ages, default=history if linked and history is not None and history > 0 else None),
-        "active_users_change": 100 * u1 // u2 - 100 if old and u2 >= 3 else None,
-        "active_days_change": 100 * d1 // d2 - 100 if old and d2 >= 3 else None,
-        "usage_change": 100 * e1 // e2 - 100 if old and e2 >= 10 else None,
-        "ratio": 1000 * e1 // e2 if old and e2 >= 10 else None,
-    }
+    use = Use(mine["usage"])
+    f |= usage(use, [t for t in logins if t is not None and 0 <= t <= now], at, span, linked=linked)
+    f |= product(own, use, at, span[0], card.product, linked=linked)
+    f |= support(mine["ticket"], clock.get("ticket"), f["customer_age_days"])
+    f |= survey(mine["survey"], clock.get("survey_response"), now)
+    f |= relationship(mine, clock) | commercial(own, mine, clock, now, f["customer_age_days"])
+    f["upsell_ready"] = both_of(None if f["plan_use"] is None else f["plan_use"] >= 80,
+                                None if f["active_users_change"] is None else f["active_users_change"] >= 10
+                                ) if level == "account" else None  # fmt: skip
+    f["busy_but_unhappy"] = both_of(None if f["csat_trend"] is None else f["csat_trend"] < 0,
+                                    None if f["active_days_28d"] is None else f["active_days_28d"] >= 15)  # fmt: skip
+    return f
 
 
-def support(tickets: list[Row], at: int | None) -> Row:
-    names = ("open_tickets", "urgent_tickets", "tickets_28d", "tickets_prev_28d", "oldest_open_days", "ticket_trend")
-    if at is None:
-        return dict.fromkeys((*names, "ticket_pressure"))
-    seen = [(at // 86400 - t["created_at"] // 86400, t) for t in tickets if 0 <= t["created_at"] <= at]
-    opened = [(a, t) for a, t in seen if t["status"] not in ("solved", "closed") or (t["solved_at"] or 0) > at]
-    now, before = sum(a < 28 for a, _ in seen), sum(28 <= a <= 55 for a, _ in seen)
-    trend = (now >= before + 2 and 2 * now >= 3 * before) - (before >= now + 2 and 2 * before >= 3 * now)
-    urgent = sum(t["priority"] in ("high", "urgent") for _, t in opened)
-    values = (len(opened), urgent, now, before, max((a for a, _ in opened), default=0), trend)
-    return {**dict(zip(names, values, strict=True)), "ticket_pressure": len(opened) + 2 * (trend > 0)}
-
-
-def survey(answers: list[Row], at: int | None) -> Row:
-    if at is None:
-        return dict.fromkeys(("csat_answers_90d", "csat_90d", "last_nps", "is_detractor", "satisfaction"))
-    good = [a for a in answers if 0 <= a["responded_at"] <= at and a["scale_min"] <= a["score"] <= a["scale_max"]]
-    csat = [a["satisfied"] for a in good if a["survey"] == "csat" and a["responded_at"] > at - 90 * 86400]
-    share = sum(50 if s is None else 100 * s for s in csat) // len(csat) if csat else None
-    nps = [
-        (a["responded_at"], -(100 * (a["score"] - a["scale_min"]) // (a["scale_max"] - a["scale_min"])))
-        for a in good
-        if a["survey"] == "nps" and a["responded_at"] > at - 365 * 86400
-    ]
-    last = -max(nps)[1] if nps else None
-    both = [value for value in (share, last) if value is not None]
-    return {
-        "csat_answers_90d": len(csat),
-        "csat_90d": share,
-        "last_nps": None if last is None else last // 10,
-        "is_detractor": None if last is None else int(last < 70),
-        "satisfaction": sum(both) // len(both) if both else None,
-    }
-
-
-def commercial(mine: World, clock: dict[str, int]) -> Row:
-    at = clock.get("invoice", -1)
-    bills = [b for b in mine["invoice"] if 0 <= b["created_at"] <= at]
-    unpaid = [b for b in bills if b["status"] in ("open", "uncollectible")]
-    late = [
-        at // 86400 - b["due_date"] for b in unpaid if b["due_date"] is not None and 0 <= b["due_date"] < at // 86400
-    ]
-    now = clock.get("deal")
-    deals = [] if now is None else [d for d in mine.get("deal", []) if 0 <= (d["created_at"] or 0) <= now]
-    lost = [d for d in deals if d["won"] == 0 and d["close_date"] is not None and now is not None
-            and 0 <= now // 86400 - d["close_date"] <= 89 and d["close_date"] >= 0]  # fmt: skip
-    running = mine.get("subscription", []) if "subscription" in clock else []
-    ending = [(s["cancel_at"] or 0) > clock["subscription"] for s in running]
-    return {
-        "overdue_days": max(late, default=0) if bills else None,
-        "overdue_invoices": len(late) if "invoice" in clock else None,
-        "failed_payments": sum(b["failed_attempts"] for b in unpaid) if "invoice" in clock else None,
-        "cancellation_set": int(any(ending)) if running else None,
-        "open_deals": None if now is None else sum(d["closed"] == 0 for d in deals),
-        "open_renewals": None if now is None else sum(d["renewal"] for d in deals if d["closed"] == 0),
-        "lost_renewals_90d": None if now is None else sum(d["renewal"] for d in lost),
-    }
+def both_of(one: object, other: object) -> int | None:
+    """AND of what may not be known."""
+    if one is False or other is False:
+        return 0
+    return None if one is None or other is None else 1
 
 
 def verdict(card: Scorecard, level: Level, f: Row, fresh: dict[str, int]) -> Iterator[Any]:

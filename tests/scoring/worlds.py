@@ -10,7 +10,8 @@ from scoring.inputs import TABLES, Inputs
 
 NOW = int(datetime(2026, 11, 22, 9, 30, tzinfo=UTC).timestamp())
 TODAY = NOW // 86400
-KINDS = ("usage", "ticket", "survey_response", "invoice", "subscription", "deal")
+KINDS = ("usage", "ticket", "survey_response", "invoice", "subscription", "deal", "account", "contact", "contact_role",
+         "activity")  # fmt: skip
 Row = dict[str, Any]
 World = dict[str, list[Any]]
 
@@ -52,6 +53,10 @@ def random_world(seed: int, *, accounts: int = 12, people: int = 30, usage: int 
     world["invoice"] = [dice.invoice() for _ in range(accounts * 2)]
     world["subscription"] = [dice.subscription() for _ in range(accounts)]
     world["deal"] = [dice.deal() for _ in range(accounts * 2)]
+    world["deal_move"] = [dice.deal_move() for _ in range(accounts)]
+    world["account_change"] = [dice.account_change() for _ in range(accounts)]
+    world["departure"] = [dice.departure() for _ in range(accounts * 3)]
+    world["activity"] = [dice.activity() for _ in range(accounts * 16)]
     world["feed"] = feeds(*KINDS) if fed else dice.feed()
     return world
 
@@ -63,7 +68,8 @@ class _Dice(random.Random):
         return value if self.random() < often else None
 
     def some_account(self) -> int:
-        return self.randint(1, self.accounts)
+        """Often one of the first two, of which there is much to say then."""
+        return self.randint(1, 2) if self.random() < 0.3 else self.randint(1, self.accounts)
 
     def back(self, days: int) -> int:
         return NOW - self.randint(-86400, days * 86400)  # sometimes tomorrow
@@ -74,9 +80,9 @@ class _Dice(random.Random):
             name=self.maybe(self.choice(["Ångström", "O'Neill; Co", "三", "", "x" * 300])),
             owner_id=self.maybe(f"O{key % 3}"),
             plan=self.maybe(self.choice(["team", "free", "", "p" * 300])),
-            lifecycle=self.maybe("customer", 0.5),
-            mrr=self.maybe(self.randint(0, 10**6)),
-            customer_since=self.maybe(TODAY - self.choice([-3, 0, 1, 29, 30, 31, 400]), 0.5),
+            lifecycle=self.maybe(self.choice(["customer"] * 5 + ["Evangelist", "lead", "other", ""]), 0.5),
+            mrr=self.maybe(self.choice([0, self.randint(0, 10**6)])),
+            customer_since=self.maybe(TODAY - self.choice([-3, 0, 1, 8, 29, 30, 31, 45, 400]), 0.5),
             renewal_date=self.maybe(TODAY + self.randint(-40, 400)),
             created_at=self.maybe(self.back(900)),
         )
@@ -100,8 +106,11 @@ class _Dice(random.Random):
                 self.maybe(self.some_account(), 0.5),
                 event,
             )
-            for event in self.choices("ab", k=rows)
+            for event in self.choices("abcd", weights=[4, 4, 1, 1], k=rows)
         }
+        # A third as much from the same weeks a year ago, in half of the worlds.
+        some = sorted(drawn, key=str)[:: self.choice([3, rows])]
+        drawn |= {(TODAY - 365 - self.randint(0, 70), *row) for _, *row in some}
         fading = {row for row in drawn if row[1] % 4 == 0 and row[0] > TODAY - 29 and self.random() < 0.9}
         return [(*row, self.randint(1, 9)) for row in sorted(drawn - fading, key=str)]
 
@@ -114,8 +123,10 @@ class _Dice(random.Random):
             "priority": self.maybe(self.choice(["low", "high", "urgent"])),
             "created_at": opened,
             "solved_at": self.maybe(opened + self.randint(0, 40 * 86400), 0.5),
-            "first_reply_minutes": None,
-            "reopens": 0,
+            "first_reply_minutes": self.maybe(self.randint(0, 9000)),
+            "reopens": self.maybe(self.choice([0, 0, 1, 3])),
+            "replies": self.maybe(self.randint(0, 8)),
+            "channel": self.maybe(self.choice(["email", "web", "chat"])),
         }
 
     def survey(self) -> Row:
@@ -128,7 +139,7 @@ class _Dice(random.Random):
             "scale_min": 0,
             "scale_max": top,
             "satisfied": self.maybe(self.randint(0, 1)),
-            "responded_at": self.back(self.choice([1, 95, 400])),
+            "responded_at": self.back(self.choice([1, 95, 200, 400])),
         }
 
     def invoice(self) -> Row:
@@ -136,15 +147,16 @@ class _Dice(random.Random):
             "account": self.some_account(),
             "status": self.choice(["draft", "open", "paid", "void", "uncollectible"]),
             "amount_due": 100,
-            "due_date": self.maybe(TODAY - self.randint(-20, 60)),
-            "paid_at": None,
+            "due_date": self.maybe(TODAY - self.randint(-20, self.choice([60, 400]))),
+            "paid_at": self.maybe(self.back(200), 0.6),
             "failed_attempts": self.randint(0, 2),
-            "created_at": self.back(90),
+            "created_at": self.back(self.choice([90, 500])),
         }
 
     def subscription(self) -> Row:
         end = self.maybe(self.back(5) + 86400, 0.3)
-        return {"account": self.some_account(), "status": "active", "mrr": 1, "cancel_at": end}
+        return {"account": self.some_account(), "status": "active", "mrr": 1, "cancel_at": end,
+                "card_expires": self.maybe(TODAY + self.randint(-20, 60))}  # fmt: skip
 
     def deal(self) -> Row:
         closed = self.randint(0, 1)
@@ -152,11 +164,63 @@ class _Dice(random.Random):
             "account": self.some_account(),
             "closed": closed,
             "won": self.randint(0, 1) if closed else None,
-            "renewal": self.randint(0, 1),
-            "amount": None,
+            "renewal": int(self.random() < 0.4),
+            "stage": self.maybe(self.choice(["Talk", "Offer", "Ünder"])),
+            "amount": self.maybe(self.randint(0, 10**6)),
             "currency": None,
-            "close_date": self.maybe(TODAY - self.randint(-30, 120)),
+            "close_date": self.maybe(TODAY - self.randint(-30, self.choice([120, 900]))),
             "created_at": self.maybe(self.back(200)),
+        }
+
+    def deal_move(self) -> Row:
+        before = TODAY + self.randint(-60, 60)
+        return {
+            "account": self.some_account(),
+            "renewal": self.randint(0, 1),
+            "close_before": before,
+            "close_after": before + self.randint(-9, 40),
+            "moved_at": self.back(200),
+        }
+
+    def account_change(self) -> Row:
+        row = {"account": self.some_account(), "changed_at": self.back(500)}
+        for when in ("before", "after"):
+            row[f"plan_{when}"] = self.maybe(self.choice(["team", "free"]))
+            row[f"mrr_{when}"] = self.maybe(self.randint(0, 9))
+            row[f"owner_{when}"] = self.maybe(self.choice(["O1", "O2"]))
+        return row
+
+    def departure(self) -> Row:
+        words = [
+            "CTO, Berlin",
+            "Head of (everything)",
+            "VP Sales",
+            "Coordinator",
+            "Champion",
+            "Executive Sponsor",
+            "User",
+        ]
+        return {
+            "account": self.some_account(),
+            "contact": self.randint(1, self.people),
+            "gone": self.randint(0, 1),
+            "role": self.maybe(self.choice(words), 0.5),
+            "title": self.maybe(self.choice(words), 0.5),
+            "left_at": self.back(200),
+        }
+
+    def activity(self) -> Row:
+        at = self.back(200)
+        return {
+            "account": self.some_account(),
+            "contact": self.maybe(self.randint(1, self.people)),
+            "activity": self.choice(["call", "meeting", "email", "email", "email", "task", "note"]),
+            "inbound": self.maybe(self.randint(0, 1)),
+            "happened_at": at,
+            "closed": self.maybe(self.randint(0, 1), 0.2),
+            "tracked": self.maybe(self.randint(0, 1)),
+            "opened_at": self.maybe(at + self.randint(0, 9 * 86400), 0.4),
+            "clicked_at": self.maybe(at + self.randint(0, 9 * 86400), 0.2),
         }
 
     def feed(self) -> list[Row]:
