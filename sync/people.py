@@ -6,11 +6,11 @@ for somebody who would rather not open the CRM, as a plan that names the account
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from connectors.base import FieldSpec, Value
+from connectors.base import FieldSpec
 from scoring.overrides import WISHES, Override, Refused, read_override
 from sync.tables import epoch, instant
 from sync.values import loads
@@ -105,14 +105,13 @@ class Word:
     """What people say about one account, as the CRM was last read.
 
     Attributes:
-        values: CRM's field name -> value, of the fields in `people_fields`.
+        changed: When the record was last changed, as far as the CRM tells.
     """
 
     crm_id: str
     name: str
     override: Override | Refused | None
     note: str
-    values: Mapping[str, Value] = field(default_factory=dict)
     changed: datetime | None = None
 
 
@@ -155,8 +154,7 @@ def words(store: "Store", crm: str, fields: Mapping[str, FieldSpec], now: dateti
         note = str(says.get(NOTE) or "").strip()
         if override is None and not note:
             continue
-        own_values = {names[logical]: value for logical, value in says.items() if value is not None}
-        yield Word(crm_id, name or crm_id, override, note, own_values, changed)
+        yield Word(crm_id, name or crm_id, override, note, changed)
 
 
 def waiting(said: Iterable[Word]) -> list[Waiting]:

@@ -1,7 +1,7 @@
 """What holds from run to run: bands in the state, the words of people in the CRM, notes, freezing, past scores."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
