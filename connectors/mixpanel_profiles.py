@@ -2,8 +2,8 @@
 
 The query API allows 60 calls an hour and there is no feed of changes, so profiles are listed once a day; before anybody
 was ever listed, once an hour. A listing that the hour's calls do not suffice for goes on in the next hour, with the
-vendor's session id, where it was. `total` is not trusted: a page shorter than `page_size` is the last one. Only an empty
-page that `total` speaks against is asked for once more, since records that a list leaves out count as gone.
+vendor's session id, where it was. `total` is not trusted: a page shorter than `page_size` is the last one. Only an
+empty page that `total` speaks against is asked for once more, since records that a list leaves out count as gone.
 """
 
 import json

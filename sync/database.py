@@ -12,7 +12,7 @@ from typing import Any
 import sqlite_utils
 
 from sync.lock import FencedError, run_lock
-from sync.migrations import APPLICATION_ID, migrations
+from sync.migrations import APPLICATION_ID, migrations, newer_schema
 from sync.mounts import network_type
 from sync.stamp import Stamp, Stamps
 from sync.store_errors import RESTORE, DamagedError, EnvironmentMismatchError, StoreError, explain, explained
@@ -91,12 +91,8 @@ class StateFile:
         with explained(self.file):
             applied = {migration.name for migration in migrations.applied(self.db)}
             pending = [migration.name for migration in migrations.pending(self.db)]
-        known = applied | set(pending)
-        ours = {migration.name for migration in migrations._migrations}  # there is no public list
-        if known - ours:
-            raise StoreError(
-                self.file, "It was written by a newer version of Holdfast.", "Install that version or a later one."
-            )
+        if newer := newer_schema(applied):
+            raise StoreError(self.file, newer, "Nothing was changed. Install that version or a later one.")
         if pending and self.readonly:
             raise StoreError(
                 self.file, "It was written by an older version of Holdfast.", "Run `holdfast sync` once to convert it."

@@ -224,7 +224,16 @@ def latest_scores(state: StateFile, level: Level | None) -> Iterator[ScoreRow]:
         (level,) if level else (),
     )
     for row in rows:
-        signals = tuple(SignalPoints(*item) for item in json.loads(row[12]))
+        signals = tuple(map(_signal, json.loads(row[12])))
         computed = row[14] or row[9]  # an earlier version kept the band alone
         parts = (tuple(json.loads(row[10])), row[11], signals, {}, row[13], computed, *row[15:])
         yield ScoreRow._make((*row[:10], *parts))
+
+
+def _signal(parts: Sequence[Any]) -> SignalPoints:
+    """A signal as stored; another version may have kept more of it, or less."""
+    return SignalPoints(*parts[: len(_NOTHING)], *_NOTHING[len(parts) :])
+
+
+_NOTHING = SignalPoints("", None, 0, None)
+"""What stands for the parts that an older version did not keep."""

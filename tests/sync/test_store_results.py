@@ -103,6 +103,23 @@ def test_scores_come_back_but_for_features_and_the_parts_of_contacts(store: Stor
     assert store.rows("SELECT crm_id, run_id FROM latest_score WHERE level = 'contact'") == [("id1", 7)]
 
 
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        ('["login",400,25,3,80,"new",{"of":1}]', SignalPoints("login", 400, 25, 3, 80)),
+        ('["login",400,25,3]', SignalPoints("login", 400, 25, 3)),
+        ('["login",400]', SignalPoints("login", 400, 0, None)),
+    ],
+)
+def test_signals_that_another_version_kept_are_read_as_far_as_they_go(
+    stored: str, read: SignalPoints, store: Store
+) -> None:
+    store.save_scores(1, [score(1)], NOW)
+    with store.transaction() as conn:
+        conn.execute("UPDATE score SET signals = ?", (f"[{stored}]",))
+    assert next(store.latest_scores()).signals == (read,)
+
+
 def test_a_score_gets_a_history_only_when_it_says_something_else(store: Store) -> None:
     store.save_scores(1, [score(1), score(2)], NOW)
     assert store.save_scores(2, [score(1, login=2), score(2)], NOW + HOUR) == Counts(unchanged=2)
