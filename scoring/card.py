@@ -259,9 +259,9 @@ class Scorecard(_Closed):
                 "what is not known is no reason to act: needs a playbook with task = false",
                 key="bands.playbooks.unknown",
             )
+        yield from playbook_problems(self)
         for level in LEVELS:
             yield from self._level_problems(level)
-        yield from playbook_problems(self)
 
     def _level_problems(self, level: Level) -> Iterator[CardError]:
         features = catalogue(level)

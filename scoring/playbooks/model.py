@@ -193,6 +193,8 @@ class Trigger(Closed):
     escalate_after_days: StrictInt | None = Field(None, ge=1, le=365, description="As of a playbook.")
     escalate_to: Owner = Field("fallback", description="As of a playbook.")
 
+    _fit = field_validator("subject", "message")(lambda text: customer_safe(text))  # noqa: PLW0108  # as above
+
     @field_validator("timeline")
     @classmethod
     def _timeline(cls, text: str) -> str:
