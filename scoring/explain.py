@@ -86,9 +86,10 @@ def drivers(row: ScoreRow) -> list[SignalPoints]:
 
 
 def customer_drivers(card: "Scorecard", row: ScoreRow) -> str:
-    """The drivers in words a customer may read, each once; never a figure."""
-    signals = card.level(row.level).signals
-    words = dict.fromkeys(signals[driver.name].customer for driver in drivers(row))
+    """The hard rule and the drivers in words a customer may read, each once; never a figure."""
+    signals, rule = card.level(row.level).signals, card.rules(row.level).get(row.rule)
+    words = dict.fromkeys([rule.customer] if rule else [])
+    words |= dict.fromkeys(signals[driver.name].customer for driver in drivers(row))
     return ", ".join(words) or "nothing in particular"
 
 
