@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from scoring.events import KnownEvent, holding, releases
+from scoring.features import catalogue
 from scoring.inputs import Band, ScoreRow
 from scoring.overrides import Override
 from scoring.playbooks import KNOWN
@@ -71,6 +72,7 @@ class Said:
         new_card: The cards have changed since the last run: what follows from that was decided by a person, and waits
             for no confirmation.
         moved: Keys of accounts that another card scored last: this one sees them for the first time.
+        silent: Kind of record -> the source that should tell of it and is silent: what it said last confirms nothing.
     """
 
     overrides: Mapping[str, Override] = field(default_factory=dict)
@@ -78,6 +80,7 @@ class Said:
     past: Mapping[int, Sequence[int | None]] = field(default_factory=dict)
     new_card: bool = False
     moved: Container[int] = frozenset()
+    silent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,13 @@ def _settle(card: "Scorecard", row: ScoreRow, now: datetime, said: Said, result:
     override, event = said.overrides.get(row.crm_id), holding(said.events, row, now.date())
     pause = _pause(override, event)
     seen = None if old is not None and row.key in said.moved and row.computed != old.band else old
-    new, words = (old, "") if pause and old else _advance(card, row, seen, now, at_once=said.new_card)
+    new: Standing | None
+    if pause and old:
+        new, words = old, ""
+    elif (mute := _mute(card, row, said.silent)) and not bypasses(card, row, old.band if old else row.computed):
+        new, words = _rest(old, row, mute)
+    else:
+        new, words = _advance(card, row, seen, now, at_once=said.new_card)
     if new is not None:
         result.standings[row.crm_id] = new
     band = row.computed
@@ -148,6 +157,22 @@ def _settle(card: "Scorecard", row: ScoreRow, now: datetime, said: Said, result:
     slope = trend(points[-WEEKS:]) if row.score is not None else None
     reason = with_words(row.reason, *releases(said.events, card, row, now.date()), words)
     return row._replace(band=band, held=words, reason=reason, trend=slope)
+
+
+def _mute(card: "Scorecard", row: ScoreRow, silent: Mapping[str, str]) -> str:
+    """The silent sources that a row is made from, in words."""
+    if not silent:
+        return ""
+    known, signals = catalogue(row.level), card.level(row.level).signals
+    kinds = {kind for part in row.signals if part.weight for kind in known[signals[part.name].feature].kinds}
+    return ", ".join(sorted({silent[kind] for kind in kinds & silent.keys()}))
+
+
+def _rest(old: Standing | None, row: ScoreRow, mute: str) -> tuple[Standing | None, str]:
+    """What to remember while a source is silent: days do not count, and nobody is seen for the first time."""
+    if old is None or row.computed in (old.band, "unknown"):
+        return old, ""
+    return Standing(old.band, old.since), f"{_since(old)}; {row.computed} waits until {mute} is heard again"
 
 
 def _pause(override: Override | None, event: KnownEvent | None) -> Pause | None:

@@ -271,7 +271,8 @@ class Agent:
             with self.store.released():
                 rows = list(score(self.card, given))
             bands = self.ledger.band_states()
-            bench = Bench(self.store, self.crm.name, self.people, self.events, self.card.fingerprint)
+            fingerprint = self.card.fingerprint
+            bench = Bench(self.store, self.crm.name, self.people, self.events, fingerprint, report.breaches)
             report.settled = bench.settle(self.card.card_of, rows, bands, report.as_of)
             rows = hold_bands(report.settled.rows, bands, report.breaches, card=self.card, as_of=report.as_of)
             stage = Stage(

@@ -16,6 +16,7 @@ from scoring.trend import WEEKS
 from sync.people import Waiting, keep_notes, waiting, words
 from sync.store import Store
 from sync.tables import epoch, instant
+from sync.watch import Breach
 
 CARDS = "cards"
 """Key in `meta` of the fingerprint of the cards that scored last."""
@@ -76,6 +77,7 @@ class Bench:
         fields: The fields of people, see `people_fields`.
         events: Known events of the config.
         fingerprint: Of the cards; "" when they are not to be compared with those of the last run.
+        breaches: The sources that are silent.
     """
 
     store: Store
@@ -83,6 +85,7 @@ class Bench:
     fields: Mapping[str, FieldSpec] = field(default_factory=dict)
     events: Sequence[KnownEvent] = ()
     fingerprint: str = ""
+    breaches: Sequence[Breach] = ()
 
     def settle(
         self, card_of: CardOf, rows: Sequence[ScoreRow], bands: Mapping[str, BandState], as_of: datetime
@@ -103,7 +106,9 @@ class Bench:
         cards = {row.key: row.card for row in rows if row.level == "account"}
         past, last = past_scores(self.store, as_of, cards), dict(self.store.rows(_LAST, ()))
         moved = {key for key, card in cards.items() if last.get(key, card) not in {"", card}}
-        settled = settle(card_of, rows, before, as_of, Said(overrides, self.events, past, self._new_card(), moved))
+        silent = {breach.record: breach.source for breach in self.breaches if breach.alarm}
+        said_of = Said(overrides, self.events, past, self._new_card(), moved, silent)
+        settled = settle(card_of, rows, before, as_of, said_of)
         frozen = self._frozen(rows, settled.standings, as_of)
         for row in frozen:
             standing = settled.standings[row.crm_id]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from scoring.card import Scorecard
 from scoring.events import KnownEvent
+from scoring.features import catalogue
 from scoring.inputs import Band, ScoreRow, SignalPoints
 from scoring.overrides import Override
 from scoring.settle import RANK, Said, Settled, Standing, freeze, plain, settle, standing_lines
@@ -210,6 +211,30 @@ def test_a_band_that_the_score_did_not_set_has_no_margin_but_its_days() -> None:
     first = settle(lambda _: CARD, [row], memory, START + DAY)
     assert first.rows[0].held == "green since 2026-03-02; red from 2026-03-04 on if that stays so"
     assert settle(lambda _: CARD, [row], first.standings, START + 2 * DAY).rows[0].band == "red"
+
+
+def test_while_a_source_is_silent_days_do_not_count() -> None:
+    """The last good values of a silent source say every hour what they said: that confirms nothing."""
+    name, signal = next(
+        (name, signal) for name, signal in CARD.account.signals.items() if catalogue("account")[signal.feature].kinds
+    )
+    kind = catalogue("account")[signal.feature].kinds[0]
+    parts = (SignalPoints(name, 100, signal.weight, 1),)
+    mute, heard = Said(silent={kind: "desk"}), Said(silent={"other": "desk"})
+
+    def at(day: int, said: Said, memory: Mapping[str, Standing]) -> Settled:
+        return settle(lambda _: CARD, [of(20, signals=parts)], memory, START + day * DAY, said)
+
+    memory: Mapping[str, Standing] = one(80, {}, START).standings
+    memory = at(1, heard, memory).standings
+    for day in range(2, 9):
+        settled = at(day, mute, memory)
+        memory = settled.standings
+        assert settled.rows[0].band == "green"
+        assert settled.rows[0].held == "green since 2026-03-02; red waits until desk is heard again"
+    assert at(9, heard, memory).rows[0].band == "green"
+    assert at(10, heard, at(9, heard, memory).standings).rows[0].band != "green"
+    assert at(1, mute, {}).standings == {}
 
 
 def test_contacts_are_left_as_they_are() -> None:
