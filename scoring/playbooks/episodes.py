@@ -12,6 +12,8 @@ from scoring.playbooks.rules import Words, holds, vocabulary
 if TYPE_CHECKING:
     from scoring.card import Scorecard
 
+SEEN = "~"
+"""What follows a trigger's name among episodes for an event that was there at first sight, and so started nothing."""
 WOBBLE = timedelta(days=2)
 """An event's instant comes from whole hours or days and differs from run to run; by more it is another event."""
 
@@ -57,9 +59,9 @@ def advance(card: "Scorecard", row: ScoreRow, old: BandState | None, now: dateti
     for trigger in card.active_triggers:
         said = trigger_holds(trigger, row, words)
         if said is not None:
-            if said and _begins(trigger, holding.get(trigger.name)):
-                age = age_of(trigger.since, words) if trigger.since else None
-                _start(episodes, trigger.playbook, now - age if age else now, WOBBLE if age else timedelta(0))
+            age = age_of(trigger.since, words) if trigger.since else None
+            if said:
+                _advance_trigger(trigger, now - age if age else now, episodes, holding.get(trigger.name))
             holding[trigger.name] = said
     if old is not None and not entered and episodes == old.episodes and holding == old.holding:
         return old
@@ -92,12 +94,30 @@ def _begins_again(playbook: Playbook, before: bool | None) -> bool:  # noqa: FBT
     return playbook.on_first_sight if before is None else not before
 
 
-def _begins(trigger: Trigger, before: bool | None) -> bool:  # noqa: FBT001  # what it said before
-    """Whether a trigger that holds now starts an episode, cool-down aside; None is for one never looked at."""
-    if before is None:
-        return trigger.on_first_sight
-    # A new event is a new beginning even while the earlier one is still remembered.
-    return not before or trigger.since is not None
+def _advance_trigger(
+    trigger: Trigger,
+    event: datetime,
+    episodes: dict[str, datetime],
+    before: bool | None,  # noqa: FBT001  # what it said before
+) -> None:
+    """Start an episode of a trigger that holds, unless what it is about is known already.
+
+    Args:
+        trigger: What holds.
+        event: When it came about, as far as is known.
+        episodes: Where the start goes.
+        before: What it said when last known; None when it was never looked at.
+    """
+    seen = trigger.name + SEEN
+    if before is False or (before is None and trigger.on_first_sight):
+        _start(episodes, trigger.playbook, event, WOBBLE if trigger.since else timedelta(0))
+    elif trigger.since is not None:
+        # A new event is a new beginning even while the earlier one still makes the rule hold.
+        known = [episodes[name] for name in (trigger.name, seen) if name in episodes]
+        if not known:
+            episodes[seen] = event.replace(microsecond=0)
+        elif event - max(known) >= max(WOBBLE, timedelta(days=trigger.cooldown_days)):
+            _start(episodes, trigger.playbook, event)
 
 
 def _start(episodes: dict[str, datetime], playbook: Playbook, start: datetime, least: timedelta = timedelta(0)) -> None:

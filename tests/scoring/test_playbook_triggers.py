@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -37,7 +38,7 @@ def names(tasks: Any) -> list[str]:
 
 # -- the four that come with the card -----------------------------------------------------------------------------
 
-EVENTS = {
+EVENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "negative_survey": ({"detractor_age_hours": None}, {"detractor_age_hours": 1}),
     "many_tickets": ({"open_tickets": 1, "ticket_trend": 0}, {"open_tickets": 4, "ticket_trend": 1}),
     "failed_payment": ({"failed_payments": 0}, {"failed_payments": 1}),
@@ -104,6 +105,16 @@ def test_what_holds_at_first_sight_starts_nothing() -> None:
     assert player.run(1, row("green", failed_payments=2, open_tickets=9, ticket_trend=1)) == []
     assert player.run(2, row("green", failed_payments=0, open_tickets=9, ticket_trend=1)) == []
     assert names(player.run(40, row("green", failed_payments=1, open_tickets=9, ticket_trend=1))) == ["failed_payment"]
+
+
+@pytest.mark.parametrize("forgets", [False, True], ids=["kept", "episodes emptied by the first fill"])
+def test_an_event_that_was_there_at_first_sight_never_starts_anything(forgets: bool) -> None:  # noqa: FBT001 - a table's column
+    player = Player(CARD)
+    for day in range(3):
+        assert player.run(day, row("green", detractor_age_hours=1 + 24 * day)) == []
+        if forgets and day == 0:
+            player.states = {"A1": replace(player.states["A1"], episodes={})}
+    assert names(player.run(9, row("green", detractor_age_hours=2))) == ["negative_survey"]
 
 
 def test_a_state_from_before_there_were_triggers_is_not_flooded() -> None:
@@ -175,7 +186,7 @@ def test_each_new_detractor_is_a_new_follow_up() -> None:
 
 # -- more triggers, of the docs -----------------------------------------------------------------------------------
 
-OFFERED = {
+OFFERED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "card_expires": ("R40", {"card_expires_days": 31}, {"card_expires_days": 30}),
     "onboarding_first_week": (
         "R48",
@@ -246,7 +257,7 @@ def test_a_trigger_may_be_a_segment() -> None:
 # -- errors, and the docs -----------------------------------------------------------------------------------------
 
 WRONG = {
-    "when = 'open_tickts > 1'": "triggers.many_tickets.when: unknown feature 'open_tickts'; did you mean 'open_tickets'",
+    "when = 'open_tickts > 1'": "triggers.many_tickets.when: unknown feature 'open_tickts'; did you mean",
     "timeline = 'soon'": "triggers.many_tickets.timeline: write hours of the clock",
     "who = 'boss'": "triggers.many_tickets.who:",
     "since = 'open_tickets'": "triggers.many_tickets.since: open_tickets counts neither hours nor days",
