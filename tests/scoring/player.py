@@ -61,7 +61,7 @@ class Player:
         """What waits."""
         return list(self.look(day, *rows).withheld)
 
-    def becomes(self, name: str, **more: Any) -> None:
+    def becomes(self, name: str, /, **more: Any) -> None:
         """Something happens to the task of that name in the CRM."""
         work = {key: replace(one, **more) if one.name == name else one for key, one in self.situation.work.items()}
         self.situation = replace(self.situation, work=work)
