@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from scoring.features import Feature, catalogue
+from scoring.features.segments import LAYERS
 from scoring.inputs import Level
 from scoring.playbooks.problems import needed_features
 from scoring.product import quoted
@@ -40,7 +41,7 @@ def named_features(card: "Scorecard", level: Level) -> dict[str, Feature]:
     conditions = (*(segment.rule for segment in part.segments.values()), *(rule.when for rule in rules))
     for condition in (part.only, *conditions):
         names |= {column.name for column in parse_rule(condition, known).find_all(exp.Column)} if condition else set()
-    names |= needed_features(card) if level == "account" else set()
+    names |= needed_features(card) | set(LAYERS) if level == "account" else set()
     return {name: feature for name, feature in known.items() if name in names}
 
 
@@ -65,6 +66,11 @@ def build(cards: "Sequence[Scorecard]", level: Level) -> "exp.Select":
         level: What to score.
     """
     return _Builder(cards, level).build()
+
+
+def feature_statement(card: "Scorecard", level: Level, name: str) -> "exp.Select":
+    """A statement of its own that computes one feature: key, CRM id and value of every account or contact."""
+    return _Builder((card,), level).build_one(name)
 
 
 def condition_of(card: "Scorecard", level: Level) -> str:
@@ -97,6 +103,18 @@ class _Builder:
         select = select.order_by("key", dialect="duckdb")
         for name, tree in self.ctes:
             select = select.with_(name, as_=tree, copy=False)
+        return select
+
+    def build_one(self, name: str) -> "exp.Select":
+        from sqlglot import exp
+
+        self.needed = self._needed([name])
+        kinds = sorted({kind for feature in self.needed.values() for kind in feature.kinds})
+        self._clock(kinds)
+        last = self._derived(self._facts(kinds))
+        select = exp.select("key", "crm_id", name).from_(last).order_by("key", dialect="duckdb")
+        for step, tree in self.ctes:
+            select = select.with_(step, as_=tree, copy=False)
         return select
 
     def _several(self, last: str) -> "exp.Select":

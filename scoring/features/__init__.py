@@ -13,6 +13,7 @@ from scoring.features.commercial import COMMERCIAL
 from scoring.features.product import PRODUCT
 from scoring.features.profile import PROFILE
 from scoring.features.relationship import RELATIONSHIP
+from scoring.features.segments import SEGMENTS
 from scoring.features.support import SUPPORT
 from scoring.features.survey import SURVEY
 from scoring.features.usage import USAGE
@@ -20,7 +21,7 @@ from scoring.inputs import Level
 
 __all__ = ["CATALOGUE", "MIN_ACTIVE", "MIN_EVENTS", "WINDOW_DAYS", "Family", "Feature", "catalogue"]
 
-CATALOGUE: tuple[Feature, ...] = (*PROFILE, *USAGE, *PRODUCT, *SUPPORT, *SURVEY, *COMMERCIAL, *RELATIONSHIP)
+CATALOGUE: tuple[Feature, ...] = (*PROFILE, *USAGE, *PRODUCT, *SUPPORT, *SURVEY, *COMMERCIAL, *RELATIONSHIP, *SEGMENTS)
 """Every feature."""
 
 

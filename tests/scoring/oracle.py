@@ -12,6 +12,7 @@ from scoring.features import catalogue
 from scoring.inputs import Level
 from scoring.signals import PLACEHOLDER
 from tests.scoring.oracle_facts import commercial, relationship, support, survey
+from tests.scoring.oracle_segments import layers
 from tests.scoring.oracle_usage import FAR, Use, product, usage
 
 Row = dict[str, Any]
@@ -30,6 +31,8 @@ def oracle(card: Scorecard, level: Level, world: World, now: int) -> Iterator[tu
     for f in facts.values():
         ratio = f["ratio"]
         f["usage_vs_peers"] = None if ratio is None else (100 * ratio // median if median else ratio // 10) - 100
+    if level == "account":
+        layers(facts, world["account"], mine, clock, now)
     for row in sorted(world[level], key=lambda row: row[level]):
         f = facts[row[level]]
         if (only := card.level(level).only) is not None and not judged([only], f)[0]:

@@ -12,8 +12,8 @@ from scoring.statement import _Builder
 from tests.scoring.worlds import NOW, random_world, store
 
 SHARED = {
-    "ABS", "AND", "BITWISE_OR_AGG", "BIT_COUNT", "CASE", "CAST", "COALESCE", "COUNT", "DATEDIFF", "IF", "LOWER", "MAX",
-    "MIN", "OR", "ROW_NUMBER", "SUBSTRING", "SUM",
+    "ABS", "AND", "BITWISE_OR_AGG", "BIT_COUNT", "CASE", "CAST", "COALESCE", "COUNT", "DATEDIFF", "IF", "LEAD", "LOWER",
+    "MAX", "MIN", "OR", "REPLACE", "ROW_NUMBER", "SUBSTRING", "SUM",
 }  # fmt: skip
 """What DuckDB and Spark both have, with the same meaning, by SQLGlot's names."""
 
@@ -105,10 +105,14 @@ def test_only_what_the_card_uses_is_computed() -> None:
         customer = "questions"
         playbook = "none"
         """
-    text = Scorecard.parse(small).compile("account")
+    card = Scorecard.parse(small)
+    text = card.compile("contact")
     assert "usage" not in text
     assert "survey" not in text
     assert "segments" in text
+    # Stage and RFM are there for every account.
+    assert set(card.features("account")) == {"open_tickets", "stage", "rfm"}
+    assert "activity" not in card.compile("account")
 
 
 def test_only_a_select_becomes_a_part_of_the_statement(card: Scorecard) -> None:
