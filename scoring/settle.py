@@ -72,7 +72,7 @@ class Said:
         new_card: The cards have changed since the last run: what follows from that was decided by a person, and waits
             for no confirmation.
         moved: Keys of accounts that another card scored last: this one sees them for the first time.
-        silent: Kind of record -> the source that should tell of it and is silent: what it said last confirms nothing.
+        silent: Kind of record -> the source that should tell of it and is silent, and until when it did.
     """
 
     overrides: Mapping[str, Override] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class Said:
     past: Mapping[int, Sequence[int | None]] = field(default_factory=dict)
     new_card: bool = False
     moved: Container[int] = frozenset()
-    silent: Mapping[str, str] = field(default_factory=dict)
+    silent: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +139,8 @@ def _settle(card: "Scorecard", row: ScoreRow, now: datetime, said: Said, result:
     new: Standing | None
     if pause and old:
         new, words = old, ""
-    elif (mute := _mute(card, row, said.silent)) and not bypasses(card, row, old.band if old else row.computed):
-        new, words = _rest(old, row, mute)
+    elif mute := _mute(card, row, old, said.silent):
+        new, words = old, mute if old and row.computed not in (old.band, "unknown") else ""
     else:
         new, words = _advance(card, row, seen, now, at_once=said.new_card)
     if new is not None:
@@ -159,20 +159,19 @@ def _settle(card: "Scorecard", row: ScoreRow, now: datetime, said: Said, result:
     return row._replace(band=band, held=words, reason=reason, trend=slope)
 
 
-def _mute(card: "Scorecard", row: ScoreRow, silent: Mapping[str, str]) -> str:
-    """The silent sources that a row is made from, in words."""
-    if not silent:
+def _mute(card: "Scorecard", row: ScoreRow, old: Standing | None, silent: Mapping[str, tuple[str, datetime]]) -> str:
+    """Why a band rests: it would be confirmed, or given first, by nothing but what a silent source said before.
+
+    What is asked for only since then is asked for by other sources, and goes on.
+    """
+    if not silent or (old is not None and bypasses(card, row, old.band)):
         return ""
     known, signals = catalogue(row.level), card.level(row.level).signals
     kinds = {kind for part in row.signals if part.weight for kind in known[signals[part.name].feature].kinds}
-    return ", ".join(sorted({silent[kind] for kind in kinds & silent.keys()}))
-
-
-def _rest(old: Standing | None, row: ScoreRow, mute: str) -> tuple[Standing | None, str]:
-    """What to remember while a source is silent: days do not count, and nobody is seen for the first time."""
-    if old is None or row.computed in (old.band, "unknown"):
-        return old, ""
-    return Standing(old.band, old.since), f"{_since(old)}; {row.computed} waits until {mute} is heard again"
+    asked_for = datetime.min.replace(tzinfo=UTC) if old is None else old.candidate_since
+    mute = {silent[kind][0] for kind in kinds & silent.keys() if asked_for and asked_for <= silent[kind][1]}
+    since = f"{_since(old)}; " if old else ""
+    return f"{since}{row.computed} waits until {', '.join(sorted(mute))} is heard again" if mute else ""
 
 
 def _pause(override: Override | None, event: KnownEvent | None) -> Pause | None:

@@ -106,7 +106,7 @@ class Bench:
         cards = {row.key: row.card for row in rows if row.level == "account"}
         past, last = past_scores(self.store, as_of, cards), dict(self.store.rows(_LAST, ()))
         moved = {key for key, card in cards.items() if last.get(key, card) not in {"", card}}
-        silent = {breach.record: breach.source for breach in self.breaches if breach.alarm}
+        silent = {one.record: (one.source, one.last_good) for one in self.breaches if one.alarm}
         said_of = Said(overrides, self.events, past, self._new_card(), moved, silent)
         settled = settle(card_of, rows, before, as_of, said_of)
         frozen = self._frozen(rows, settled.standings, as_of)

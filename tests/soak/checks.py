@@ -53,6 +53,7 @@ class Checks:
     at: str = ""
     _named: set[str] = field(default_factory=set)
     _parts: Parts = field(default_factory=dict)
+    _heard: Parts = field(default_factory=dict)
 
     def found(self, kind: str, text: str) -> None:
         """What stays wrong is found once."""
@@ -128,7 +129,10 @@ class Checks:
                 self.found("damage", text)
 
     def bands(self, breaches: Collection[Mapping[str, Any]]) -> None:
-        """No band moves by what a silent source no longer says."""
+        """No band moves by what a silent source no longer says, nor by what it said before.
+
+        What other sources have said since the silence began may move it, at once or after some days.
+        """
         silent = {breach["source"] for breach in breaches if breach["alarm"]}
         with self.site.store() as store:
             parts = _parts(store)
@@ -136,14 +140,17 @@ class Checks:
             before = self._parts.get(one)
             if not silent or before is None or before[0] == band:
                 continue
-            changed = {name for name in points if points[name] != before[1].get(name)}
+            then = self._heard.get(one, before)[1]
+            changed = {name for name in points if points[name] != then.get(name)}
             if all(_feeders(name) <= silent for name in changed):
                 self.found("moved", f"{one}: {before[0]} to {band} while {', '.join(sorted(silent))} is silent")
         self._parts = parts
+        if not silent:
+            self._heard = parts
 
     def forget_bands(self) -> None:
         """The state is another one."""
-        self._parts = {}
+        self._parts = self._heard = {}
 
     def folders(self) -> None:
         """Copies, plans and spooled files stay few."""
