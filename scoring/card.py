@@ -23,7 +23,6 @@ from scoring.inputs import Band, Level, ScoreRow
 from scoring.playbooks.model import Caps, Playbook, Step, Suppression, Trigger
 from scoring.playbooks.problems import auto_segments
 from scoring.playbooks.problems import problems as playbook_problems
-from scoring.playbooks.problems import warnings as playbook_warnings
 from scoring.product import Product
 from scoring.rules import Rule
 from scoring.segments import MAX_RULE, Segment, parse_rule
@@ -32,8 +31,6 @@ from scoring.signals import PLACEHOLDER, Signal
 if TYPE_CHECKING:
     from sqlglot import exp
 
-MAX_SIGNALS = 7
-"""More signals than this are hard to explain: a warning."""
 LEVELS: tuple[Level, ...] = ("account", "contact")
 
 
@@ -234,15 +231,9 @@ class Scorecard(_Closed):
 
     def warnings(self) -> tuple[str, ...]:
         """What is allowed but unwise."""
-        found = []
-        for level in LEVELS:
-            signals = self.level(level).signals
-            if len(signals) > MAX_SIGNALS:
-                found.append(f"{level}: {len(signals)} signals; more than {MAX_SIGNALS} are hard to explain")
-        families = {catalogue("account")[s.feature].family for s in self.account.signals.values()}
-        if len(families) < 2:
-            found.append("account: every signal is of one family; one kind of evidence makes false alarms")
-        return (*found, *playbook_warnings(self))
+        from scoring.lint import lint
+
+        return tuple(map(str, lint(self)))
 
     def _problems(self) -> Iterator[CardError]:
         """What only shows when the parts are seen together."""

@@ -135,16 +135,9 @@ class Cards:
 
     def warnings(self) -> tuple[str, ...]:
         """What is allowed but unwise."""
-        if len(self.cards) == 1:
-            return self.cards[0].warnings()
-        found = [f"{card.name}: {text}" for card in self.cards for text in card.warnings()]
-        for card, later in zip(self.cards, self.cards[1:], strict=False):
-            if card.account.only is None:
-                found.append(
-                    f"{later.name}: scores nobody: {card.name} before it has no account.only and takes everybody"
-                )
-                break
-        return tuple(found)
+        from scoring.lint import lint
+
+        return tuple(map(str, lint(self)))
 
     def _problems(self) -> Iterator[CardError]:
         """What only shows when the cards are seen together."""
