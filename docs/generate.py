@@ -7,12 +7,16 @@ from typing import Any
 import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from sqlglot import parse_one
 
 from agent import COMMANDS, LazyGroup, cli
 from cli import config
+from cli.features import needs
 from connectors.registry import VENDORS
 from mapping.identity import Settings as IdentitySettings
 from mapping.schema import RECORDS
+from scoring.features import CATALOGUE, Feature
+from scoring.sources import SOURCES
 
 DOCS = Path(__file__).parent
 MADE = "<!-- Made by docs/generate.py; run `make docs` after a change. -->\n\n"
@@ -97,7 +101,62 @@ def schema() -> str:
     return "".join(parts)
 
 
-PAGES = {"commands.md": commands, "configuration.md": settings, "schema.md": schema}
+def features() -> str:
+    """The catalogue, by family, and where its rows come from."""
+    return MADE + "\n".join([_FEATURES_INTRO, *map(_family, FAMILIES), _SOURCES_INTRO, *_source_rows(), ""])
+
+
+FAMILIES = ("usage", "support", "survey", "commercial", "relationship", "profile")
+_FEATURES_INTRO = """# Features
+
+Every fact about an account or contact that signals, segments and playbooks may use; `holdfast features` lists them,
+`holdfast features --sql NAME` prints the whole statement behind one. A card pays only for those that it uses.
+
+All values are whole numbers or words. *Needs* lists the kinds of record without which a tenant does not have the
+feature, and the key of the card's [`[product]` table](scoring.md#the-meaning-of-events) that must say which events
+count. Counts of things that a source would know of are 0 when there are none; everything else without a value is unknown, and
+unknown is never bad. Nothing after the last complete pull of a source counts. A 28-day usage window is the last 28
+complete days.
+
+What the agent sees only by watching (moved closing days, changes of plan, revenue and owner, people who left) begins on
+the day on which it first read the CRM. Usage of a year ago is read once it is on file: the first pull of events reaches
+back as far as the source's `history_days` says. E-mail features need a source that tells whether mails were opened.
+Length of sessions comes only from an event that repeats during a session, named in the card: counts by day do not hold
+it.
+"""
+_SOURCES_INTRO = """## Rows behind the aggregates
+
+Each source is these rows for one account (`key`); for contacts the key is the contact. `clock` has one row: for every
+kind of record the instant and the day up to which it is known. Usage is aggregated in a chain of its own
+(`scoring/usage_chain.py`): one row per account and person.
+"""
+
+
+def _family(family: str) -> str:
+    known = [feature for feature in CATALOGUE if feature.family == family]
+    rows = [
+        f"| `{f.name}` | {', '.join(f.levels)} | {f.unit.label} | {needs(f)} | {f.meaning} |"
+        for f in known
+        if not f.internal
+    ]
+    sql = [f"-- {_from(f)}\n{f.name} = {f.sql}" for f in known]
+    head = [f"## {family.capitalize()}\n", "| feature | level | unit | needs | meaning |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *rows, "\n```sql", *sql, "```", ""])
+
+
+def _from(feature: Feature) -> str:
+    by = {"": "from features", "self": "column of the record", "median": "over all accounts: the median of",
+          "quintile": "over all accounts: the fifth (1-5) of"}  # fmt: skip
+    return by.get(feature.source, f"rows of `{feature.source}`") + (", a step on the way" if feature.internal else "")
+
+
+def _source_rows() -> Iterator[str]:
+    for name, source in SOURCES.items():
+        statement = parse_one(source.select("account", source.columns), read="duckdb")
+        yield f"### {name}\n\n```sql\n{statement.sql('duckdb', pretty=True)}\n```\n"
+
+
+PAGES = {"features.md": features, "commands.md": commands, "configuration.md": settings, "schema.md": schema}
 """Page -> what makes it."""
 
 

@@ -20,6 +20,11 @@ class Unit:
     one: str = ""
     many: str = ""
 
+    @property
+    def label(self) -> str:
+        """What the unit is called in the catalogue."""
+        return self.many or self.kind.replace("_", " ")
+
     def text(self, value: int | str | None) -> str:
         """The value in words: `41 days`, `down 62 %`, `rising`."""
         if value is None or isinstance(value, str):

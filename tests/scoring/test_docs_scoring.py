@@ -11,6 +11,7 @@ import pytest
 from scoring.card import Bands, Freshness, Scorecard
 from scoring.features import CATALOGUE
 from scoring.playbooks import Playbook
+from scoring.product import Product, Sessions
 from scoring.segments import FUNCTIONS, Segment
 from scoring.signals import Signal
 
@@ -37,11 +38,13 @@ def test_every_card_in_the_docs_loads_and_compiles(block: str) -> None:
 
 
 def test_there_are_blocks_for_every_part() -> None:
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == 7
     assert sum("name =" in block for block in BLOCKS) == 1
 
 
-@pytest.mark.parametrize("model", [Bands, Freshness, Signal, Segment, Playbook], ids=lambda model: model.__name__)
+@pytest.mark.parametrize(
+    "model", [Bands, Freshness, Product, Sessions, Signal, Segment, Playbook], ids=lambda model: model.__name__
+)
 def test_every_key_is_told(model: Any) -> None:
     blocks = "\n".join(BLOCKS)
     told = [name for name in model.model_fields if re.search(rf"^(\[.*)?{name}\b", blocks, re.MULTILINE)]
@@ -49,9 +52,12 @@ def test_every_key_is_told(model: Any) -> None:
 
 
 def test_the_catalogue_is_told_line_by_line() -> None:
+    text = (ROOT / "docs" / "features.md").read_text("utf-8")
     for feature in CATALOGUE:
-        line = f"| {feature.family} | {', '.join(feature.kinds) or '-'} | {feature.meaning} |"
-        assert (f"| `{feature.name}` |" in TEXT and line in TEXT) != feature.internal, feature.name
+        part = text.partition(f"\n## {feature.family.capitalize()}\n")[2].partition("\n## ")[0]
+        line = f"| `{feature.name}` | {', '.join(feature.levels)} | {feature.unit.label} |"
+        assert (line in part and f"| {feature.meaning} |" in part) != feature.internal, feature.name
+        assert f"\n{feature.name} = {feature.sql}\n" in part, feature.name
 
 
 def test_the_allowed_functions_are_told() -> None:
