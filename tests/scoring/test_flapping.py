@@ -43,4 +43,4 @@ def test_the_guard_is_not_called_by_noise() -> None:
         for name in ("no rule", "margin and two readings")
     }
     assert held["no rule"] > 40
-    assert held["margin and two readings"] == 0
+    assert held["margin and two readings"] <= 2
