@@ -8,6 +8,8 @@ SCORE_COLUMNS = (
     "rule TEXT NOT NULL DEFAULT ''",
     "held TEXT NOT NULL DEFAULT ''",
     "trend INTEGER",
+    "stage TEXT",
+    "rfm TEXT",
 )
 """Added to `score` and its history. `computed` is empty where it is not known: then it was the band itself."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connectors.base import FieldSpec, Value
+from scoring.features.segments import RFM, STAGES
 from scoring.inputs import Band, ScoreRow
 from sync.people import PEOPLE, people_fields
 
@@ -125,6 +126,28 @@ def default_fields(
         (
             FieldSpec("account", "segments", "Health segments", "multi_select", names, "Behavioural segments."),
             lambda row, _: tuple(sorted(row.segments)) or None,
+        ),
+        (
+            FieldSpec(
+                "account",
+                "lifecycle_stage",
+                "Lifecycle stage",
+                "select",
+                STAGES,
+                "Where the account is on its way, by what it does; empty when too little is known.",
+            ),
+            lambda row, _: row.features.get("stage"),
+        ),
+        (
+            FieldSpec(
+                "account",
+                "rfm",
+                "RFM group",
+                "select",
+                RFM,
+                "Place among all customers by recency, frequency and money; empty when too little is known.",
+            ),
+            lambda row, _: row.features.get("rfm"),
         ),
         (
             FieldSpec(

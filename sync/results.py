@@ -10,6 +10,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from mapping.links import Resolution
+from scoring.features.segments import LAYERS
 from scoring.inputs import Level, ScoreRow, SignalPoints
 from sync.database import StateFile
 from sync.records import Counts
@@ -105,7 +106,7 @@ def _save_review(conn: sqlite3.Connection, resolution: Resolution, now: int) -> 
 
 # -- scores -------------------------------------------------------------------------------------------------------
 
-_RESULT = "crm_id, score, health, points, coverage, band, segments, reason, card, computed, rule"
+_RESULT = "crm_id, score, health, points, coverage, band, segments, reason, card, computed, rule, stage, rfm"
 """What makes a score another one. A signal's value may move every day without moving any of these."""
 _DETAIL = "name, owner_id, signals, held, trend"
 _WIDTH = len(_RESULT.split(", "))
@@ -198,9 +199,10 @@ def save_scores(conn: sqlite3.Connection, run_id: int, rows: Iterable[ScoreRow],
 
 
 _BEFORE = attrgetter("crm_id", "score", "health", "points", "coverage", "band")
-_AFTER = attrgetter("reason", "card", "computed", "rule", "name", "owner_id")
+_AFTER = attrgetter("reason", "card", "computed", "rule")
+_WHO = attrgetter("name", "owner_id")
 _BESIDE = attrgetter("held", "trend")
-"""What stands before a row's segments, after them, and after its signals."""
+"""What stands before a row's segments, after them, after its layers, and after its signals."""
 
 
 def _as_stored(rows: Sequence[ScoreRow]) -> Iterator[tuple[Any, ...]]:
@@ -211,22 +213,27 @@ def _as_stored(rows: Sequence[ScoreRow]) -> Iterator[tuple[Any, ...]]:
     # A contact's parts are many and of use to nobody afterwards: `explain` and plans look at accounts.
     signals = map(attrgetter("signals"), rows) if rows[0].level == "account" else repeat((), len(rows))
     texts = [text.decode() for text in map(to_json, signals)]
-    parts = zip(rows, map(_BEFORE, rows), map(_AFTER, rows), texts, map(_BESIDE, rows), strict=True)
-    return ((*before, segments[row.segments], *after, text, *beside) for row, before, after, text, beside in parts)
+    layers = (tuple(map(row.features.get, LAYERS)) for row in rows)
+    columns = (map(_BEFORE, rows), map(_AFTER, rows), layers, map(_WHO, rows), texts, map(_BESIDE, rows))
+    return (
+        (*before, segments[row.segments], *after, *layer, *who, text, *beside)
+        for row, before, after, layer, who, text, beside in zip(rows, *columns, strict=True)
+    )
 
 
 def latest_scores(state: StateFile, level: Level | None) -> Iterator[ScoreRow]:
-    """The latest scores, by level and key."""
+    """The latest scores, by level and key; of their features the layers."""
     where = "WHERE level = ?" if level else ""
     rows = state.rows(
         "SELECT level, key, crm_id, name, owner_id, score, health, points, coverage, band, segments, reason, signals, "
-        f"card, computed, held, rule, trend FROM score {where} ORDER BY level, key",
+        f"card, computed, held, rule, trend, stage, rfm FROM score {where} ORDER BY level, key",
         (level,) if level else (),
     )
     for row in rows:
         signals = tuple(map(_signal, json.loads(row[12])))
         computed = row[14] or row[9]  # an earlier version kept the band alone
-        parts = (tuple(json.loads(row[10])), row[11], signals, {}, row[13], computed, *row[15:])
+        layers = {name: value for name, value in zip(LAYERS, row[18:], strict=True) if value is not None}
+        parts = (tuple(json.loads(row[10])), row[11], signals, layers, row[13], computed, *row[15:18])
         yield ScoreRow._make((*row[:10], *parts))
 
 
