@@ -26,7 +26,7 @@ WHERE o.kind = 'task_create'
   AND o.state IN ('confirmed', 'in_doubt', 'sending', 'parked', 'rolled_back', 'undo_skipped')
 """
 _TO_LOOK_AT = """
-SELECT o.remote_id, o.key, o.op_id FROM op o JOIN followup f ON f.key = o.key
+SELECT o.remote_id, o.key FROM op o JOIN followup f ON f.key = o.key
 WHERE o.kind = 'task_create' AND o.state IN ('confirmed', 'undo_skipped') AND o.remote_id IS NOT NULL
   AND f.state = 'open' AND coalesce(f.looked, o.updated_at) <= ?
 ORDER BY o.op_id
@@ -109,13 +109,21 @@ def look(crm: Crm, store: Store, now: datetime) -> int:
         How many were read.
     """
     due = store.rows(_TO_LOOK_AT, (epoch(now - LOOK),))
-    size = crm.write.read_batch
-    for start in range(0, len(due), size):
-        batch = due[start : start + size]
-        with suppress(ConnectorError):
-            found = crm.read_tasks([task_id for task_id, _, _ in batch])
-            _keep(store, [(key, found.get(task_id)) for task_id, key, _ in batch], now)
+    read(crm, store, due, now)
     return len(due)
+
+
+def read(crm: Crm, store: Store, wanted: Sequence[tuple[str, str]], now: datetime) -> dict[str, TaskState]:
+    """Read tasks back, by their ids and keys, and keep what they say; by key, those that are still there."""
+    seen: dict[str, TaskState] = {}
+    size = crm.write.read_batch
+    for start in range(0, len(wanted), size):
+        batch = wanted[start : start + size]
+        with suppress(ConnectorError):
+            found = crm.read_tasks([task_id for task_id, _ in batch])
+            _keep(store, [(key, found.get(task_id)) for task_id, key in batch], now)
+            seen |= {key: found[task_id] for task_id, key in batch if task_id in found}
+    return seen
 
 
 def _keep(store: Store, seen: Sequence[tuple[str, TaskState | None]], now: datetime) -> None:
@@ -128,7 +136,7 @@ def _keep(store: Store, seen: Sequence[tuple[str, TaskState | None]], now: datet
                 )
                 continue
             ended = epoch(task.modified_at or now) if task.closed else None
-            ((planned,),) = conn.execute("SELECT due FROM followup WHERE key = ?", (key,)).fetchall()
+            planned = conn.execute("SELECT due FROM followup WHERE key = ?", (key,)).fetchone()[0]
             moved = task.due is not None and task.due > instant(planned) + SLACK
             conn.execute(
                 "UPDATE followup SET state = ?, looked = ?, moved_to = ?, touched = ?, ended = ? WHERE key = ?",

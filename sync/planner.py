@@ -134,7 +134,7 @@ class Planner:
         decisions = stage.play(rows, as_of, self.settled.paused if self.settled else {})
         done = self.ledger.known_tasks()
         wanted = [stage.change(task, accounts[task.crm_id]) for task in decisions.tasks if task.crm_id in accounts]
-        return [change for change in wanted if change.key not in done], stage.removals(decisions.clear, accounts)
+        return [change for change in wanted if change.key not in done], stage.removals(decisions.clear, accounts, as_of)
 
 
 def _late(says: Mapping[str, Value], sent: Iterable[Mapping[str, Value]]) -> dict[str, Value]:

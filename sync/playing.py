@@ -105,11 +105,13 @@ class Stage:
             followups.save_withheld(self.store, decisions.withheld, now)
         return decisions
 
-    def removals(self, clear: Sequence[Clear], accounts: Mapping[str, CrmRecord]) -> list[TaskRemoval]:
-        """Tasks to take away again: into the CRM's recycle bin, and only if nobody has touched them until then."""
-        made = (
-            {key: (op_id, task_id, subject) for key, op_id, task_id, subject in self.store.rows(_MADE)} if clear else {}
-        )
+    def removals(self, clear: Sequence[Clear], accounts: Mapping[str, CrmRecord], now: datetime) -> list[TaskRemoval]:
+        """Tasks to take away again, into the CRM's recycle bin: those that nobody has touched, as it says just now."""
+        if not clear:
+            return []
+        made = {key: (op_id, task_id, subject) for key, op_id, task_id, subject in self.store.rows(_MADE)}
+        wanted = [one for one in clear if one.key in made and one.crm_id in accounts]
+        seen = followups.read(self.crm, self.store, [(made[one.key][1], one.key) for one in wanted], now)
         return [
             TaskRemoval(
                 key=derive_key(self.environment, "clear", one.key),
@@ -122,8 +124,8 @@ class Stage:
                 severity=1,
                 value=1,
             )
-            for one in clear
-            if one.key in made and one.crm_id in accounts
+            for one in wanted
+            if (task := seen.get(one.key)) is not None and not (task.touched or task.closed)
         ]
 
     def change(self, task: DesiredTask, account: CrmRecord) -> TaskChange:

@@ -52,7 +52,7 @@ def advance(card: "Scorecard", row: ScoreRow, old: BandState | None, now: dateti
         _start(episodes, answer, now)
     for name in rule_playbooks(card):
         # A hard rule may begin to hold in a band that the account is in already.
-        if name == answer.name and not entered and answer.acts and _begins_again(answer, holding.get(name)):
+        if name == answer.name and not entered and answer.acts and holding.get(name) is False:
             _start(episodes, answer, now)
         holding[name] = name == answer.name
     words = words_of(row, state, now) if card.active_triggers else {}
@@ -88,10 +88,6 @@ def age_of(feature: str, words: Words) -> timedelta | None:
     # Whole hours and days are rounded down: one more is never too few.
     unit = vocabulary()[feature].unit
     return timedelta(hours=value + 1) if unit.one == "hour" else timedelta(days=value + 1)
-
-
-def _begins_again(playbook: Playbook, before: bool | None) -> bool:  # noqa: FBT001  # what it said before
-    return playbook.on_first_sight if before is None else not before
 
 
 def _advance_trigger(

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from scoring.card import Scorecard
 from scoring.errors import CardError
-from scoring.playbooks import Playbook, Situation, Team, task_key
+from scoring.playbooks import BandState, Playbook, Situation, Team, task_key
 from scoring.playbooks.text import customer_safe
 from tests.scoring.player import START, Player, card_with
 from tests.scoring.rows import score_row
@@ -132,6 +132,22 @@ def test_a_hard_rule_that_begins_in_the_same_band_brings_its_own_playbook() -> N
     assert [task.playbook for task in agent.run(0, row())] == ["rescue"]
     assert [task.playbook for task in agent.run(1, row(rule="trouble"))] == ["executive", "executive@2"]
     assert agent.run(2, row(rule="trouble")) == []
+
+
+def test_a_state_from_before_hard_rules_makes_no_second_task_for_who_has_long_been_red() -> None:
+    card = card_with("""
+        [account.rules.trouble]
+        when = "urgent_tickets >= 2"
+        band = "red"
+        reason = "urgent"
+        customer = "urgent questions"
+        playbook = "rescue"
+        """)
+    agent = Player(card)
+    agent.states = {"A1": BandState("red", START, {"rescue": START})}
+    assert [task.episode for task in agent.look(40, row()).tasks] == [START]
+    agent.run(40, row())
+    assert [task.episode for task in agent.look(41, row(rule="trouble")).tasks] == [START]
 
 
 # -- owners -------------------------------------------------------------------------------------------------------
