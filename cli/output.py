@@ -16,6 +16,10 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.table import Table
 from rich.text import Text
 
+from sync.values import count
+
+__all__ = ["HowFar", "Output", "ago", "band", "clean", "count", "fit", "plain", "styled"]
+
 LONGEST = 400
 """Characters of one piece of text: what vendors send may be megabytes."""
 
@@ -172,8 +176,3 @@ def ago(then: datetime | None, now: datetime) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit} ago"
     return f"{seconds} s ago"
-
-
-def count(number: int, noun: str) -> str:
-    """Put a number before its noun, as in "1 task" and "1,234 tasks"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -83,7 +83,7 @@ def show_pulls(out: Output, report: RunReport) -> None:
     """One line a source, and one a problem."""
     for source in dict.fromkeys(pull.source for pull in report.pulls):
         pulls = [pull for pull in report.pulls if pull.source == source]
-        parts = ", ".join(f"{pull.rows:,} {pull.stream.replace('_', ' ')}" for pull in pulls if pull.rows)
+        parts = ", ".join(count(pull.rows, _one(pull.stream)) for pull in pulls if pull.rows)
         if parts or any(pull.ending == "ok" for pull in pulls):
             out.line(f"{source}: {parts or 'nothing new'}")
         for pull in pulls:
@@ -101,6 +101,12 @@ def show_pulls(out: Output, report: RunReport) -> None:
     if report.bands:
         bands = ", ".join(f"{report.bands[name]:,} {name}" for name in ("red", "yellow", "green", "unknown"))
         out.line(f"Health of {count(sum(report.bands.values()), 'account')}: {bands}.")
+
+
+def _one(stream: str) -> str:
+    """What one row of a stream is called: streams are named in the plural."""
+    noun = stream.replace("_", " ")
+    return f"{noun[:-3]}y" if noun.endswith("ies") else noun.removesuffix("s")
 
 
 def _show_findings(out: Output, pull: PullReport) -> None:

@@ -24,7 +24,7 @@ from sync.ledger import Ledger
 from sync.owned import AGENT, SCORED_AT, OwnedField
 from sync.standings import forget_standings
 from sync.store import Store
-from sync.values import loads
+from sync.values import count, loads
 
 if TYPE_CHECKING:
     from sync.run import Agent
@@ -69,8 +69,9 @@ class Adopted:
     def __str__(self) -> str:
         when = f", last written {self.newest:%Y-%m-%d %H:%M} UTC" if self.newest else ""
         return (
-            f"Taken over from the CRM, {_WHY[self.why]}: our fields on {self.accounts:,} accounts and "
-            f"{self.contacts:,} contacts{when}, and {self.tasks:,} tasks. Values found there count as ours."
+            f"Taken over from the CRM, {_WHY[self.why]}: our fields on {count(self.accounts, 'account')} and "
+            f"{count(self.contacts, 'contact')}{when}, and {count(self.tasks, 'task')}. "
+            "Values found there count as ours."
         )
 
 

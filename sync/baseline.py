@@ -11,6 +11,7 @@ from sync.guard import Verdict
 from sync.ledger import Ledger
 from sync.plan import Plan
 from sync.store import Store
+from sync.values import count
 
 Way = Literal["fields", "tasks"]
 """Whether tasks are created too for accounts that are in trouble already."""
@@ -52,10 +53,10 @@ def stand(store: Store) -> Stand:
 def verdict(plan: Plan) -> Verdict:
     """Why a first fill waits until a person starts it."""
     accounts = sum(record.object == "account" for record in plan.records)
-    tasks = f", and {len(plan.tasks):,} new tasks" if plan.tasks else ""
+    tasks = f", and {count(len(plan.tasks), 'new task')}" if plan.tasks else ""
     text = (
-        f"This is the first fill of this CRM: {plan.field_count:,} fields on {accounts:,} accounts and "
-        f"{len(plan.records) - accounts:,} contacts{tasks}."
+        f"This is the first fill of this CRM: {count(plan.field_count, 'field')} on {count(accounts, 'account')} and "
+        f"{count(len(plan.records) - accounts, 'contact')}{tasks}."
     )
     return Verdict("baseline", len(plan.changes), 0, held=True, text=text)
 

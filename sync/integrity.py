@@ -94,7 +94,7 @@ def _contents(store: Store) -> Iterator[str]:
     yield from Ledger(store).verify(deep=True)
     gone = [path for path in usage_files.files(store) if not path.is_file()]
     if gone:
-        yield f"{len(gone)} usage files are missing ({gone[0].name}, ...): the next run reads their events again."
+        yield f"{usage_files.lost(gone)}: the next run reads their events again."
 
 
 def _problem_of(copy: Path) -> str:

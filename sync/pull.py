@@ -31,6 +31,7 @@ from sync.lock import LockedError
 from sync.reports import PullProgress, PullReport
 from sync.row_doubt import RowDoubt
 from sync.store import Page, PullEnd, Store, StoreError
+from sync.values import count
 
 __all__ = ["PullProgress", "PullReport", "pull_all"]
 
@@ -242,9 +243,7 @@ class _StreamPull:
         if cursor is not None and self.stream.record == "usage":
             gone = usage_files.missing(self.shared.store, self.source.name)
             if gone:
-                self.report.notes.append(
-                    f"{len(gone)} usage files are missing ({gone[0].name}, ...): read from the start."
-                )
+                self.report.notes.append(f"{usage_files.lost(gone)}: read from the start.")
                 return None
         return cursor
 
@@ -336,7 +335,8 @@ class _StreamPull:
         report.skipped += mapped.skipped
         if counts.held:
             report.notes.append(
-                f"{counts.held} records are missing from a complete listing: too many to believe, so all were kept."
+                f"{count(counts.held, 'record')} {'is' if counts.held == 1 else 'are'} missing from a complete "
+                "listing: too many to believe, so all were kept."
             )
 
     def _own_values(self, rows: Sequence[Any], mapped: Mapped, now: datetime) -> Mapping[str, Mapping[str, Value]]:

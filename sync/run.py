@@ -244,8 +244,8 @@ class Agent:
         gone = [path for source, _ in self.sources for path in usage_files.missing(self.store, source.name)]
         if gone and not report.blocked:
             report.blocked = (
-                f"{len(gone)} usage files are missing ({gone[0].name}, ...), and could not be read again: without them "
-                "usage would look less than it was, so nothing was planned. The next run reads them again."
+                f"{usage_files.lost(gone)}, and their events could not be read again: without them usage would look "
+                "less than it was, so nothing was planned. The next run reads them again."
             )
 
     # -- score and plan -----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from pathlib import Path
 from sync.database import StoreError
 from sync.store import Store
 from sync.tables import epoch_day
+from sync.values import count
 
 MEMORY = "400MB"
 THREADS = 2
@@ -34,6 +35,12 @@ def files(store: Store, *, sources: Iterable[str] | None = None, until: date | N
 def missing(store: Store, source: str) -> list[Path]:
     """Files that should be there and are not: the source's events must then be read again from the start."""
     return [path for path in files(store, sources=[source]) if not path.is_file()]
+
+
+def lost(gone: Sequence[Path]) -> str:
+    """The beginning of a sentence about files that are missing, of which there is one at least."""
+    are, more = ("is", "") if len(gone) == 1 else ("are", ", ...")
+    return f"{count(len(gone), 'usage file')} {are} missing ({gone[0].name}{more})"
 
 
 def drop_missing(store: Store, source: str) -> None:

@@ -85,3 +85,11 @@ def show(value: Value) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+def count(number: int, noun: str) -> str:
+    """Put a number before its noun, as in "1 task", "1,234 tasks" and "2 companies"."""
+    if number == 1:
+        return f"1 {noun}"
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{noun}s"
+    return f"{number:,} {plural}"

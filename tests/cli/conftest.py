@@ -143,9 +143,11 @@ def world() -> World:
 
 @pytest.fixture(scope="session")
 def card_text() -> str:
-    """The default card with stricter bands."""
+    """The default card with stricter bands, for which one kind of evidence is enough."""
     text = resources.files("scoring").joinpath("default.toml").read_text("utf-8")
-    strict = text.replace("red_below = 40", "red_below = 80").replace("green_from = 70", "green_from = 95")
+    strict = text.replace("red_below = 40", "red_below = 80\nred_families = 1").replace(
+        "green_from = 70", "green_from = 95"
+    )
     assert strict != text
     return strict
 

@@ -11,7 +11,9 @@ import pytest
 from cli.output import Output, _Console, ago, clean, count, plain, styled
 from cli.plan_view import show_plan
 from cli.progress import Watch
-from cli.run_view import code_of
+from cli.run_view import _one, code_of, show_pulls
+from connectors.registry import VENDORS
+from mapping.fields import FieldMap
 from sync.plan import FieldChange, HumanEdit, Plan, RecordChange, TaskChange
 from sync.pull import PullProgress
 from sync.reports import PullReport
@@ -117,6 +119,7 @@ def test_on_a_terminal_a_long_plan_is_cut_and_full_shows_all() -> None:
 
 def test_words_for_numbers_and_ages() -> None:
     assert [count(1, "task"), count(1234, "task")] == ["1 task", "1,234 tasks"]
+    assert [count(1, "company"), count(2, "company"), count(0, "survey")] == ["1 company", "2 companies", "0 surveys"]
     assert ago(None, NOW) == "never"
     assert [ago(datetime(2026, 10, 31, 20, tzinfo=UTC), NOW), ago(NOW, NOW)] == ["4 h ago", "0 s ago"]
     assert plain([NOW.date()]) == ["2026-11-01"]
@@ -137,3 +140,25 @@ def test_a_source_that_is_not_believed_is_not_one_that_failed(classes: list[str]
     for pull, name in zip(pulls, classes, strict=True):
         pull.ending, pull.error_class = "failed", name
     assert code_of(RunReport(as_of=datetime(2026, 11, 1, tzinfo=UTC), pulls=pulls)) == code
+
+
+@pytest.mark.parametrize(
+    ("stream", "rows", "said"),
+    [
+        ("organizations", 1, "1 organization"),
+        ("companies", 1, "1 company"),
+        ("companies", 12, "12 companies"),
+        ("organization_memberships", 2, "2 organization memberships"),
+        ("cases", 1, "1 case"),
+    ],
+)
+def test_rows_are_counted_in_words(stream: str, rows: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    report = RunReport(NOW, pulls=[PullReport("desk", stream, "account", rows=rows, ending="ok")])
+    show_pulls(Output(), report)
+    assert capsys.readouterr().out == f"desk: {said}\n"
+
+
+def test_every_stream_is_named_in_the_plural() -> None:
+    for vendor in VENDORS:
+        for name in FieldMap.load(vendor).streams:
+            assert count(2, _one(name)) == f"2 {name.replace('_', ' ')}", name

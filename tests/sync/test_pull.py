@@ -243,7 +243,7 @@ def test_events_are_read_from_the_start_when_their_files_are_gone(store: Store, 
     source = FakeSource("mp", {EVENT_STREAM: pages(export(tmp_path, "u1"))})
     report = pull(store, source)["events"]
     assert source.asked == [("events", None)]
-    assert "1 usage files are missing" in report.notes[0]
+    assert "1 usage file is missing (" in report.notes[0]
     assert usage_files.missing(store, "mp") == []
     assert not (store.path / "usage" / "mp" / "orphan.parquet").exists()
 
@@ -258,6 +258,6 @@ def test_days_that_nobody_tells_of_any_more_are_not_missed_for_ever(store: Store
             "FROM usage_file"
         )
     report = pull(store, FakeSource("mp", {EVENT_STREAM: pages(export(tmp_path, "u1"))}))["events"]
-    assert "1 usage files are missing (old.parquet" in report.notes[0]
+    assert "1 usage file is missing (old.parquet)" in report.notes[0]
     assert [path.name for path in usage_files.missing(store, "mp")] == []
     assert len(usage_files.files(store)) == 1

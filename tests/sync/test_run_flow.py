@@ -180,5 +180,5 @@ def test_nothing_is_planned_while_usage_files_are_missing(tmp_path: Path) -> Non
         )
     desk.scores = dict.fromkeys(desk.scores, 20)
     report = _sync(desk)
-    assert "1 usage files are missing (day.parquet" in report.blocked
+    assert "1 usage file is missing (day.parquet)" in report.blocked
     assert report.plan is None
