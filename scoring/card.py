@@ -20,6 +20,7 @@ from scoring import bounded
 from scoring.errors import CardError, nearest
 from scoring.features import Feature, catalogue
 from scoring.inputs import Band, Level, ScoreRow
+from scoring.library import with_library
 from scoring.playbooks.model import Caps, Playbook, Step, Suppression, Trigger
 from scoring.playbooks.problems import auto_segments
 from scoring.playbooks.problems import problems as playbook_problems
@@ -90,6 +91,7 @@ class LevelCard(_Closed):
     )
     signals: dict[str, Signal] = Field(min_length=1, description="By name.")
     segments: dict[str, Segment] = Field(default_factory=dict, description="By name.")
+    use: tuple[str, ...] = Field((), description="Segments to take from those that come with the program.")
 
 
 class AccountCard(LevelCard):
@@ -145,7 +147,7 @@ class Scorecard(_Closed):
     def from_data(cls, data: dict[str, Any], file: str = "") -> "Scorecard":
         """Check a card given as tables (decimals as Decimal, not float); `file` is named in errors."""
         try:
-            card = cls.model_validate(_named(copy.deepcopy(data)))
+            card = cls.model_validate(_named(with_library(copy.deepcopy(data))))
             for problem in card._problems():
                 raise problem
         except ValidationError as problem:

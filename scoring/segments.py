@@ -37,6 +37,8 @@ class Segment(BaseModel):
     label: Line = Field(description="What people see.")
     rule: str = Field(min_length=1, max_length=MAX_RULE, description="SQL boolean text over features.")
     outranks: tuple[str, ...] = Field((), description="Segments that give way where this rule holds.")
+    cadence: str = Field("", max_length=200, description="How often to be in touch, for colleagues.")
+    offer: str = Field("", max_length=200, description="What to offer, for colleagues.")
 
 
 def parse_rule(text: str, features: Mapping[str, Feature], *, key: str = "") -> "exp.Expr":

@@ -37,10 +37,22 @@ def problems(card: "Scorecard") -> Iterator[CardError]:
         for place, rule in trigger.playbook.rules():
             parse_rule(rule, vocabulary(), key=f"{key}.{place}")
         yield from _counts_time(trigger.since, f"{key}.since")
+    yield from _answered_once(card)
     for name, each in card.suppress.items():
         if each.when is not None:
             parse_rule(each.when, vocabulary(), key=f"suppress.{name}.when")
         yield from _counts_time(each.since, f"suppress.{name}.since")
+
+
+def _answered_once(card: "Scorecard") -> Iterator[CardError]:
+    """A segment is the same risk and the same answer: two answers ask for two segments."""
+    answers: dict[str, str] = {}
+    for name, trigger in card.triggers.items():
+        if trigger.segment is not None and answers.setdefault(trigger.segment, name) != name:
+            text = (
+                f"segment {trigger.segment!r} is answered by {answers[trigger.segment]!r} already; it has one playbook"
+            )
+            yield CardError(text, key=f"triggers.{name}.segment")
 
 
 def _counts_time(feature: str | None, key: str) -> Iterator[CardError]:
