@@ -360,7 +360,8 @@ def _explain(model: type[BaseModel], problem: Mapping[str, Any], path: Path, whe
     key = ".".join([where, *(str(part) for part in problem["loc"])]).strip(".")
     if problem["type"] == "extra_forbidden":
         name = str(problem["loc"][-1])
-        known = list(_table(model, problem["loc"][:-1]).model_fields)
+        fields = _table(model, problem["loc"][:-1]).model_fields
+        known = [info.alias or name for name, info in fields.items()]
         return f"{path}: {key}: unknown key.{_nearest(name, known)} Allowed: {', '.join(known)}."
     if problem["type"] == "missing":
         return f"{path}: {key}: is missing.{_meaning(model, problem['loc'])}"

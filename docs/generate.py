@@ -15,6 +15,7 @@ from cli.features import needs
 from connectors.registry import VENDORS
 from mapping.identity import Settings as IdentitySettings
 from mapping.schema import RECORDS
+from scoring.events import KnownEvent
 from scoring.features import CATALOGUE, Feature
 from scoring.sources import SOURCES
 
@@ -68,11 +69,17 @@ def settings() -> str:
         ("state", config.State),
     )
     parts += [f"## [{name}]\n\n{_table(model)}\n" for name, model in sections]
+    parts.append(
+        f"## [[events]]\n\nKnown events, any number of them ([stability](stability.md)).\n\n{_table(KnownEvent)}"
+    )
     return "".join(parts)
 
 
 def _table(model: type[BaseModel]) -> str:
-    rows = [f"| `{name}` | {_default(info)} | {info.description or ''} |" for name, info in model.model_fields.items()]
+    rows = [
+        f"| `{info.alias or name}` | {_default(info)} | {info.description or ''} |"
+        for name, info in model.model_fields.items()
+    ]
     return "\n".join(["| key | default | meaning |", "|---|---|---|", *rows, ""])
 
 
@@ -114,9 +121,9 @@ Every fact about an account or contact that signals, segments and playbooks may 
 
 All values are whole numbers or words. *Needs* lists the kinds of record without which a tenant does not have the
 feature, and the key of the card's [`[product]` table](scoring.md#the-meaning-of-events) that must say which events
-count. Counts of things that a source would know of are 0 when there are none; everything else without a value is unknown, and
-unknown is never bad. Nothing after the last complete pull of a source counts. A 28-day usage window is the last 28
-complete days.
+count. Counts of things that a source would know of are 0 when there are none; everything else without a value is
+unknown, and unknown is never bad. Nothing after the last complete pull of a source counts. A 28-day usage window is the
+last 28 complete days.
 
 What the agent sees only by watching (moved closing days, changes of plan, revenue and owner, people who left) begins on
 the day on which it first read the CRM. Usage of a year ago is read once it is on file: the first pull of events reaches
