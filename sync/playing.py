@@ -15,7 +15,6 @@ from scoring.playbooks import (
     Team,
     decide,
     enrolled,
-    next_states,
 )
 from scoring.playbooks.memory import Chooser
 from scoring.playbooks.problems import auto_segments
@@ -94,9 +93,9 @@ class Stage:
         followups.look(self.crm, self.store, now)
         before = self.ledger.band_states()
         decisions = decide(self.card, rows, before, now, self.situation(now, paused))
-        moving = [row for row in rows if row.crm_id not in paused or row.level != "account"]
+        moving = {crm_id: state for crm_id, state in decisions.states.items() if crm_id not in paused}
         with self.store.transaction():
-            self.ledger.save_band_states(next_states(self.card, moving, before, now))
+            self.ledger.save_band_states({**before, **moving})
             followups.note(
                 self.store,
                 [(self.outer_key(task.key), task) for task in decisions.tasks],

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from scoring.inputs import ScoreRow
-from scoring.playbooks.episodes import advance, trigger_holds, words_of
+from scoring.playbooks.episodes import advance, words_of
 from scoring.playbooks.memory import (
     ESCALATION,
     KNOWN,
@@ -97,6 +97,7 @@ class _Desk:
     needed: dict[str, set[str]] = field(default_factory=dict)
     """Account -> playbooks whose condition holds."""
     cards: dict[str, "Scorecard"] = field(default_factory=dict)
+    states: dict[str, BandState] = field(default_factory=dict)
     given: Counter[str] = field(default_factory=Counter)
     """Open tasks by owner, those of this run included."""
 
@@ -111,15 +112,15 @@ class _Desk:
         state = advance(card, row, old, self.now)
         value = self.situation.values.get(row.crm_id, 50)
         case = _Case(card, row, state, words_of(row, state, self.now, value), value)
-        self.cards[row.crm_id] = card
+        self.cards[row.crm_id], self.states[row.crm_id] = card, state
         self.needed[row.crm_id] = set()
+        before = len(self.wanted) + len(self.withheld)
         for playbook in _called_for(case):
             self.needed[row.crm_id].add(playbook.name)
             episode = state.episodes.get(playbook.name)
             if playbook.acts and episode is not None:
                 self._steps(case, playbook, episode)
-        answered = (one.crm_id == row.crm_id for part in (self.wanted, self.withheld) for one in part[-20:])
-        if row.band == "red" and not any(answered):
+        if row.band == "red" and before == len(self.wanted) + len(self.withheld):
             self._no_task(case, card.answer(row))
 
     def _steps(self, case: _Case, playbook: Playbook, episode: datetime) -> None:
@@ -308,7 +309,7 @@ class _Desk:
         tasks = tuple(task for task in self.wanted if task.key not in barred)
         withheld = tuple(sorted(self.withheld, key=lambda one: (one.crm_id, one.playbook, one.rule)))
         enrolled = {crm_id: tuple(sorted(set(names))) for crm_id, names in self.enrolled.items()}
-        return Decisions(tasks, withheld, enrolled, tuple(self._clear()))
+        return Decisions(tasks, withheld, enrolled, tuple(self._clear()), self.states)
 
     def _cap(self, task: DesiredTask, rule: str, until: datetime, why: str) -> None:
         self.withheld.append(Withheld(task.crm_id, task.playbook, rule, max(until, self.now), why))
@@ -368,9 +369,8 @@ def unanswered(rows: Iterable[ScoreRow], decisions: Decisions) -> list[str]:
 def _called_for(case: _Case) -> Iterator[Playbook]:
     """The playbook of the band or its hard rule, then those of triggers that hold, or last held where nobody knows."""
     yield case.card.answer(case.row)
-    for trigger in case.card.active_triggers:
-        said = trigger_holds(trigger, case.row, case.words)
-        if said or (said is None and case.state.holding.get(trigger.name)):
+    for trigger in case.card.active_triggers if case.state.holding else ():
+        if case.state.holding.get(trigger.name):
             yield trigger.playbook
 
 

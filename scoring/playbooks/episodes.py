@@ -55,8 +55,9 @@ def advance(card: "Scorecard", row: ScoreRow, old: BandState | None, now: dateti
         if name == answer.name and not entered and answer.acts and holding.get(name) is False:
             _start(episodes, answer, now)
         holding[name] = name == answer.name
-    words = words_of(row, state, now) if card.active_triggers else {}
-    for trigger in card.active_triggers:
+    triggers = card.active_triggers
+    words = words_of(row, state, now) if triggers else {}
+    for trigger in triggers:
         said = trigger_holds(trigger, row, words)
         if said is not None:
             age = age_of(trigger.since, words) if trigger.since else None

@@ -193,12 +193,14 @@ class Decisions:
         withheld: By account and name.
         enrolled: Account -> segments that auto steps put it into.
         clear: Tasks to be taken away.
+        states: What to remember of each account of known band; see `next_states`.
     """
 
     tasks: tuple[DesiredTask, ...]
     withheld: tuple[Withheld, ...]
     enrolled: Mapping[str, tuple[str, ...]]
     clear: tuple[Clear, ...]
+    states: Mapping[str, BandState]
 
 
 def task_key(crm_id: str, playbook: str, episode: datetime) -> str:

@@ -1,7 +1,7 @@
 """What playbooks' rules may name: the features of a row, and what is known of the account besides."""
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from scoring.features import Feature, catalogue
 from scoring.inputs import Level
@@ -26,7 +26,8 @@ ROW_WORDS: tuple[Feature, ...] = (
 _BY_NAME = {feature.name: feature for feature in ROW_WORDS}
 
 
-def vocabulary(level: Level = "account") -> dict[str, Feature]:
+@cache
+def vocabulary(level: Level = "account") -> Mapping[str, Feature]:
     """What playbooks' rules may name, by name."""
     return {**catalogue(level), **_BY_NAME}
 
