@@ -90,6 +90,11 @@ class Cards:
         found = {trigger.name: trigger for card in self.cards for trigger in card.active_triggers}
         return tuple(found.values())
 
+    @property
+    def actions(self) -> Mapping[str, Playbook]:
+        """Every playbook that acts, and every trigger as one, by name; the first card's where several have one."""
+        return {name: found for card in reversed(self.cards) for name, found in card.actions.items()}
+
     def playbook_named(self, name: str) -> Playbook | None:
         """The playbook of that name, or the trigger's; None when no card has either."""
         found = (card.playbook_named(name) for card in self.cards)
@@ -178,7 +183,8 @@ def _shared(card: Scorecard) -> Iterator[tuple[str, object]]:
     yield "product", card.product
     for level in LEVELS:
         for name, segment in card.level(level).segments.items():
-            yield f"{level}.segments.{name}", segment
+            # Who gives way to it depends on what else is on the card; what it means does not.
+            yield f"{level}.segments.{name}", (segment.label, segment.rule)
     for name, playbook in card.playbooks.items():
         yield f"playbooks.{name}", playbook
     for name, trigger in card.triggers.items():
