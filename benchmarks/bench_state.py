@@ -84,7 +84,7 @@ def fill(folder: Path, plain: Inputs) -> Store:
                     FROM '{path}' ORDER BY person) TO '{usage / path.name}' (FORMAT parquet, COMPRESSION zstd)"""
             )
             conn.execute(
-                "INSERT INTO usage_file VALUES (5, ?, 1, ?, 1, 1, 0, ?)",
+                "INSERT INTO usage_file VALUES (5, ?, 1, ?, 1, 1, 0, ?, 0)",
                 (epoch_day(AS_OF.date()) - number, f"usage/mixpanel/{path.name}", epoch(AS_OF)),
             )
     store.db.conn.execute("DETACH plain")

@@ -300,16 +300,40 @@ def _load_usage(con: "DuckDBPyConnection", inputs: Inputs, columns: set[str], *,
     fed = con.execute("SELECT MIN(COALESCE(as_of, 0)) FROM feed WHERE record = 'usage'").fetchall()[0][0] or 0
     last = date(1970, 1, 1) + timedelta(days=max(0, min(fed, int(inputs.as_of.timestamp()))) // 86400)
     files = [str(path) for path in inputs.usage if _in_reach(path, last, far=far)]
-    if not files:
+    later = [str(path) for path in inputs.later if _in_reach(path, last, far=far)]
+    if not files and not later:
         con.execute(f"CREATE TABLE usage ({', '.join(f'{c} {t}' for c, t in types.items())})")
         return
     try:
-        con.read_parquet(files).select(*types).create_view("usage")
+        usage_view(con, files, later, types)
         found = {row[0]: row[1] for row in con.execute("DESCRIBE usage").fetchall()}
     except duckdb.Error as problem:
         raise InputsError(f"usage files: {_first_line(problem)}") from problem
     if found["day"] != "DATE":
         raise InputsError(f"usage files: column day is {found['day']}, not DATE")
+
+
+def usage_view(con: "DuckDBPyConnection", files: list[str], later: list[str], types: Mapping[str, SqlType]) -> None:
+    """Usage as the files have it, less what became known later; only days of which that is so are added up anew."""
+    if not later:
+        con.read_parquet(files).select(*types).create_view("usage")
+        return
+    days = {Path(path).name[: len("2026-01-01")] for path in later}
+    again = [path for path in files if Path(path).name[: len("2026-01-01")] in days]
+    rest = [path for path in files if path not in set(again)]
+    columns = ", ".join(USAGE.types())
+    counted = [f"SELECT {columns} FROM read_parquet({_listed(again)})"] if again else []
+    less = f"SELECT day, person, grp, event, -count AS count FROM read_parquet({_listed(later)})"
+    netted = (
+        f"SELECT day, person, grp, event, CAST(SUM(count) AS BIGINT) AS count "
+        f"FROM ({' UNION ALL '.join([*counted, less])}) GROUP BY ALL HAVING SUM(count) > 0"
+    )
+    whole = [f"SELECT {columns} FROM read_parquet({_listed(rest)})"] if rest else []
+    con.execute(f"CREATE VIEW usage AS SELECT {', '.join(types)} FROM ({' UNION ALL '.join([*whole, netted])})")
+
+
+def _listed(files: Sequence[str]) -> str:
+    return "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in files) + "]"
 
 
 def _in_reach(path: Path, last: date, *, far: bool) -> bool:

@@ -288,6 +288,8 @@ class Inputs:
         views: Name -> SELECT that the engine runs, over parts and over the views before it. A view named like a common
             table is that table; the others are steps on the way. Joining a million tickets takes the engine a tenth of
             what it takes SQLite.
+        later: Usage files, named like the others, of counts that are among those of `usage` and are to be taken off
+            again: they became known after `as_of`.
     """
 
     state: Path
@@ -296,6 +298,7 @@ class Inputs:
     as_of: datetime
     parts: Mapping[str, Part] = field(default_factory=dict)
     views: Mapping[str, str] = field(default_factory=dict)
+    later: Sequence[Path] = ()
 
 
 class SignalPoints(NamedTuple):

@@ -220,7 +220,10 @@ def _erase(conn: sqlite3.Connection, person: Person) -> int:
         f"DELETE FROM score_history WHERE level = 'contact' AND key {ours}",
         f"DELETE FROM crm_value WHERE object = 'contact' AND record_id {names}",
         f"DELETE FROM decision WHERE object = 'contact' AND record_id {names}",
-        f"DELETE FROM record_map WHERE kind = 'contact' AND (key {ours} OR merged_into {ours})",
+        *(
+            f"DELETE FROM {table} WHERE kind = 'contact' AND (key {ours} OR merged_into {ours})"
+            for table in ("record_map", "record_map_history")
+        ),
     ]
     for kind in KINDS.values():
         for table in (kind.name, f"{kind.name}_history"):

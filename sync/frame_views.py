@@ -15,10 +15,10 @@ PARTS = {
     "part_account_link": "key, crm FROM ({account_link})",
     "part_contact_link": "key, crm FROM ({contact_link})",
     "part_home_link": "key, crm FROM ({home_link})",
-    "part_merged_account": "m.key, m.merged_into AS crm FROM record_map m JOIN account w ON w.key = m.merged_into "
-    "WHERE m.kind = 'account' AND m.status = 'merged' AND m.at <= {at} AND w.source = {crm}",
-    "part_merged_contact": "m.key, m.merged_into AS crm FROM record_map m JOIN contact w ON w.key = m.merged_into "
-    "WHERE m.kind = 'contact' AND m.status = 'merged' AND m.at <= {at} AND w.source = {crm}",
+    "part_merged_account": "m.key, m.merged_into AS crm FROM ({marks}) m JOIN account w ON w.key = m.merged_into "
+    "WHERE m.kind = 'account' AND m.status = 'merged' AND w.source = {crm}",
+    "part_merged_contact": "m.key, m.merged_into AS crm FROM ({marks}) m JOIN contact w ON w.key = m.merged_into "
+    "WHERE m.kind = 'contact' AND m.status = 'merged' AND w.source = {crm}",
     "part_ticket": "key, account, contact, status, priority, created_at, solved_at, first_reply_minutes, reopens, "
     "replies, channel FROM ({ticket}){without_copies}",
     "part_survey_response": "key, account, contact, survey, score, scale_min, scale_max, satisfied, responded_at "
@@ -29,7 +29,7 @@ PARTS = {
     "WHERE source = {crm}",
     "part_contact_past": "key, account, title, valid_to AS ended FROM ({contact_versions}) WHERE source = {crm} "
     "AND valid_to <= {at} AND account IS NOT NULL AND key NOT IN "
-    "(SELECT key FROM record_map WHERE kind = 'contact' AND status = 'merged' AND at <= {at})",
+    "(SELECT key FROM ({marks}) WHERE kind = 'contact' AND status = 'merged')",
     "part_role": "key, contact, role, CASE WHEN valid_to <= {at} THEN valid_to END AS ended "
     "FROM ({contact_role_versions}) WHERE source = {crm}",
     "part_activity": "key, account, contact, activity, inbound, at AS happened_at, closed, tracked, opened_at, "
@@ -48,7 +48,7 @@ WITHOUT_COPIES = """ WHERE copy_of IS NULL OR key NOT IN (
   WHERE s.id <> c.source AND o.source = s.id AND o.source_id = c.copy_of
   AND (
     o.valid_from <= {at} OR EXISTS (SELECT 1 FROM ticket_history h WHERE h.key = o.key AND h.valid_from <= {at})
-    OR EXISTS (SELECT 1 FROM record_map m WHERE m.kind = 'ticket' AND m.key = o.key AND m.at <= {at})
+    OR EXISTS (SELECT 1 FROM ({marks}) m WHERE m.kind = 'ticket' AND m.key = o.key)
   )
   AND (o.copy_of IS NOT c.source_id OR o.key < c.key)
 )"""

@@ -1,14 +1,14 @@
 """What scoring, identity and planning read out of the state file.
 
 For scoring, SELECTs with the instant written into them bring the parts: what the store learned later is not seen, and
-what it has superseded since is seen as it was. Only usage is always the newest count of its day. The engine joins the
-parts to the common tables.
+what it has superseded since is seen as it was. Of usage, what was counted later is taken off again. The engine joins
+the parts to the common tables.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from connectors.base import Value
@@ -18,6 +18,7 @@ from sync import usage_files
 from sync.frame_views import PARTS, VIEWS, WITHOUT_COPIES, columns, versions
 from sync.store import Store
 from sync.tables import KINDS, epoch
+from sync.usage_past import files_as_of
 from sync.values import loads
 from sync.watch import Breach, closed_streams, held_feed
 
@@ -71,11 +72,19 @@ FROM stream s JOIN source ON source.id = s.source
 LEFT JOIN (
   SELECT stream, max(started) AS at FROM pull WHERE error = '' AND finished <= {at} GROUP BY stream
 ) c ON c.stream = s.id
-WHERE (s.off = '' {closed}) AND s.id IN (SELECT stream FROM pull WHERE started <= {at}) {sources}
+WHERE (NOT coalesce((SELECT p.off FROM pull p WHERE p.stream = s.id AND p.finished <= {at} ORDER BY p.finished DESC,
+  p.id DESC LIMIT 1), 0) {closed}) AND s.id IN (SELECT stream FROM pull WHERE started <= {at}) {sources}
 AND (s.record <> 'subscription' OR s.source <> {crm} OR {billing})
 GROUP BY s.record, source.name
 """
 """A kind that comes in several streams of a source is as old as the oldest of them."""
+
+
+_MARKS = """
+SELECT kind, key, status, merged_into FROM record_map WHERE at <= {at}
+UNION ALL SELECT kind, key, status, merged_into FROM record_map_history WHERE at <= {at} AND valid_to > {at}
+"""
+"""Which records were gone at an instant, and into which they had been merged."""
 
 
 def inputs(
@@ -106,6 +115,7 @@ def inputs(
         "contact_versions": versions("contact", "account, title", at),
         "contact_role_versions": versions("contact_role", "contact, role", at),
         "at": str(at),
+        "marks": _MARKS.format(at=at),
         "crm": str(_source_key(store, crm)),
         "events": "SELECT source FROM stream WHERE record = 'usage'",
         "sources": "" if names is None else f"AND source.name IN ({', '.join(map(_literal, names))})",
@@ -114,8 +124,8 @@ def inputs(
     words["billing"] = _BILLING.format_map(words)
     words["without_copies"] = WITHOUT_COPIES.format_map(words) if _any_copies(store) else ""
     parts = {name: Part(f"SELECT {text.format_map(words)}", columns(text)) for name, text in PARTS.items()}
-    files = usage_files.files(store, sources=names, until=as_of.astimezone(UTC).date())
-    return Inputs(store.file, {"feed": held_feed(_FEED.format_map(words), breaches)}, files, as_of, parts, VIEWS)
+    files, later = files_as_of(store, at, sources=names)
+    return Inputs(store.file, {"feed": held_feed(_FEED.format_map(words), breaches)}, files, as_of, parts, VIEWS, later)
 
 
 def _links(kind: str, at: int, *, past: bool) -> str:

@@ -1,6 +1,6 @@
 """The schema of what scoring remembers: which band holds since when, what people noted, and how scores came about."""
 
-from sync import migrations_playbooks, migrations_signals
+from sync import migrations_past, migrations_playbooks, migrations_signals
 
 SCORE_COLUMNS = (
     "card TEXT NOT NULL DEFAULT ''",
@@ -47,4 +47,5 @@ def steps() -> list[str]:
         *(part for part in STANDINGS.split(";\n") if part.strip()),
         *migrations_playbooks.steps(),
         *migrations_signals.steps(),
+        *migrations_past.steps(),
     ]

@@ -25,6 +25,13 @@ REMEMBERED = frozenset({"ticket"})
 """Kinds whose deleted records are noted even if they were gone before we came: copies in other sources outlive them."""
 
 
+_KEEP_MARK = """
+INSERT OR IGNORE INTO record_map_history (kind, key, status, merged_into, at, valid_to)
+SELECT kind, key, status, merged_into, at, ?1 FROM record_map WHERE kind = ?2 AND key = ?3 AND at < ?1
+AND (?4 IS NULL OR ((status IS NOT ?4 OR merged_into IS NOT ?5) AND (status IS NOT 'merged' OR ?4 = 'merged')))
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What became of the records of one or more commits; adding two gives their sum.
@@ -209,9 +216,20 @@ class RecordWriter:
             if rows:
                 conn.executemany(statement, rows)
         if writes.reopened:
+            self._keep_marks(writes.reopened)
             conn.executemany(
                 "DELETE FROM record_map WHERE kind = ? AND key = ?", [(kind.name, key) for key in writes.reopened]
             )
+
+    def _keep_marks(self, keys: Sequence[int], status: str | None = None, into: int | None = None) -> None:
+        """Note what `record_map` says of these keys before it says something else: scores of the past read it.
+
+        Args:
+            keys: Of records.
+            status: What it is to say, so that nothing is noted where it says that already; None: something else.
+            into: The same of the record merged into.
+        """
+        self.conn.executemany(_KEEP_MARK, [(self.now, self.kind.name, key, status, into) for key in keys])
 
     # -- what is gone -------------------------------------------------------------------------------------------
 
@@ -236,13 +254,17 @@ class RecordWriter:
             "SELECT merged_into FROM record_map WHERE kind = ? AND key = ? AND status = 'merged'", (kind, winner)
         ).fetchone()
         if row is not None and row[0] == loser:  # merged the other way round before: the newest word counts
+            self._keep_marks([winner])
             self.conn.execute("DELETE FROM record_map WHERE kind = ? AND key = ?", (kind, winner))
         elif row is not None:
             winner = row[0]
         ended = self._end([loser], "merged", winner)
         # Chains are kept one step long, so that following a merge is one look-up.
+        earlier = "SELECT key FROM record_map WHERE kind = ? AND merged_into = ?"
+        self._keep_marks([key for (key,) in self.conn.execute(earlier, (kind, loser))])
         self.conn.execute(
-            "UPDATE record_map SET merged_into = ? WHERE kind = ? AND merged_into = ?", (winner, kind, loser)
+            "UPDATE record_map SET merged_into = ?, at = ? WHERE kind = ? AND merged_into = ?",
+            (winner, self.now, kind, loser),
         )
         return ended
 
@@ -250,9 +272,12 @@ class RecordWriter:
         """End the validity of live records and note why; gives how many were live."""
         live = [key for key in keys if self._is_live(key)]
         self.conn.executemany(self.kind.end, [(self.now, key) for key in live])
+        self._keep_marks(keys, status, into)
         self.conn.executemany(
             "INSERT INTO record_map (kind, key, status, merged_into, at) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET status = excluded.status, merged_into = excluded.merged_into "
+            "ON CONFLICT DO UPDATE SET merged_into = excluded.merged_into, "
+            "at = CASE WHEN status = excluded.status AND merged_into IS excluded.merged_into THEN at "
+            "ELSE excluded.at END, status = excluded.status "
             "WHERE status IS NOT 'merged' OR excluded.status = 'merged'",
             [(self.kind.name, key, status, into, self.now) for key in keys],
         )

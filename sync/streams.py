@@ -142,8 +142,8 @@ def finished(conn: sqlite3.Connection, stream: int, end: PullEnd, now: int) -> N
         (now, end.rows, end.rejects, end.error, end.off, end.skew, well, well and end.listed, stream),
     )
     conn.execute(
-        "INSERT INTO pull (stream, started, finished, rows, rejects, error) VALUES (?, ?, ?, ?, ?, ?)",
-        (stream, begun, now, end.rows, end.rejects, end.error or end.off),
+        "INSERT INTO pull (stream, started, finished, rows, rejects, error, off) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (stream, begun, now, end.rows, end.rejects, end.error or end.off, bool(end.off)),
     )
     oldest = now - int(PULLS_KEPT.total_seconds())
     conn.execute("DELETE FROM pull WHERE stream = ? AND finished < ?", (stream, oldest))

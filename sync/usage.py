@@ -23,13 +23,15 @@ from connectors.errors import ShapeError
 from mapping.mapped import EventMap, Reject
 from sync import streams
 from sync.database import StoreError, private_folder
-from sync.records import Counts, take_keys
+from sync.records import Counts
 from sync.row_doubt import RowDoubt
 from sync.store import Store
-from sync.tables import KINDS, compact, epoch, epoch_day
+from sync.tables import epoch, epoch_day
 from sync.usage_doubt import ANONYMOUS, ANONYMOUS_SHARE, require_believable
-from sync.usage_files import MEMORY, REMOVE, THREADS, first_line, spill_folder, sync_to_disk
+from sync.usage_files import MEMORY, REMOVE, THREADS, first_line, spill_folder, spoken_of, sync_to_disk
 from sync.usage_forget import skip_forgotten
+from sync.usage_keys import number_keys
+from sync.usage_past import ADDED, CHANGED, Later, keep
 from sync.usage_sql import GROUPS, PERSONS, READ, TOTALS, USAGE, columns
 
 if TYPE_CHECKING:
@@ -38,20 +40,24 @@ if TYPE_CHECKING:
 KEEP_HASHES = timedelta(hours=24)
 """How long after its arrival an event sent again is known for a repetition. Longer than any overlap; a connector's
 daily repair replaces the counts of the days it reads."""
-CHUNK = 20_000
 
 _EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class _Day:
-    """The new state of one epoch day; `path` is None when the day has no events."""
+    """The new state of one epoch day; `path` is None when the day has no events, `later` when nothing was known of it.
+
+    `first` is when it was first counted, epoch seconds; -1: now.
+    """
 
     day: int
     path: Path | None
     rows: int
     events: int
     anonymous: int
+    first: int = -1
+    later: Path | None = None
 
 
 def ingest(
@@ -158,8 +164,8 @@ class _Ingest:
         self.db.execute(PERSONS)
         skip_forgotten(self.db, self.store, self.source)
         self.db.execute(GROUPS)
-        self._keys("person", "contact")
-        self._keys("group", "account")
+        number_keys(self.db, self.store, self.source_key, "person", "contact")
+        number_keys(self.db, self.store, self.source_key, "group", "account")
         self.db.execute(USAGE)
         days = self._write_days(generation, totals)
         self._doubt_loss("rows", {day.day: day.rows for day in days}, "combinations of person and event")
@@ -248,31 +254,6 @@ class _Ingest:
         mine = f".{self.engine_version}.parquet"
         return [str(path) for path in paths if path.name.endswith(mine) and path.is_file()]
 
-    # -- keys ---------------------------------------------------------------------------------------------------
-
-    def _keys(self, name: str, kind: str) -> None:
-        """Make table `<name>_key` (id, key) for the ids in `<name>_id`.
-
-        New ones are committed before the counts that need them: a key that nothing speaks of yet does no harm.
-        """
-        self.db.execute(
-            f"CREATE TEMP TABLE {name}_number AS SELECT id, row_number() OVER (ORDER BY id) AS i "
-            f"FROM (SELECT DISTINCT id FROM {name}_id)"
-        )
-        ids = [row[0] for row in self.db.execute(f"SELECT id FROM {name}_number ORDER BY i").fetchall()]
-        keys: list[int] = []
-        for start in range(0, len(ids), CHUNK):
-            part = ids[start : start + CHUNK]
-            with self.store.transaction() as conn:
-                found = take_keys(conn, KINDS[kind], self.source_key, part)
-            keys.extend(found[source_id] for source_id in part)
-        # A list passes as JSON text: bound number by number it would take many times as long.
-        self.db.execute(
-            f"CREATE TEMP TABLE {name}_key AS SELECT id, key FROM {name}_number JOIN (SELECT unnest(k) AS key, "
-            """generate_subscripts(k, 1) AS i FROM (SELECT from_json(?, '["INTEGER"]') AS k)) USING (i)""",
-            [compact(keys)],
-        )
-
     # -- writing ------------------------------------------------------------------------------------------------
 
     def _generation(self) -> int:
@@ -284,7 +265,7 @@ class _Ingest:
         held = {
             row[0]: row[1:]
             for row in self.store.rows(
-                "SELECT day, path, events, anonymous FROM usage_file WHERE stream = ?", (self.stream_key,)
+                "SELECT day, path, events, anonymous, first FROM usage_file WHERE stream = ?", (self.stream_key,)
             )
         }
         touched = set(totals)
@@ -292,29 +273,43 @@ class _Ingest:
             touched.update(range(epoch_day(self.export.first_day), epoch_day(self.export.last_day) + 1))
         days = []
         for day in sorted(touched):
+            old, old_events, old_anonymous, first = held.get(day, (None, 0, 0, None))
             events, anonymous = totals.get(day, (0, 0))
-            old = None
-            if not self.export.replaces and day in held:
-                old, old_events, old_anonymous = held[day]
+            if not self.export.replaces:
                 events, anonymous = events + old_events, anonymous + old_anonymous
-            days.append(self._write_day(_Day(day, None, 0, events, anonymous), generation, old))
+            new = _Day(day, None, 0, events, anonymous, -1 if first is None else first)
+            days.append(self._write_day(new, generation, old))
         return days
 
     def _write_day(self, day: _Day, generation: int, old: str | None) -> _Day:
+        date_ = _EPOCH + timedelta(days=day.day)
+        parameters: dict[str, Any] = {"date": date_, "day": day.day}
+        rows, held = ADDED, self.store.path / old if old is not None else None
+        if held is not None and held.is_file():
+            parameters["old"] = str(held)
+            day = self._write_later(day, generation, parameters)
+            if not self.export.replaces:
+                rows = (
+                    "SELECT day, person, grp, event, CAST(sum(count) AS INTEGER) AS count FROM "
+                    f"({rows} UNION ALL SELECT day, person, grp, event, count FROM read_parquet($old)) GROUP BY ALL"
+                )
         if not day.events and not day.anonymous:
             return day
-        date_ = _EPOCH + timedelta(days=day.day)
         path = self.folder / f"{date_.isoformat()}.{generation}.parquet"
-        rows = "SELECT $date AS day, person, grp, event, n AS count FROM usage WHERE day = $day"
-        parameters: dict[str, Any] = {"date": date_, "day": day.day}
-        if old is not None:
-            rows = (
-                "SELECT day, person, grp, event, CAST(sum(count) AS INTEGER) AS count FROM "
-                f"({rows} UNION ALL SELECT day, person, grp, event, count FROM read_parquet($old)) GROUP BY ALL"
-            )
-            parameters["old"] = str(self.store.path / old)
+        if "$old" not in rows:
+            parameters.pop("old", None)
         number = self._copy(f"{rows} ORDER BY person", parameters, path)
         return replace(day, path=path, rows=number)
+
+    def _write_later(self, day: _Day, generation: int, parameters: dict[str, Any]) -> _Day:
+        """Keep how the new count of a day differs from the one before."""
+        path = self.folder / f"{parameters['date'].isoformat()}.{generation}.later.parquet"
+        if not self.export.replaces:
+            parameters = {name: value for name, value in parameters.items() if name != "old"}
+        if self._copy(f"{CHANGED if self.export.replaces else ADDED} ORDER BY person", parameters, path):
+            return replace(day, later=path)
+        path.unlink()
+        return day
 
     def _copy(self, select: str, parameters: dict[str, Any], path: Path) -> int:
         """Write a query's rows to a Parquet file that is complete and on disk when its name appears."""
@@ -358,14 +353,17 @@ class _Ingest:
                 [(self.stream_key, day.day) for day in days],
             )
             conn.executemany(
-                "INSERT INTO usage_file (stream, day, generation, path, rows, events, anonymous, written) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO usage_file (stream, day, generation, path, rows, events, anonymous, written, first) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (self.stream_key, d.day, generation, self._name(d.path), d.rows, d.events, d.anonymous, now)
+                    (self.stream_key, d.day, generation, self._name(d.path), d.rows, d.events, d.anonymous, now,
+                     now if d.first < 0 else d.first)
                     for d in days
                     if d.path is not None
                 ],
-            )
+            )  # fmt: skip
+            later = [Later(d.later, d.day, d.first) for d in days if d.later is not None]
+            keep(conn, self.stream_key, self.store.path, later, now)
             if seen is not None:
                 conn.execute("INSERT INTO usage_seen VALUES (?, ?, ?)", (self._name(seen[0]), self.stream_key, seen[1]))
             conn.execute(
@@ -384,11 +382,7 @@ class _Ingest:
         return sorted(before - self._in_force())
 
     def _in_force(self) -> set[Path]:
-        rows = self.store.rows(
-            "SELECT path FROM usage_file WHERE stream = ?1 UNION SELECT path FROM usage_seen WHERE stream = ?1",
-            (self.stream_key,),
-        )
-        return {self.store.path / row[0] for row in rows}
+        return spoken_of(self.store, self.stream_key)
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.store.path).as_posix()

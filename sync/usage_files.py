@@ -50,10 +50,18 @@ def drop_missing(store: Store, source: str) -> None:
         conn.executemany("DELETE FROM usage_file WHERE path = ?", gone)
 
 
+def spoken_of(store: Store, stream: int | None = None) -> set[Path]:
+    """Every file that the state file names, of one stream or of all."""
+    only = "" if stream is None else " WHERE stream = ?1"
+    tables = ("usage_file", "usage_seen", "usage_later")
+    select = " UNION ".join(f"SELECT path FROM {table}{only}" for table in tables)
+    return {store.path / path for (path,) in store.rows(select, () if stream is None else (stream,))}
+
+
 def clean(store: Store) -> list[Path]:
     """Remove what a killed run left behind; gives what was removed. Only for the one agent that may write."""
     folder = store.path / "usage"
-    known = {store.path / row[0] for row in store.rows("SELECT path FROM usage_file UNION SELECT path FROM usage_seen")}
+    known = spoken_of(store)
     orphans = [path for path in sorted(folder.rglob("*")) if path.is_file() and path not in known]
     for path in orphans:
         path.unlink(missing_ok=True)

@@ -22,10 +22,12 @@ def forget_usage(store: Store, people: Sequence[int]) -> int:
     import duckdb
 
     keys = compact(list(people))
-    rows = store.rows("SELECT stream, day, path FROM usage_file ORDER BY stream, day")
-    changed: list[tuple[int, int, Path, Path, int, int]] = []
+    rows = store.rows(
+        "SELECT stream, day, path FROM usage_file UNION ALL SELECT stream, day, path FROM usage_later ORDER BY 1, 2, 3"
+    )
+    changed: list[tuple[str, Path, Path, int, int]] = []
     with duckdb.connect() as db:
-        for stream, day, name in rows:
+        for _, _, name in rows:
             old = store.path / name
             if not old.is_file():
                 continue
@@ -33,15 +35,16 @@ def forget_usage(store: Store, people: Sequence[int]) -> int:
                 f"SELECT count(*), coalesce(sum(count), 0) FROM read_parquet(?) WHERE {_OF_THEM}", [str(old), keys]
             ).fetchall()[0]
             if count:
-                changed.append((stream, day, old, _rewrite(db, old, keys), int(count), int(events)))
+                changed.append((name, old, _rewrite(db, old, keys), int(count), int(events)))
     with store.transaction() as conn:
-        for stream, day, _, new, count, events in changed:
+        for name, _, new, count, events in changed:
+            path = new.relative_to(store.path).as_posix()
             conn.execute(
-                "UPDATE usage_file SET path = ?, rows = rows - ?, events = max(0, events - ?) "
-                "WHERE stream = ? AND day = ?",
-                (new.relative_to(store.path).as_posix(), count, events, stream, day),
+                "UPDATE usage_file SET path = ?, rows = rows - ?, events = max(0, events - ?) WHERE path = ?",
+                (path, count, events, name),
             )
-    for _, _, old, *_ in changed:
+            conn.execute("UPDATE usage_later SET path = ? WHERE path = ?", (path, name))
+    for _, old, *_ in changed:
         old.unlink(missing_ok=True)
     return len(changed)
 

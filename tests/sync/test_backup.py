@@ -283,7 +283,7 @@ def test_everything_is_examined(store: Store, folder: Path) -> None:
     assert examine(folder).problems == ()
     with store.transaction() as conn:
         conn.execute("PRAGMA defer_foreign_keys = ON")
-        conn.execute("INSERT INTO usage_file VALUES (1, 1, 1, 'usage/gone.parquet', 1, 1, 0, 1)")
+        conn.execute("INSERT INTO usage_file VALUES (1, 1, 1, 'usage/gone.parquet', 1, 1, 0, 1, 1)")
     assert any("1 usage file is missing" in problem for problem in examine(folder).problems)
     store.close()
     (folder / "state.db").write_bytes(b"no database" * 1000)

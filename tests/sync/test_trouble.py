@@ -59,7 +59,7 @@ def sql(file: Path, *statements: str) -> None:
 def ruin_paths(store: Store) -> None:
     """Make a text of the state unreadable, as a flipped bit may."""
     with store.transaction():
-        store.db.execute("INSERT INTO usage_file VALUES (1, 1, 1, CAST(x'ff' AS TEXT), 0, 0, 0, 0)")
+        store.db.execute("INSERT INTO usage_file VALUES (1, 1, 1, CAST(x'ff' AS TEXT), 0, 0, 0, 0, 0)")
 
 
 # -- files ----------------------------------------------------------------------------------------------------------

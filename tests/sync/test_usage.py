@@ -251,10 +251,7 @@ def test_killed_on_the_way_the_old_or_the_new_counts_are_in_force(point: str, st
     assert counted(again) == [(TODAY, "u1", "acme", "Login", 2 if done else 1)]
     assert usage_files.clean(again)
     on_disk = {path for path in (again.path / "usage").rglob("*") if path.is_file()}
-    in_force = {
-        again.path / row[0] for row in again.rows("SELECT path FROM usage_file UNION SELECT path FROM usage_seen")
-    }
-    assert on_disk == in_force
+    assert on_disk == usage_files.spoken_of(again)
     assert counted(again) == [(TODAY, "u1", "acme", "Login", 2 if done else 1)]
     take(again, spool(tmp_path, event(), event(minutes=1)), cursor="c2")
     assert counted(again) == [(TODAY, "u1", "acme", "Login", 2)]

@@ -53,7 +53,7 @@ def usage(store: Store, source: str, days: Iterable[tuple[datetime, int]], arriv
             "SELECT s.id FROM stream s JOIN source ON source.id = s.source WHERE source.name = ?", (source,)
         ).fetchone()[0]
         conn.executemany(
-            "INSERT INTO usage_file VALUES (?, ?, 1, ?, ?, ?, 0, 1)",
+            "INSERT INTO usage_file VALUES (?, ?, 1, ?, ?, ?, 0, 1, 1)",
             [(key, epoch_day(day.date()), f"{day:%Y-%m-%d}", count, count) for day, count in days],
         )
         if arrived is not None:
