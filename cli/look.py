@@ -17,7 +17,7 @@ from scoring.inputs import ScoreRow
 from sync import overview
 from sync.kept import left_alone
 from sync.ledger import Ledger
-from sync.people import waiting, words
+from sync.people import notes_of, waiting, words
 from sync.run import Agent
 from sync.store import Store
 from sync.store_errors import DamagedError
@@ -172,18 +172,26 @@ def explain(config: Path, out: Output, *, account: str) -> int:
 
     Example: holdfast explain "Acme GmbH"
     """
+    from scoring.explain import Explanation
     from scoring.explain import explain as explain_row
+    from scoring.settle import FROZEN, standing_lines
+    from sync.standings import as_kept
 
     require_state(config)
     with open_agent(config) as agent:
         as_of = last_scored(agent)
         rows = [row for row in scored_rows(agent, as_of) if row.level == "account"]
-        now = find_account(rows, account, held_names(agent))
+        now = find_account(as_kept(agent.store, rows), account, held_names(agent))
         tasks = task_lines(agent, now.crm_id)
-    explanation = explain_row(agent.card.card_of(now), now)
+        notes = notes_of(agent.store, now.crm_id)
+    # Of a frozen account only the last words are left.
+    card = agent.card.card_of(now)
+    explanation = Explanation(now, (), (now.reason,)) if now.held.startswith(FROZEN) else explain_row(card, now)
     out.line(f"{now.name or now.crm_id}  ({now.crm_id}), as of {as_of:%Y-%m-%d %H:%M} UTC", style="bold")
-    for line in explanation.sentences:
+    for line in (*explanation.sentences, *standing_lines(now)):
         out.line(line)
+    for note in notes:
+        out.line(f"Note since {note.since:%Y-%m-%d}: {note.text}", style="dim")
     for line in tasks:
         out.line(line, style="dim")
     if out.as_json:
@@ -195,6 +203,10 @@ def explain(config: Path, out: Output, *, account: str) -> int:
                 "score": now.score,
                 "health": now.health,
                 "band": now.band,
+                "computed": now.computed,
+                "held": now.held,
+                "trend": now.trend,
+                "notes": notes,
                 "coverage": now.coverage,
                 "segments": now.segments,
                 "reason": now.reason,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from scoring.card import Bands, Scorecard
 
 RANK: Mapping[Band, int] = {"red": 0, "yellow": 1, "green": 2}
+FROZEN = "frozen since"
+"""How the words on an account begin that is not scored any more."""
 SLACK = timedelta(hours=6)
 """So much earlier than to the hour a day later is a day later: runs are not on the second."""
 
@@ -261,7 +263,7 @@ def with_words(reason: str, *words: str) -> str:
 
 def freeze(row: ScoreRow, since: datetime) -> ScoreRow:
     """The last row of an account that is not scored any more, saying so."""
-    words = f"frozen since {since:%Y-%m-%d}"
+    words = f"{FROZEN} {since:%Y-%m-%d}"
     if row.held == words:
         return row
     return row._replace(held=words, trend=None, reason=f"{words}: {row.reason}"[:MAX_REASON])

@@ -11,7 +11,7 @@ from scoring.events import KnownEvent
 from scoring.inputs import ScoreRow
 from scoring.overrides import Override
 from scoring.playbooks import BandState
-from scoring.settle import CardOf, Pause, Said, Standing, freeze, settle
+from scoring.settle import FROZEN, CardOf, Pause, Said, Standing, freeze, settle
 from scoring.trend import WEEKS
 from sync.people import Waiting, keep_notes, waiting, words
 from sync.store import Store
@@ -135,6 +135,21 @@ class Bench:
         live = {crm_id for (crm_id,) in self.store.rows(_LIVE, (self.crm, json.dumps(gone)))}
         last = [row for row in self.store.latest_scores("account") if row.crm_id in live] if live else []
         return [freeze(row, standings[row.crm_id].frozen or as_of) for row in last]
+
+
+def as_kept(store: Store, rows: Iterable[ScoreRow]) -> list[ScoreRow]:
+    """Accounts that were scored again, with the band, the words and the trend that the last run gave them.
+
+    Frozen accounts come last, as they were kept: without features.
+    """
+    kept = {row.crm_id: row for row in store.latest_scores("account")}
+    found = []
+    for row in rows:
+        old = kept.pop(row.crm_id, None)
+        same = old is not None and (old.score, old.computed) == (row.score, row.computed)
+        parts = {name: getattr(old, name) for name in ("band", "held", "trend", "reason")} if same else {}
+        found.append(row._replace(**parts))
+    return [*found, *(row for row in kept.values() if row.held.startswith(FROZEN))]
 
 
 def read_standings(store: Store) -> dict[str, Standing]:

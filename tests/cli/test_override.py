@@ -7,6 +7,7 @@ import pytest
 from tests.cli.conftest import Site
 
 BAND, UNTIL, REASON = (f"holdfast_override_{name}" for name in ("band", "until", "reason"))
+NOTE = "holdfast_health_note"
 
 
 def filled(site: Site) -> Site:
@@ -55,6 +56,10 @@ def test_an_override_is_written_heeded_listed_and_taken_back(new_site: Site) -> 
     assert f"override green until {until}: renewal is signed (Dana)" in after["holdfast_health_reason"]
     assert after[BAND] == "green", "ours to read"
 
+    explained = site.run("explain", crm_id, "--json").data
+    assert (explained["band"], explained["computed"]) == ("green", band)
+    assert f"The score by itself gives {band}; the band is green." in site.run("explain", crm_id).text
+
     listed = site.run("override", "--list", "--json").data["overrides"]
     assert [(one["crm_id"], one["band"], one["computed"]) for one in listed] == [(crm_id, "green", band)]
 
@@ -66,12 +71,13 @@ def test_an_override_is_written_heeded_listed_and_taken_back(new_site: Site) -> 
     assert site.run("state", "check").code == 0
 
 
+@pytest.mark.requirement("R16", "R17")
 def test_what_people_write_into_the_crm_is_read_and_never_written(new_site: Site) -> None:
     site = filled(new_site)
     first, second = sorted(scored(site))[:2]
     for crm_id, values in (
         (first, {BAND: "red", REASON: "sponsor left (Kim)", UNTIL: "2030-01-31"}),
-        (second, {BAND: "red"}),
+        (second, {BAND: "red", NOTE: "Kim is on leave until May (Dana)"}),
     ):
         site.sandbox.mutate("hubspot", "edit", object="companies", id=crm_id, properties=values)
     site.sandbox.clock.advance(timedelta(hours=1))
@@ -85,6 +91,12 @@ def test_what_people_write_into_the_crm_is_read_and_never_written(new_site: Site
     assert [one["why"] for one in waiting if "override" in one["what"]] == [
         "override red has no reason and no end date"
     ]
+    site.sandbox.clock.advance(timedelta(hours=1))
+    assert site.run("sync").code == 0
+    (kept,) = site.run("explain", second, "--json").data["notes"]
+    assert kept["text"] == "Kim is on leave until May (Dana)"
+    assert "Kim is on leave until May" in site.run("explain", second).text
+    assert site.records("companies", NOTE)[second][NOTE] == kept["text"]
     assert not site.run("edits", "--json").data["edits"], "their own fields are no edits of ours"
 
 
@@ -151,3 +163,19 @@ def test_a_wrong_event_is_refused_in_words(new_site: Site, text: str, why: str) 
     said = new_site.run("check")
     assert said.code == 2
     assert why in said.text
+
+
+def test_a_churned_account_says_since_when_it_is_frozen(new_site: Site) -> None:
+    site = filled(new_site)
+    crm_id = min(scored(site))
+    before = says(site, crm_id)
+    site.sandbox.mutate("hubspot", "edit", object="companies", id=crm_id, properties={"lifecyclestage": "other"})
+    site.sandbox.clock.advance(timedelta(hours=1))
+    assert site.run("sync").code == 0
+    after = says(site, crm_id)
+    words = f"frozen since {site.sandbox.clock.now():%Y-%m-%d}: "
+    assert after["holdfast_health_reason"].startswith(words)
+    assert {**after, "holdfast_health_reason": ""} == {**before, "holdfast_health_reason": ""}
+    assert words in site.run("explain", crm_id).text
+    site.sandbox.clock.advance(timedelta(hours=1))
+    assert site.run("sync", "--json").data["plan"]["fields"] == 0
