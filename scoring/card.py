@@ -185,6 +185,12 @@ class Scorecard(_Closed):
         """Triggers that are on."""
         return tuple(trigger for trigger in self.triggers.values() if trigger.enabled)
 
+    @property
+    def actions(self) -> Mapping[str, Playbook]:
+        """Every playbook that acts, and every trigger as one, by name."""
+        found = [*self.playbooks.values(), *(trigger.playbook for trigger in self.triggers.values())]
+        return {playbook.name: playbook for playbook in found if playbook.acts}
+
     def playbook_named(self, name: str) -> Playbook | None:
         """The playbook of that name, or the trigger's; None when the card has neither."""
         trigger = self.triggers.get(name)

@@ -16,6 +16,7 @@ from scoring.errors import CardError
 from scoring.features import Feature, catalogue
 from scoring.inputs import Band, Level, ScoreRow
 from scoring.playbooks.model import Playbook, Trigger
+from scoring.product import Product
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -74,6 +75,11 @@ class Cards:
     def card_of(self, row: ScoreRow) -> Scorecard:
         """The card that scored a row; the first for rows of a card that is no longer there."""
         return self._by_name.get(row.card, self.cards[0])
+
+    @property
+    def product(self) -> Product:
+        """What the product's events mean; the same on every card."""
+        return self.cards[0].product
 
     def playbook_of(self, band: Band) -> Playbook:
         """The playbook that answers a band, by the first card: for accounts of which nothing but the band is known."""

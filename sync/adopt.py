@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from connectors.base import Change, Crm, TaskState, Value
 from connectors.errors import ConnectorError
 from scoring.cards import AnyCards
-from scoring.playbooks import KNOWN, BandState
+from scoring.playbooks import KNOWN, BandState, base_name
 from sync.episodes import episode_of, key_of, read_all
 from sync.heartbeat import agent_id
 from sync.ledger import Ledger
@@ -231,7 +231,8 @@ class Adopter:
         for task in tasks:
             if found := self._episode(task) or self._stand_in(task, accounts):
                 starts = episodes.setdefault(task.account_id or "", {})
-                starts[found[0]] = max(found[1], starts.get(found[0], found[1]))
+                playbook = base_name(found[0])
+                starts[playbook] = max(found[1], starts.get(playbook, found[1]))
         states = {}
         for crm_id, values in accounts.items():
             band = values.get(self._names.get(BAND, ""))

@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 from connectors.base import Change, Clock, Crm, ObjectName, Outcome, TaskState, Value
 from connectors.errors import ConnectorError, ShapeError, UnclearError
 from scoring.cards import AnyCards
+from scoring.playbooks import base_name
 from sync.budget import Budget, sizes
 from sync.canary import Canary
 from sync.episodes import episode_of, read_all
@@ -228,9 +229,10 @@ class _Walk:
             return {}
         begun: dict[tuple[str | None, str], str] = {}
         for task in read_all(self.crm, (there[key] for key in unknown)):
-            playbook, start = episode_of(task, card, self.plan.environment) or ("", made_at)
-            if playbook and made_at - start < max(DAY, timedelta(days=card.playbooks[playbook].cooldown_days)):
-                begun[task.account_id, playbook] = task.task_id
+            name, start = episode_of(task, card, self.plan.environment) or ("", made_at)
+            playbook = card.actions.get(base_name(name))
+            if playbook is not None and made_at - start < max(DAY, timedelta(days=playbook.cooldown_days)):
+                begun[task.account_id, name] = task.task_id
         return {
             task.key: begun[task.account_id, task.playbook]
             for task, _ in batch

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.base import Crm, TaskState
 from scoring.cards import AnyCards
-from scoring.playbooks import task_key
+from scoring.playbooks import Step, task_key
 from sync.budget import batches
 from sync.plan import derive_key
 
@@ -27,10 +27,11 @@ def read_all(crm: Crm, ids: Iterable[str]) -> Iterator[TaskState]:
 
 
 def episode_of(task: TaskState, card: AnyCards, environment: str) -> tuple[str, datetime] | None:
-    """Playbook and start of the episode that a task was made for; None when no instant gives its key."""
-    for name, playbook in card.playbooks.items():
-        if playbook.task:
-            for start in _instants(task, playbook.due_days):
+    """What a task was made for, playbook or step, and the start of its episode; None when no instant gives its key."""
+    steps = [named for playbook in card.actions.values() for named in playbook.sequence if named[1].kind == "human"]
+    for instants in (_by_due, _by_creation):  # for every step the quick way first
+        for name, step in steps:
+            for start in instants(task, step):
                 if key_of(task, name, start, environment) == task.key:
                     return name, start
     return None
@@ -41,11 +42,18 @@ def key_of(task: TaskState, playbook: str, start: datetime, environment: str) ->
     return derive_key(environment, "task", task_key(task.account_id or "", playbook, start))
 
 
-def _instants(task: TaskState, due_days: int) -> Iterator[datetime]:
-    """When the episode of a task may have begun, the likeliest first."""
+def _by_due(task: TaskState, step: Step) -> Iterator[datetime]:
+    """When the episode of a task began if its date is still the one that it was given."""
     if task.due is not None:
-        yield task.due - timedelta(days=due_days)
-    if task.created_at is None:
+        begin = task.due - timedelta(days=step.after_days)
+        yield begin - timedelta(days=step.due_days)
+        if step.within_hours is not None:
+            yield begin - timedelta(hours=step.within_hours)
+
+
+def _by_creation(task: TaskState, step: Step) -> Iterator[datetime]:
+    """When the episode of a task may have begun, the likeliest first; a step that comes days later tells nothing."""
+    if task.created_at is None or step.after_days:
         return
     made = task.created_at.astimezone(UTC).replace(microsecond=0)
     for seconds in range(int(AHEAD.total_seconds()) + 1):

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from connectors.base import TaskState
 from connectors.errors import TransientError
 from scoring.card import Scorecard
-from scoring.playbooks import Withheld
+from scoring.playbooks import Withheld, task_key
 from sync import followups
+from sync.episodes import episode_of
+from sync.plan import derive_key
 from sync.run import Agent
 from sync.run_report import RunReport
 from sync.store import Store
@@ -234,3 +237,28 @@ def test_a_task_shows_risk_and_value(desk: PeopleDesk) -> None:
     (task,) = desk.tasks().values()
     text = str(task["hs_task_body" if desk.crm == "hubspot" else "Description"])
     assert "risk 100 x value" in text
+
+
+def test_a_state_that_was_lost_knows_the_task_of_a_trigger_and_of_a_step_again(desk: PeopleDesk) -> None:
+    one = next(iter(desk.scores))
+    owner, made = "fallback", datetime(2026, 11, 2, 9, tzinfo=UTC)
+    card = card_with(f"""
+        [triggers.quick]
+        when = "score < 50"
+        who = "{owner}"
+        timeline = "24h"
+        reason = "x"
+        subject = "x"
+        message = "x"
+        [[playbooks.rescue.steps]]
+        name = "manager"
+        after_days = 3
+        due_days = 4
+        subject = "x"
+        body = "x"
+        """)
+    for name, due in (("quick", made + DAY), ("rescue/manager", made + 7 * DAY), ("rescue", made + 2 * DAY)):
+        key = derive_key("env", "task", task_key(one, name, made))
+        task = TaskState("1", key, one, "x", "x", None, False, due, None, None, False)
+        assert episode_of(task, card, "env") == (name, made)
+        assert episode_of(replace(task, key="0" * 32), card, "env") is None
