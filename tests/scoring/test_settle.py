@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.card import Scorecard
@@ -95,6 +95,7 @@ GAPS = st.sampled_from([HOUR, 6 * HOUR, 17 * HOUR, 23 * HOUR, DAY, DAY + HOUR, 7
 SCORES = st.one_of(st.none(), st.integers(0, 100), st.sampled_from([36, 37, 39, 40, 42, 43, 66, 67, 69, 70, 72, 73]))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(GAPS, SCORES), max_size=30))
 def test_settling_step_by_step_is_what_a_look_at_everything_gives(steps: list[tuple[timedelta, int | None]]) -> None:
     at, readings = START, []
@@ -104,6 +105,7 @@ def test_settling_step_by_step_is_what_a_look_at_everything_gives(steps: list[tu
     assert bands_of(readings) == oracle(readings)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 100), st.integers(0, 23), st.integers(0, 23))
 def test_a_blip_of_a_day_changes_no_band(blip: int, hour: int, runs: int) -> None:
     """Whatever the score says for less than a day, and however often it is looked at meanwhile."""
@@ -112,6 +114,7 @@ def test_a_blip_of_a_day_changes_no_band(blip: int, hour: int, runs: int) -> Non
     assert set(bands_of([(START, 55), *during, (start + 17 * HOUR, 55)])) == {"yellow"}
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 100), st.integers(0, 100)), max_size=20))
 def test_order_is_never_inverted(pairs: list[tuple[int, int]]) -> None:
     """Of two accounts seen at the same instants, the one that never scores less never stands lower."""
@@ -120,6 +123,7 @@ def test_order_is_never_inverted(pairs: list[tuple[int, int]]) -> None:
     assert all(RANK[a] <= RANK[b] for a, b in zip(low, high, strict=True))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 100), min_size=2, max_size=8))
 def test_a_score_that_stays_is_believed(scores: list[int]) -> None:
     last = [scores[-1]] * 4
@@ -343,6 +347,7 @@ def test_a_release_is_named_where_usage_drops_and_holds_nothing() -> None:
 
 
 @pytest.mark.requirement("R18")
+@settings(deadline=None)
 @given(st.text(max_size=400), st.text(max_size=400), st.sampled_from([20, 36, 68]))
 def test_the_reason_stays_one_line_of_at_most_255(reason: str, why: str, score: int) -> None:
     said = Said({"A1": Override("green", date(2026, 3, 10), why)})

@@ -7,7 +7,7 @@ from math import factorial
 from statistics import median
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.trend import PARTS, WEEKS, critical_value, interval, trend
@@ -37,6 +37,7 @@ def test_the_tables_in_print() -> None:
     assert [critical_value(n) for n in (4, 5, 6, 7, 8)] == [None, 10, 13, 15, 18]
 
 
+@settings(deadline=None)
 @given(POINTS)
 def test_the_interval_holds_the_median_and_leaves_out_as_much_at_either_end(points: list[int | None]) -> None:
     between, slopes = interval(points), slopes_of(points)
@@ -49,6 +50,7 @@ def test_the_interval_holds_the_median_and_leaves_out_as_much_at_either_end(poin
         assert low <= median(slopes) <= high
 
 
+@settings(deadline=None)
 @given(POINTS)
 def test_a_trend_is_the_median_slope_where_the_interval_excludes_zero(points: list[int | None]) -> None:
     between, found = interval(points), trend(points)
@@ -61,6 +63,7 @@ def test_a_trend_is_the_median_slope_where_the_interval_excludes_zero(points: li
         assert (found > 0) == (middle > 0)
 
 
+@settings(deadline=None)
 @given(POINTS)
 def test_turned_around_it_is_the_opposite(points: list[int | None]) -> None:
     found, mirrored = trend(points), trend([None if point is None else 100 - point for point in points])
