@@ -11,12 +11,14 @@ from sqlglot import parse_one
 
 from agent import COMMANDS, LazyGroup, cli
 from cli import config
+from cli.errors import EXIT_CODES
 from cli.features import needs
 from connectors.registry import VENDORS
 from mapping.identity import Settings as IdentitySettings
 from mapping.schema import RECORDS
 from scoring.events import KnownEvent
 from scoring.features import CATALOGUE, Feature
+from scoring.playbooks import Team
 from scoring.sources import SOURCES
 
 DOCS = Path(__file__).parent
@@ -24,8 +26,10 @@ MADE = "<!-- Made by docs/generate.py; run `make docs` after a change. -->\n\n"
 
 
 def commands() -> str:
-    """Every command with its help."""
-    return MADE + "# Commands\n\n" + "\n".join(_command_pages())
+    """Every exit code, and every command with its help."""
+    codes = "".join(f"| {code} | {meaning} |\n" for code, meaning in EXIT_CODES.items())
+    table = f"## Exit codes\n\nThe same for every command.\n\n| code | meaning |\n|---|---|\n{codes}"
+    return "\n".join([f"{MADE}# Commands\n", *_command_pages(), table])
 
 
 def _command_pages() -> Iterator[str]:
@@ -66,6 +70,7 @@ def settings() -> str:
         ("writeback", config.Writeback),
         ("run", config.Run),
         ("guard", config.Guard),
+        ("team", Team),
         ("state", config.State),
     )
     parts += [f"## [{name}]\n\n{_table(model)}\n" for name, model in sections]

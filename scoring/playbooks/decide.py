@@ -293,15 +293,15 @@ class _Desk:
         for task in sorted(new, key=lambda one: (-one.weight, one.crm_id, one.playbook)):
             caps = self.cards[task.crm_id].caps
             touches = not task.playbook.endswith((SECOND, ESCALATION))
-            owner = task.owner_id or ""
+            owner = task.owner_id
             if touches and len(per_account.get(task.crm_id, ())) >= caps.account_tasks:
                 dates = sorted(per_account[task.crm_id])
                 until = dates[-caps.account_tasks] + timedelta(days=caps.account_days)
                 self._cap(task, "account_cap", until, f"{caps.account_tasks} tasks in {caps.account_days} days")
-            elif per_owner[owner] >= caps.owner_per_day:
+            elif owner is not None and per_owner[owner] >= caps.owner_per_day:
                 self._cap(task, "owner_cap", self._tomorrow(), f"{caps.owner_per_day} tasks for one person today")
             else:
-                per_owner[owner] += 1
+                per_owner[owner or ""] += 1
                 if touches:
                     per_account.setdefault(task.crm_id, []).append(self.now)
                 continue

@@ -37,7 +37,7 @@ def test_the_example_names_every_setting() -> None:
     from cli import config as module
 
     text = (ROOT / "config.example.toml").read_text(encoding="utf-8")
-    for section in (module.Scoring, module.Writeback, module.Run, module.Guard, module.State):
+    for section in (module.Scoring, module.Writeback, module.Run, module.Guard, module.Team, module.State):
         for key in section.model_fields:
             assert key in text, key
 

@@ -297,3 +297,8 @@ def test_over_any_days_tasks_are_made_once_caps_hold_and_every_red_account_is_an
         assert len(window) <= 2
         today = [one for at, one in made if one.owner_id == task.owner_id and at.date() == now.date()]
         assert len(today) <= 3
+
+
+def test_tasks_that_nobody_has_are_not_one_persons() -> None:
+    player = Player(card_with("[caps]\nowner_per_day = 1"))
+    assert len(player.run(0, *(score_row(f"A{i}", "red", owner_id=None) for i in range(3)))) == 3
