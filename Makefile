@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint bench crash faults fuzz lives mutants soak outages docs clean lock wheel-check
+.PHONY: demo test lint bench crash faults fuzz lives mutants soak outages requirements docs clean lock wheel-check
 
 demo: .venv/.run          ## watch a whole hourly run against the built-in sandbox
 	$(BIN)/holdfast demo
@@ -43,6 +43,9 @@ soak: .venv/.dev          ## 90 simulated days of hourly runs beside both CRMs, 
 
 outages: .venv/.dev       ## sources that lie for 1 to 192 hours, beside both CRMs, lived through by `holdfast sync`
 	$(BIN)/python -m benchmarks outages
+
+requirements: .venv/.dev  ## which requirements the tests show, and which in scope they do not; the last line counts
+	@$(BIN)/python -m tests.requirements
 
 docs: .venv/.dev          ## write the reference pages again
 	$(BIN)/python -m docs.generate
