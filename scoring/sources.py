@@ -46,18 +46,16 @@ _RANKED = (
 """Each value with its place among those of the same account or contact: the way to a median."""
 
 
-def _replies(first: int) -> str:
-    """Hours from a message in one direction to the next in the other; more of the same in between do not count."""
-    following = (
-        "SELECT key, at, inbound, age, LEAD(at) OVER (PARTITION BY key ORDER BY at, inbound) AS next_at, "
-        "LEAD(inbound) OVER (PARTITION BY key ORDER BY at, inbound) AS next_inbound, "
-        "LEAD(age) OVER (PARTITION BY key ORDER BY at, inbound) AS next_age FROM ({rows}) AS message"
-    )
-    answered = (
-        f"SELECT key, CASE WHEN inbound = {first} AND next_inbound = {1 - first} AND next_age < 90 "
-        f"THEN (next_at - at) // 3600 END AS value FROM ({following}) AS following"
-    )
-    return _RANKED.replace("{rows}", answered)
+_REPLIES = (
+    # A message in one number: instant and direction. The next one tells after how long somebody answered; more of the
+    # same in between does not count.
+    "SELECT key, way, value, ROW_NUMBER() OVER (PARTITION BY key, way ORDER BY value) AS place, "
+    "COUNT(*) OVER (PARTITION BY key, way) AS total FROM ("
+    "SELECT key, code % 2 AS way, (next // 2 - code // 2) // 3600 AS value FROM ("
+    "SELECT key, code, LEAD(code) OVER (PARTITION BY key ORDER BY code) AS next, since FROM ({rows}) AS message"
+    ") AS following WHERE code % 2 <> next % 2 AND next >= since) AS answer"
+)
+"""Hours until a message was answered, with their place among the answers in the same direction: 0 theirs, 1 ours."""
 
 
 _TICKET_WHERE = "ticket.created_at BETWEEN 0 AND clock.ticket_at"
@@ -244,7 +242,6 @@ _OPENED = (
     "ELSE activity.opened_at END"
 )
 _TRACKED = "activity.activity = 'email' AND COALESCE(activity.inbound, 0) = 0 AND activity.tracked = 1"
-_MESSAGES = {"at": "activity.happened_at", "inbound": "activity.inbound", "age": _ACTIVITY_AGE}
 _LEADS = ("sponsor", "decision maker", "economic buyer", "executive", "chief", "ceo", "cto", "cfo", "coo", "president",
           "vp", "director", "head of", "founder")  # fmt: skip
 _CHAMPIONS = ("champion", "administrator", "project lead", "project manager")
@@ -278,8 +275,16 @@ _RELATIONS = {
         },
         _TOUCH,
     ),
-    "their_reply": Source("activity", "activity", _MESSAGES, f"{_TOUCH} AND NOT activity.inbound IS NULL", _replies(0)),
-    "our_reply": Source("activity", "activity", _MESSAGES, f"{_TOUCH} AND NOT activity.inbound IS NULL", _replies(1)),
+    "reply": Source(
+        "activity",
+        "activity",
+        {
+            "code": "2 * activity.happened_at + activity.inbound",
+            "since": "2 * 86400 * (clock.activity_day - 89)",
+        },
+        f"{_TOUCH} AND activity.inbound IN (0, 1)",
+        _REPLIES,
+    ),
     "departure": Source(
         "departure",
         "contact",

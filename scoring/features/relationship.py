@@ -9,7 +9,7 @@ _activity = partial(Feature, family="relationship", kinds=("activity",), levels=
 _counted = partial(_activity, source="activity", zero=True)
 _person = partial(Feature, source="departure", family="relationship", kinds=("contact",), zero=True)
 _MESSAGE, _EMAIL = things("message"), things("e-mail")
-_MEDIAN = "MAX(CASE WHEN place = (total + 1) // 2 THEN value END)"
+_MEDIAN = "MAX(CASE WHEN way = {way} AND place = (total + 1) // 2 THEN value END)"
 
 _CONTACT = (
     _counted(
@@ -63,15 +63,15 @@ _CONTACT = (
         "reply_hours",
         HOURS,
         "Median hours in which they answered our messages, answers of the last 90 days.",
-        _MEDIAN,
-        source="their_reply",
+        _MEDIAN.format(way=0),
+        source="reply",
     ),
     _activity(
         "our_reply_hours",
         HOURS,
         "Median hours in which we answered their messages, answers of the last 90 days.",
-        _MEDIAN,
-        source="our_reply",
+        _MEDIAN.format(way=1),
+        source="reply",
     ),
 )
 
