@@ -14,6 +14,7 @@ from cli.errors import CONFLICTS, CREDENTIALS, ERROR, HELD, OK, STOPPED, USAGE
 from cli.output import Output, count, styled
 from cli.plan_view import show_conflict, show_plan, show_skipped, totals
 from cli.trial import program
+from connectors.base import FieldDiff
 from sync.apply import Applied
 from sync.doubt import DoubtError
 from sync.plan import AnyChange, Plan, RecordChange, TaskChange, TaskRemoval
@@ -39,20 +40,24 @@ class Shown:
         dry_run: Nothing was to be written.
         full: Every record, also on a terminal.
         file: Where the plan was saved, None when it was not.
+        previewed: What was read and the plan have been shown already, before it was written.
     """
 
     dry_run: bool
     full: bool = False
     file: Path | None = None
+    previewed: bool = False
 
 
 def finish(agent: Agent, report: RunReport, out: Output, shown: Shown) -> int:
     """Say what the run came to, and return its exit code."""
-    show_pulls(out, report)
+    if not shown.previewed:
+        show_pulls(out, report)
     plan = report.plan
     if plan is not None and (shown.dry_run or report.held):
         show_plan(out, plan, full=shown.full)
         show_verdicts(out, report, shown, only_approved=agent.policy.only_approved)
+        _show_lacking(out, report.lacking)
     elif plan is not None:
         show_applied(out, report)
     if report.blocked:
@@ -74,6 +79,14 @@ def command(*words: str) -> str:
     config = context.params.get("config") if context is not None else None
     named = ["--config", str(config)] if config not in {None, DEFAULT_CONFIG} else []
     return shlex.join([program(), *words, *named])
+
+
+def preview(out: Output, report: RunReport, *, full: bool) -> None:
+    """What a first fill that a person has started is about to write."""
+    show_pulls(out, report)
+    if report.plan is not None:
+        show_plan(out, report.plan, full=full)
+        _show_left_out(out, report)
 
 
 # -- words --------------------------------------------------------------------------------------------------------
@@ -141,8 +154,7 @@ def show_verdicts(out: Output, report: RunReport, shown: Shown, *, only_approved
         shown: How it is shown.
         only_approved: Every plan must be allowed by a person before it is written.
     """
-    if report.left_out:
-        out.line(f"Left out: {count(report.left_out, 'task')} for accounts in trouble already; --tasks adds them.")
+    _show_left_out(out, report)
     first = any(verdict.check == "baseline" for verdict in report.held)
     if report.held and (shown.file is not None or not shown.dry_run):
         out.line()
@@ -164,6 +176,25 @@ def show_verdicts(out: Output, report: RunReport, shown: Shown, *, only_approved
         _commands(out, *([fields, everything] if tasks else [fields]))
     elif shown.file is not None:
         _show_file(out, shown.file, waits=bool(report.held) or only_approved)
+
+
+def _show_left_out(out: Output, report: RunReport) -> None:
+    if report.left_out:
+        out.line(f"Left out: {count(report.left_out, 'task')} for accounts in trouble already; --tasks adds them.")
+
+
+def _show_lacking(out: Output, lacking: Sequence[FieldDiff]) -> None:
+    """Which of our fields the CRM does not have as they should be: until it has, nothing can be written."""
+    if not lacking:
+        return
+    are, them = ("is", "it") if len(lacking) == 1 else ("are", "them")
+    out.warn(
+        f"{count(len(lacking), 'field')} of ours {are} missing, hidden or different in the CRM, and nothing is written "
+        f"before {command('setup')} has made {them}:"
+    )
+    for obj in dict.fromkeys(diff.spec.object for diff in lacking):
+        names = (f"{d.spec.name}{f' ({d.detail})' if d.detail else ''}" for d in lacking if d.spec.object == obj)
+        out.line(f"  {obj}: {', '.join(names)}")
 
 
 def _saving(report: RunReport) -> tuple[str, str]:
@@ -329,6 +360,7 @@ def numbers(agent: Agent, report: RunReport, shown: Shown, code: int) -> dict[st
         "guard": list(report.verdicts),
         "held": list(report.held),
         "tasks_left_out": report.left_out,
+        "missing_fields": [diff.spec.name for diff in report.lacking],
         "applied": {
             "fields": written_fields(report),
             "tasks": written_tasks(report),

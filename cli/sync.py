@@ -11,7 +11,7 @@ from cli.config import load
 from cli.errors import USAGE, CommandError
 from cli.output import Output
 from cli.progress import watched
-from cli.run_view import Shown, finish
+from cli.run_view import Shown, finish, preview
 from sync import approval
 from sync.plan import Plan
 from sync.run import Agent
@@ -32,7 +32,7 @@ def sync(config: Path, out: Output, *, plan_out: Path | None, full: bool, **flag
     """Pull, score, and write what changed into the CRM.
 
     With --dry-run nothing is written: every field is shown with its old value, its new value and why. The first sync of
-    all only shows the same, until --initial says that the CRM may be filled.
+    all only shows the same, until --initial says that the CRM may be filled; that shows it once more, then writes.
 
     Example: holdfast sync --dry-run
     """
@@ -48,14 +48,21 @@ def sync(config: Path, out: Output, *, plan_out: Path | None, full: bool, **flag
             "`holdfast approve PLAN`, and write it with `holdfast apply PLAN`.",
             USAGE,
         )
+    previewed: list[RunReport] = []
+
+    def first_fill(report: RunReport) -> None:
+        preview(out, report, full=full)
+        previewed.append(report)
+
     with agent_at_work(config, out) as agent:
+        agent.on_first_fill = first_fill
         with stop_on_signals(agent.stop.set), stop_after(settings.run.deadline, agent.stop):
             report = watched(agent, out, lambda: agent.run(dry_run=dry_run, initial=initial, with_tasks=tasks or None))
         file = None if dry_run else save_held(agent, report)
         if plan_out is not None and report.plan is not None:
             file = plan_out
             approval.save(report.plan, file, agent.store.path)
-        return finish(agent, report, out, Shown(dry_run, full, file))
+        return finish(agent, report, out, Shown(dry_run, full, file, previewed=bool(previewed)))
 
 
 @click.command()

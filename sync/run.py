@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Literal
 
-from connectors.base import Clock, Crm, FieldSpec, Source
+from connectors.base import Clock, Crm, FieldDiff, FieldSpec, Source
 from connectors.errors import ConnectorError, TransientError
 from mapping.fields import FieldMap
 from mapping.identity import Settings as IdentitySettings
@@ -59,6 +59,7 @@ class Agent:
         stop: Set to end the work at the next batch boundary.
         people: The fields that people fill and we only read, see `sync.people`.
         events: Known events of the config.
+        on_first_fill: Called with the plan of a first fill that a person started, before anything is written.
     """
 
     crm: Crm
@@ -75,6 +76,7 @@ class Agent:
     on_phase: Callable[[Phase], None] = lambda _: None
     on_pull: Callable[[PullProgress], None] = lambda _: None
     on_applied: Callable[[Applied, int], None] = lambda _item, _total: None
+    on_first_fill: Callable[[RunReport], None] = lambda _: None
     people: Mapping[str, FieldSpec] = field(default_factory=dict)
     events: Sequence[KnownEvent] = ()
 
@@ -104,7 +106,12 @@ class Agent:
             if report.blocked or report.stopped:
                 return report
             rows = self.score(report, run_id)
-            self._plan(rows, report, initial=initial, with_tasks=with_tasks)
+            plan = self._plan(rows, report, initial=initial, with_tasks=with_tasks)
+            if not plan.empty and (dry_run or (report.held and plan.baseline)):
+                with suppress(ConnectorError):  # a preview need not know; whoever writes has to
+                    report.lacking = self.lacking()
+            if initial and plan.baseline and not dry_run:
+                self.on_first_fill(report)
             if not dry_run:
                 self._carry_out(run_id, report, judges=True)
         return report
@@ -292,7 +299,7 @@ class Agent:
 
     def _plan(
         self, rows: Sequence[ScoreRow], report: RunReport, *, initial: bool = False, with_tasks: bool | None = None
-    ) -> None:
+    ) -> Plan:
         """Work the plan out, and whether it may be written as it is."""
         self.on_phase("plan")
         environment = self.store.environment(self.crm.name) or self.check_environment()
@@ -311,6 +318,7 @@ class Agent:
             waits = first.due and not initial and not plan.empty
             report.verdicts = [baseline.verdict(plan)] if waits else []
         report.plan = replace(plan, held=tuple(verdict.text for verdict in report.held))
+        return report.plan
 
     # -- write --------------------------------------------------------------------------------------------------
 
@@ -351,6 +359,15 @@ class Agent:
 
         Raises:
             MissingFieldsError: Naming them.
+            DoubtError: As `lacking`.
+        """
+        if bad := self.lacking():
+            raise MissingFieldsError(bad)
+
+    def lacking(self) -> list[FieldDiff]:
+        """Fields to write that are missing in the CRM, hidden from us or different.
+
+        Raises:
             DoubtError: The CRM shows none at all, although they were written before.
         """
         specs = [f.spec for f in self.fields if self.policy.contacts or f.spec.object != "contact"]
@@ -361,8 +378,7 @@ class Agent:
                 vendor=self.crm.name,
                 advice="Nothing is written, and the next run looks again. If they were deleted: `holdfast setup`.",
             )
-        if bad := [diff for diff in diffs if diff.action != "ok" and not diff.spec.optional]:
-            raise MissingFieldsError(bad)
+        return [diff for diff in diffs if diff.action != "ok" and not diff.spec.optional]
 
     def applier(self, budget: Budget | None = None) -> Applier:
         """What sends to this CRM."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from connectors.base import ObjectName, Value
+from connectors.base import FieldDiff, ObjectName, Value
 from connectors.errors import ConnectorError
 from mapping.identity import Resolution
 from sync.adopt import Adopted
@@ -55,6 +55,7 @@ class RunReport:
         verdicts: What the guard measured in the plan; empty when there was nothing to judge.
         worse: CRM ids of the accounts whose band gets worse by the plan.
         left_out: Tasks that a first fill without tasks does not create.
+        lacking: Our fields that are missing in the CRM or differ, as far as a preview could ask.
         applied: What became of each planned change; empty for a dry run.
         conflicts: Fields that moved between plan and writing, with both values.
         deferred: Planned changes that there were no calls left for, the heaviest first; the next run plans them again.
@@ -77,6 +78,7 @@ class RunReport:
     verdicts: Sequence[Verdict] = ()
     worse: Collection[str] = ()
     left_out: int = 0
+    lacking: Sequence[FieldDiff] = ()
     applied: list[Applied] = field(default_factory=list)
     conflicts: Sequence[Conflict] = ()
     deferred: Sequence[AnyChange] = ()

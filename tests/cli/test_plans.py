@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.faults import Fault
 from tests.cli.conftest import FILL, Site
 
 
@@ -57,9 +58,59 @@ def test_a_first_fill_without_tasks_starts_nothing_for_who_is_red_already(site: 
     assert not site.records("tasks", "hs_task_subject")
 
 
-def test_a_first_fill_that_was_cut_short_goes_on_by_itself(site: Site) -> None:
-    from sandbox.faults import Fault
+def changes(text: str) -> list[str]:
+    """The lines of a shown plan that say what a field says and what it will say."""
+    return [line for line in text.splitlines() if " → " in line]
 
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_first_fill_shows_its_plan_before_it_writes(site: Site, *, refused: bool) -> None:
+    held = site.run("sync", "--full")
+    if refused:
+        site.sandbox.faults.add(Fault("status", "hubspot", path="batch/update", status=401, every=1))
+    said = site.run("sync", "--initial", "--full")
+    assert said.code == (3 if refused else 0), said.text
+    before, after = said.out.split("Writing …")
+    assert [line.split()[0] for line in changes(before)] == [line.split()[0] for line in changes(held.out)] != []
+    assert "API calls" in before
+    assert "tasks for accounts in trouble already" in before
+    assert not changes(after)
+    assert ("Wrote 0 fields" in after) == refused
+    assert said.out.count("Health of ") == 1, "what was read is told once"
+
+
+def test_the_preview_of_a_first_fill_leaves_json_alone(site: Site) -> None:
+    said = site.run("sync", "--initial", "--json", "--full")
+    assert said.code == 0, said.text
+    assert len(said.out.splitlines()) == 1
+    assert len(changes(said.err)) == said.data["plan"]["fields"] > 0
+    assert sum(len(change["fields"]) for change in said.data["changes"]) == said.data["plan"]["fields"]
+
+
+@pytest.mark.parametrize("words", [["sync", "--dry-run"], ["plan"], ["sync"]])
+def test_a_preview_names_the_fields_that_are_missing(words: list[str], new_site: Site) -> None:
+    said = new_site.run(*words, "--json")
+    assert said.code == (5 if words == ["sync"] else 0), said.text
+    missing = said.data["missing_fields"]
+    assert len(missing) > 5
+    assert f"{len(missing)} fields of ours are missing" in said.err
+    assert "holdfast setup" in said.err
+    assert all(name in said.err for name in missing)
+    assert new_site.run("sync", "--initial").code == 2
+    assert new_site.run("setup").code == 0
+    again = new_site.run(*words, "--json")
+    assert again.data["missing_fields"] == []
+    assert "of ours are missing" not in again.err
+
+
+def test_a_preview_does_not_fail_where_fields_cannot_be_asked_for(site: Site) -> None:
+    site.sandbox.faults.add(Fault("status", "hubspot", path="properties", status=500, every=1))
+    said = site.run("sync", "--dry-run", "--json")
+    assert said.code == 0, said.text
+    assert said.data["missing_fields"] == []
+
+
+def test_a_first_fill_that_was_cut_short_goes_on_by_itself(site: Site) -> None:
     site.sandbox.faults.add(Fault("status", "hubspot", path="contacts.*batch/update", status=401, every=1))
     assert site.run("sync", "--initial").code == 3
     site.sandbox.faults.clear()
