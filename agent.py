@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import click
 
+from cli.errors import EXIT_CODES, exit_code
+
 COMMANDS = {
     "demo": ("cli.demo", "demo"),
     "check": ("cli.prepare", "check"),
@@ -99,22 +101,22 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+HELP = f"""Customer health scores from the tools you have, previewed, then written into your CRM.
+
+Start with `holdfast demo`. Every command takes --json.
+
+Exit codes: {", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())}.
+"""
+
+
+@click.group(cls=LazyGroup, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="holdfast", prog_name="holdfast")
 def cli() -> None:
-    """Customer health scores from the tools you have, previewed, then written into your CRM.
-
-    Start with `holdfast demo`. Every command takes --json.
-
-    Exit codes: 0 done, 1 error, 2 usage or config, 3 credentials or permission, 4 done with conflicts or rejects,
-    5 held or not believed by the guard, 6 another agent holds the lock, 130 stopped before all was done.
-    """
+    """Every command hangs here."""
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit code; no traceback reaches a person."""
-    from cli.errors import exit_code
-
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no arrow shows "?"

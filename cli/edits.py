@@ -156,7 +156,9 @@ def answer(config: Path, out: Output, *, record: str, field: str, choice: Choice
         chosen = [edit for edit in about if record in {EVERYWHERE, edit.record_id}]
         if not chosen:
             where = "any record" if record == EVERYWHERE else record
-            raise CommandError(f"{owned.spec.name} is not left alone on {where}; `holdfast edits` lists what is.")
+            raise CommandError(
+                f"{owned.spec.name} is not left alone on {where}; `holdfast edits` lists what is.", USAGE
+            )
         if parked := [edit for edit in chosen if edit.why == "parked"]:
             raise CommandError(
                 f"{owned.spec.name} is parked on {parked[0].record_id}: release it with "

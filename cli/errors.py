@@ -12,9 +12,19 @@ from typing import Any
 import click
 
 OK, ERROR, USAGE, CREDENTIALS, CONFLICTS, HELD, LOCKED = range(7)
-"""Exit codes: 5 is kept for the guard."""
 STOPPED = 130
-"""Ended by Ctrl-C, SIGTERM or the deadline before all was done; what was done is kept."""
+
+EXIT_CODES = {
+    OK: "done",
+    ERROR: "error",
+    USAGE: "usage or config",
+    CREDENTIALS: "credentials or permission",
+    CONFLICTS: "done with conflicts or rejects",
+    HELD: "held or not believed by the guard",
+    LOCKED: "another agent holds the lock",
+    STOPPED: "stopped before all was done",
+}
+"""What each exit code means; what was done before one of them is kept, always."""
 
 
 class CommandError(Exception):

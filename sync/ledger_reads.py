@@ -86,10 +86,6 @@ class LedgerReads:
         )
         return {key: instant(at) if at else None for key, at in rows}
 
-    def stale_updates(self) -> list[Op]:
-        """Updates that certainly had no effect: the next plan replaces them."""
-        return self._ops(f"{OPEN} AND state = 'retry' AND kind = 'field'")
-
     def known_tasks(self) -> frozenset[str]:
         """Keys of tasks that need no creating: created, refused for good, parked, or still unclear."""
         rows = self._rows(f"SELECT key FROM op WHERE kind = 'task_create' AND state NOT IN {_PENDING}")

@@ -25,6 +25,17 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_every_exit_code_is_listed() -> None:
+    from cli import errors
+
+    names = ("OK", "ERROR", "USAGE", "CREDENTIALS", "CONFLICTS", "HELD", "LOCKED", "STOPPED")
+    assert [getattr(errors, name) for name in names] == list(errors.EXIT_CODES)
+    rows = re.findall(
+        r"^\| (\d+) \| (.+) \|$", (ROOT / "docs" / "commands.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert {int(code): meaning for code, meaning in rows} == errors.EXIT_CODES
+
+
 def test_the_readme_opens_with_the_two_commands() -> None:
     block = re.search(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
@@ -73,7 +84,7 @@ def test_commands_in_the_docs_are_understood() -> None:
 
 def test_every_command_has_an_example() -> None:
     text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    parts = text.split("\n## ")[1:]
+    parts = text.partition("\n## Exit codes")[0].split("\n## ")[1:]
     assert len(parts) >= 11
     assert not [part.splitlines()[0] for part in parts if "Example: holdfast" not in part]
 

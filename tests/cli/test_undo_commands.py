@@ -86,8 +86,8 @@ def test_edits_are_listed_answered_and_used(filled: Site) -> None:
 def test_what_cannot_be_decided_is_refused_in_words(filled: Site) -> None:
     refused = {
         ("answer", "1", "account.helth_band", "ours"): (USAGE, "Did you mean 'account.health_band'?"),
-        ("answer", "1", "account.health_band", "ours"): (ERROR, "is not left alone on 1"),
-        ("answer", "all", "account.health_band", "ours"): (ERROR, "is not left alone on any record"),
+        ("answer", "1", "account.health_band", "ours"): (USAGE, "is not left alone on 1"),
+        ("answer", "all", "account.health_band", "ours"): (USAGE, "is not left alone on any record"),
         ("answer", "1", "account.health_band", "mine"): (USAGE, "'mine' is not one of"),
         ("release", "account.health_band"): (ERROR, "is not parked; `holdfast edits` lists"),
         ("release", "account.health_band", "--record", "7"): (ERROR, "is not parked on 7"),
