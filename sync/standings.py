@@ -35,7 +35,8 @@ INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.
 
 _PAST = """
 SELECT s.key, s.card, CASE WHEN s.valid_from <= t.value THEN s.score ELSE (
-  SELECT CASE WHEN h.valid_to > t.value AND h.card IN ('', s.card) THEN h.score END FROM score_history h INDEXED BY score_history_past
+  SELECT CASE WHEN h.valid_to > t.value AND h.card IN ('', s.card) THEN h.score END
+  FROM score_history h INDEXED BY score_history_past
   WHERE h.level = 'account' AND h.key = s.key AND h.valid_from <= t.value ORDER BY h.valid_from DESC LIMIT 1
 ) END FROM score s CROSS JOIN json_each(?) t WHERE s.level = 'account' ORDER BY s.key, t.value
 """
