@@ -65,7 +65,9 @@ class Stage:
         freezes = {
             crm_id: Freeze("a note stands on the account: read it first") for crm_id, _ in self.store.rows(_NOTES)
         }
-        freezes |= {crm_id: Freeze(pause.why, _end(pause, now), all=True) for crm_id, pause in paused.items()}
+        freezes |= {
+            crm_id: Freeze(pause.why, _end(pause, now), all=True, rule=pause.rule) for crm_id, pause in paused.items()
+        }
         return Situation(
             fallback_owner=self.fallback_owner,
             active_owners=frozenset(user for (user,) in self.store.rows(_USERS, (self.crm.name,))),

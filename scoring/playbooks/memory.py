@@ -77,11 +77,13 @@ class Freeze:
         why: In words.
         until: Until when; None until it is taken back.
         all: True when tasks for people wait too.
+        rule: What the ledger of withheld actions calls it.
     """
 
     why: str
     until: datetime | None = None
     all: bool = False
+    rule: str = "note"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ class Withheld:
     Attributes:
         crm_id: The account.
         playbook: As `DesiredTask.playbook`.
-        rule: What withholds it: a suppression of the card, or "note", "snoozed", "stale_source", "account_cap",
+        rule: What withholds it: a suppression of the card, or "note", "hold", "event", "frozen", "snoozed", "stale_source", "account_cap",
             "owner_cap", "first_sight", "done", "cooldown", "no_task".
         until: When it is looked at again, at the latest.
         why: In words, for colleagues.

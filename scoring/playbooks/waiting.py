@@ -58,7 +58,7 @@ def _frozen(step: Step, now: datetime, freeze: Freeze | None) -> Iterator[tuple[
         return
     # A note stops what goes out by itself and what somebody in a bad mood should not get; help by a person goes on.
     if freeze.all or step.kind == "auto" or step.purpose != "help":
-        yield "note", freeze.until or again(now), freeze.why
+        yield freeze.rule, freeze.until or again(now), freeze.why
 
 
 def _suppressed(each: Suppression, step: Step, words: Words, now: datetime) -> Iterator[tuple[str, datetime, str]]:

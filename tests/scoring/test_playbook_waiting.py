@@ -140,10 +140,10 @@ def test_a_note_stops_what_goes_out_by_itself_and_all_outreach_but_no_help() -> 
 @pytest.mark.requirement("R15", "R85")
 def test_a_held_account_gets_no_task_at_all_until_the_day_that_was_said() -> None:
     until = START + timedelta(days=10)
-    player = Player(ASKING, Situation(freezes={"A1": Freeze("held until then", until, all=True)}))
+    player = Player(ASKING, Situation(freezes={"A1": Freeze("held until then", until, all=True, rule="hold")}))
     player.run(0, row(**QUIET))
     assert player.run(1, row("red", **LOUD)) == []
-    assert {(one.rule, one.until) for one in player.withheld(1, row("red", **LOUD))} == {("note", until)}
+    assert {(one.rule, one.until) for one in player.withheld(1, row("red", **LOUD))} == {("hold", until)}
     assert "rescue" in [task.playbook for task in player.run(10, row("red", **LOUD))]
 
 
