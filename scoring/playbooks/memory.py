@@ -159,8 +159,8 @@ class Withheld:
     Attributes:
         crm_id: The account.
         playbook: As `DesiredTask.playbook`.
-        rule: What withholds it: a suppression of the card, or "note", "hold", "event", "frozen", "snoozed", "stale_source", "account_cap",
-            "owner_cap", "first_sight", "done", "cooldown", "no_task".
+        rule: What withholds it: a suppression of the card, a person's word ("note", "hold", "event", "frozen"),
+            "snoozed", "stale_source", "account_cap", "owner_cap", "first_sight", "done", "cooldown" or "no_task".
         until: When it is looked at again, at the latest.
         why: In words, for colleagues.
     """
