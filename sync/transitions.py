@@ -187,7 +187,8 @@ def flows(history: Sequence[Version], names: Iterable[str], since: datetime, now
         entered.update(set(move.after) - set(move.before))
         left.update(set(move.before) - set(move.after))
     held = sizes(history, "segments", now)
-    return [Flow(name, held[name], entered[name], left[name]) for name in sorted({*names, *held})]
+    known = {*names, *held, *entered, *left} - {LEFT, OUTSIDE}
+    return [Flow(name, held[name], entered[name], left[name]) for name in sorted(known)]
 
 
 def sizes(history: Iterable[Version], what: What, at: datetime) -> Counter[str]:
