@@ -220,6 +220,7 @@ def _erase(conn: sqlite3.Connection, person: Person) -> int:
         f"DELETE FROM score_history WHERE level = 'contact' AND key {ours}",
         f"DELETE FROM crm_value WHERE object = 'contact' AND record_id {names}",
         f"DELETE FROM decision WHERE object = 'contact' AND record_id {names}",
+        "DELETE FROM note WHERE EXISTS (SELECT 1 FROM json_each(:emails) e WHERE instr(lower(text), e.value))",
         *(
             f"DELETE FROM {table} WHERE kind = 'contact' AND (key {ours} OR merged_into {ours})"
             for table in ("record_map", "record_map_history")

@@ -112,6 +112,14 @@ def write(store: Store) -> None:
     ledger.adopt_values("contact", {"7000001": {"score": 5}}, NOW)
 
 
+def test_notes_that_name_their_address_go(store: Store) -> None:
+    with store.transaction() as conn:
+        notes = [("1", 1, f"ask {ANN.upper()} first"), ("1", 2, "ask bob@acme.example"), ("2", 3, "renewal in May")]
+        conn.executemany("INSERT INTO note (crm_id, since, text) VALUES (?, ?, ?)", notes)
+    forget(store, ANN, NOW + HOUR, crm="crm")
+    assert store.rows("SELECT text FROM note ORDER BY since") == [("ask bob@acme.example",), ("renewal in May",)]
+
+
 def test_a_source_does_not_bring_them_back(store: Store) -> None:
     forget(store, ANN, NOW + HOUR, crm="crm")
     again = [
