@@ -1,6 +1,7 @@
 """The tables that scoring reads, as SQL: parts of the state file as of an instant, and the views that join them."""
 
 from scoring.inputs import SqlType
+from sync.tables import Kind
 
 _WORDS = {"crm_id", "name", "owner_id", "plan", "currency", "lifecycle", "title", "status", "priority", "survey",
          "channel", "stage", "role", "activity"}  # fmt: skip
@@ -195,6 +196,28 @@ def versions(kind: str, names: str, at: int) -> str:
         f"SELECT source, {', '.join(listed)} FROM {kind} WHERE valid_from <= {at} "
         f"UNION ALL SELECT k.source, {old} FROM {kind}_history h JOIN {kind} k ON k.key = h.key "
         f"WHERE h.valid_from <= {at}"
+    )
+
+
+HAPPENED = {"ticket": "created_at", "survey_response": "responded_at", "invoice": "created_at", "activity": "at"}
+"""Kinds of record that tell of something that happened, with the column that says when."""
+
+
+def late_rows(kind: Kind, at: int, known: int) -> str:
+    """A SELECT like `Kind.rows` of what had happened by an instant, as it was first known between then and a later one.
+
+    Only first versions: what a record said afterwards happened afterwards too.
+    """
+    names = [column.name for column in kind.columns]
+    new, old = ", ".join(names), ", ".join(f"h.{name}" for name in names)
+    first = "NOT EXISTS (SELECT 1 FROM {kind}_history e WHERE e.key = {row}.key AND e.valid_from < {row}.valid_from)"
+    came = "{row}.valid_from > {at} AND {row}.valid_from <= {known} AND {row}.{when} <= {at} AND " + first
+    words = {"kind": kind.name, "at": at, "known": known, "when": HAPPENED[kind.name]}
+    return (
+        f"SELECT key, source, source_id, version, {new} FROM {kind.name} "
+        f"WHERE {came.format(row=kind.name, **words)} UNION ALL "
+        f"SELECT h.key, k.source, k.source_id, h.version, {old} FROM {kind.name}_history h "
+        f"JOIN {kind.name} k ON k.key = h.key WHERE {came.format(row='h', **words)}"
     )
 
 

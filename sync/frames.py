@@ -15,7 +15,7 @@ from connectors.base import Value
 from mapping.identity import AccountKeys, Member, PersonKeys
 from scoring.inputs import Inputs, Part
 from sync import usage_files
-from sync.frame_views import PARTS, VIEWS, WITHOUT_COPIES, columns, versions
+from sync.frame_views import HAPPENED, PARTS, VIEWS, WITHOUT_COPIES, columns, late_rows, versions
 from sync.store import Store
 from sync.tables import KINDS, epoch
 from sync.usage_past import files_as_of
@@ -94,6 +94,7 @@ def inputs(
     crm: str,
     sources: Iterable[str] | None = None,
     breaches: Sequence[Breach] = (),
+    known: datetime | None = None,
 ) -> Inputs:
     """What the engine reads to score as of an instant. Let it read inside `with store.released()`.
 
@@ -103,12 +104,17 @@ def inputs(
         crm: Name of the CRM's source.
         sources: Names of the configured sources, None for all that were ever pulled.
         breaches: Streams that are not believed, see `sync.watch`: their last good values are given.
+        known: What had happened by `as_of` and came late is given as it was first known at this later instant, and who
+            is who as it was known then; left out: nothing is.
     """
     at = epoch(as_of)
+    knew = at if known is None else epoch(known)
     names = None if sources is None else list(sources)
     words = {name: kind.rows(as_of, past=_changed_since(store, name, at)) for name, kind in KINDS.items()}
-    past = _changed_since(store, "link", at)
-    words |= {f"{kind}_link": _links(kind, at, past=past) for kind in ("account", "contact", "home")}
+    if known is not None:
+        words |= {name: f"{words[name]} UNION ALL {late_rows(KINDS[name], at, knew)}" for name in HAPPENED}
+    past = _changed_since(store, "link", knew)
+    words |= {f"{kind}_link": _links(kind, knew, past=past) for kind in ("account", "contact", "home")}
     words |= {
         "deal_versions": versions("deal", "close_date", at),
         "account_versions": versions("account", "plan, mrr, currency, owner_id", at),
@@ -124,7 +130,7 @@ def inputs(
     words["billing"] = _BILLING.format_map(words)
     words["without_copies"] = WITHOUT_COPIES.format_map(words) if _any_copies(store) else ""
     parts = {name: Part(f"SELECT {text.format_map(words)}", columns(text)) for name, text in PARTS.items()}
-    files, later = files_as_of(store, at, sources=names)
+    files, later = files_as_of(store, at, sources=names, known=knew)
     return Inputs(store.file, {"feed": held_feed(_FEED.format_map(words), breaches)}, files, as_of, parts, VIEWS, later)
 
 

@@ -76,7 +76,7 @@ class Verdict:
 
     Attributes:
         check: Its name: "band_changes", "worse", "moved", "mean", "new_tasks", "tasks_per_owner", "field", "emptied",
-            "rejects", "standing".
+            "rejects", "standing", "card".
         measured: What the plan comes to.
         allowed: The most that passes.
         held: Whether the plan waits because of it.

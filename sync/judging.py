@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from connectors.base import Value
 from scoring.inputs import Band, ScoreRow
+from sync.card_change import CardChange
 from sync.guard import Before, LastRun, Verdict, judge, standing, worsened, written_before
 from sync.owned import OwnedField
 from sync.plan import Plan
@@ -37,8 +38,11 @@ def judged(
     plan: Plan,
     rows: Sequence[ScoreRow],
     written: Mapping[tuple[str, str], Mapping[str, Value]],
+    changed: CardChange | None = None,
 ) -> tuple[list[Verdict], set[str]]:
     """What the guard finds in a plan; nothing where there is no guard or nothing to write.
+
+    `changed` is what other cards do than those by which we last wrote.
 
     Returns:
         A verdict for each check, and the CRM ids of the accounts that get a worse band.
@@ -51,7 +55,10 @@ def judged(
     last = last_run(agent) or LastRun()
     if plan.kind != "undo":  # what it takes back is a change of its own, however lately that was written
         last = written_lately(agent, before, last)
-    return judge(plan, before, rows, limits, last, standing(agent.store)), worsened(rows, before)
+    verdicts = judge(plan, before, rows, limits, last, standing(agent.store))
+    if changed is not None and limits.enabled:
+        verdicts = sorted([*verdicts, changed.verdict(limits)], key=lambda verdict: not verdict.held)
+    return verdicts, worsened(rows, before)
 
 
 def _left_alone(

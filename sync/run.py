@@ -23,7 +23,9 @@ from sync.adopt import take_over
 from sync.apply import Applied, Applier
 from sync.approval import require_allowed, require_current
 from sync.budget import Budget
+from sync.card_change import card_change
 from sync.doubt import DoubtError
+from sync.eras import keep_era, note_written
 from sync.guard import remember
 from sync.judging import judged
 from sync.ledger import Ledger
@@ -277,19 +279,14 @@ class Agent:
         with collector_paused():
             with self.store.released():
                 rows = list(score(self.card, given))
+            keep_era(self.store, self.card, report.breaches, report.as_of)
             bands = self.ledger.band_states()
             fingerprint = self.card.fingerprint
             bench = Bench(self.store, self.crm.name, self.people, self.events, fingerprint, report.breaches)
             report.settled = bench.settle(self.card.card_of, rows, bands, report.as_of)
             rows = hold_bands(report.settled.rows, bands, report.breaches, card=self.card, as_of=report.as_of)
-            stage = Stage(
-                self.crm,
-                self.store,
-                self.ledger,
-                self.card,
-                self.store.environment(self.crm.name) or "",
-                self.policy.team,
-            )
+            where = self.store.environment(self.crm.name) or ""
+            stage = Stage(self.crm, self.store, self.ledger, self.card, where, self.policy.team)
             rows = stage.enrol(rows, report.as_of, report.settled.paused)
             report.scored = Counter(row.level for row in rows)
             report.bands = Counter(row.band for row in rows if row.level == "account")
@@ -310,7 +307,9 @@ class Agent:
         plan = planner.make(rows, report.as_of, environment)
         first = baseline.stand(self.store) if self.policy.guard is not None else baseline.Stand()
         if not first.open:
-            report.verdicts, report.worse = judged(self, plan, rows, planner.written)
+            changed = card_change(self, rows, report)
+            plan = replace(plan, notes=(*plan.notes, changed.note)) if changed else plan
+            report.verdicts, report.worse = judged(self, plan, rows, planner.written, changed)
         else:
             tasks = first.way == "tasks" if first.way else with_tasks if with_tasks is not None else not initial
             report.left_out = 0 if tasks else len(plan.tasks)
@@ -341,6 +340,8 @@ class Agent:
                 remember(self.store, bool(report.held), report.worse, now)
         if report.held:
             return
+        if plan.kind == "sync":
+            note_written(self.store, self.card)
         if not plan.empty:
             Writer(self, run_id, report).write(plan)
         if plan.baseline and not (report.halted or report.stopped or report.deferred):
