@@ -3,11 +3,12 @@
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import isqrt
 from typing import Any
 
 from scoring.card import Scorecard
+from scoring.cards import AnyCards, Cards
 from scoring.features import catalogue
 from scoring.inputs import Level
 from scoring.signals import PLACEHOLDER
@@ -20,8 +21,9 @@ World = dict[str, list[Any]]
 SQLITE = sqlite3.connect(":memory:")
 
 
-def oracle(card: Scorecard, level: Level, world: World, now: int) -> Iterator[tuple[Any, ...]]:
+def oracle(card: AnyCards, level: Level, world: World, now: int) -> Iterator[tuple[Any, ...]]:
     """What `scoring.engine.run` should yield, as plain tuples."""
+    several = card.cards if isinstance(card, Cards) else (card,)
     clock, fresh = clocks(card, world, now)
     mine = by_owner(level, world, clock.get("usage", -1) // 86400)
     span = reach(card, world, clock)
@@ -35,12 +37,14 @@ def oracle(card: Scorecard, level: Level, world: World, now: int) -> Iterator[tu
         layers(facts, world["account"], mine, clock, now)
     for row in sorted(world[level], key=lambda row: row[level]):
         f = facts[row[level]]
-        if (only := card.level(level).only) is not None and not judged([only], f)[0]:
-            continue
-        yield (level, row[level], row["crm_id"], row.get("name"), row.get("owner_id"), *verdict(card, level, f, fresh))
+        rules = [one.level(level).only or "1" for one in several]
+        taken = [one for one, holds in zip(several, judged(rules, f), strict=True) if holds]
+        if taken:
+            said = verdict(taken[0], level, f, fresh, card.features(level))
+            yield (level, row[level], row["crm_id"], row.get("name"), row.get("owner_id"), *said)
 
 
-def reach(card: Scorecard, world: World, clock: dict[str, int]) -> tuple[int | None, int | None]:
+def reach(card: AnyCards, world: World, clock: dict[str, int]) -> tuple[int | None, int | None]:
     """How many days of usage are on file, up to 90 and in all."""
     far = {"usage_vs_last_year", "season_change"} & set(card.features("account"))
     if "usage" not in clock:
@@ -67,7 +71,7 @@ def by_owner(level: Level, world: World, today: int) -> dict[Any, World]:
     return mine
 
 
-def clocks(card: Scorecard, world: World, now: int) -> tuple[dict[str, int], dict[str, int]]:
+def clocks(card: AnyCards, world: World, now: int) -> tuple[dict[str, int], dict[str, int]]:
     fed: dict[str, int] = {}
     aging: dict[str, int] = {}
     for feed in world["feed"]:
@@ -80,7 +84,7 @@ def clocks(card: Scorecard, world: World, now: int) -> tuple[dict[str, int], dic
     return {kind: min(t, now) for kind, t in fed.items() if t > 0}, fresh
 
 
-def features(card: Scorecard, level: Level, own: Row, mine: World, now: int, clock: dict[str, int], span: Any) -> Row:
+def features(card: AnyCards, level: Level, own: Row, mine: World, now: int, clock: dict[str, int], span: Any) -> Row:
     since, made, day = own.get("customer_since"), own["created_at"], now // 86400
     age = day - made // 86400 if made is not None and 0 <= made <= now else None
     f: Row = dict.fromkeys(catalogue(level)) | {name: own.get(name) for name in ("plan", "mrr", "lifecycle", "title")}
@@ -109,7 +113,7 @@ def both_of(one: object, other: object) -> int | None:
     return None if one is None or other is None else 1
 
 
-def verdict(card: Scorecard, level: Level, f: Row, fresh: dict[str, int]) -> Iterator[Any]:
+def verdict(card: Scorecard, level: Level, f: Row, fresh: dict[str, int], named: Iterable[str]) -> Iterator[Any]:
     known, part, said = catalogue(level), card.level(level), []
     for signal in part.signals.values():
         kinds = known[signal.feature].kinds
@@ -137,7 +141,7 @@ def verdict(card: Scorecard, level: Level, f: Row, fresh: dict[str, int]) -> Ite
     dark = f"unknown: {coverage} % of the data is there and fresh" + (f"; missing {missing}" if missing else "")
     yield (dark if score is None else f"{score}: {'; '.join(words) or 'nothing pulls it down'}")[:255]
     yield tuple((signal.name, p, w, value, new) for signal, w, new, p, value in said)
-    yield {name: f[name] for name in card.features(level)}
+    yield {name: f[name] for name in named}
     yield from (card.name, band, "", rule, None)
 
 
@@ -159,7 +163,7 @@ def banded(
     band = "red" if score < bands.red_below else "yellow" if score < bands.green_from else "green"
     alone = band == "red" and level == "account" and families < bands.red_families
     rules, order = list(card.rules(level).values()), ["red", "yellow", "green"]
-    said = judged([one.when for one in rules], f) if rules else ()
+    said = judged([one.when for one in rules], f)
     holding = [
         one
         for one, true in zip(rules, said, strict=True)
@@ -192,6 +196,8 @@ def segments(rules: dict[str, Any], f: Row) -> tuple[str, ...]:
 
 def judged(rules: list[str], f: Row) -> tuple[Any, ...]:
     """Rules are SQL text, so another SQL engine judges them."""
+    if not rules:
+        return ()
     names = sorted(f)
     select = ", ".join(f"({rule})" for rule in rules)
     row = SQLITE.execute(
