@@ -12,6 +12,8 @@ import pytest
 
 from scoring.card import Scorecard
 from scoring.errors import CardError
+from scoring.features import catalogue
+from scoring.matching import asked
 from scoring.playbooks import BandState, Playbook, Situation, Suppression, Team, Trigger
 from scoring.playbooks.model import Caps, Step
 from tests.scoring.player import DEFAULT, START, Player, card_with, merged
@@ -294,3 +296,20 @@ def test_every_card_in_the_docs_loads_and_compiles(block: str) -> None:
 def test_every_key_is_told(model: Any) -> None:
     for name in set(model.model_fields) - {"name"}:
         assert re.search(rf"^(\[.*)?{name}\b|`{name}`", PAGE, re.MULTILINE), name
+
+
+@pytest.mark.requirement("R26", "R27")
+@pytest.mark.parametrize(
+    ("facts", "tagged"),
+    [
+        ({"nps_age_hours": 2159}, True),
+        ({"nps_age_hours": 2160, "csat_answers_90d": 0, "open_tickets": 0, "active_days_change": -29}, False),
+        ({"csat_answers_90d": 1}, True),
+        ({"open_tickets": 1}, True),
+        ({"active_days_change": -30}, True),
+        ({}, None),
+    ],
+)
+def test_who_answered_lately_or_is_in_trouble_is_tagged_not_to_be_surveyed(facts: Any, tagged: bool | None) -> None:  # noqa: FBT001 - a table's column
+    card = card_with(next(block for block in BLOCKS if "do_not_survey" in block))
+    assert asked(card.contact.segments["do_not_survey"].rule, catalogue("contact"))(facts) is tagged
