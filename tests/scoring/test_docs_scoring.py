@@ -10,7 +10,6 @@ import pytest
 
 from scoring.card import Bands, Freshness, Scorecard
 from scoring.features import CATALOGUE
-from scoring.playbooks import Playbook
 from scoring.product import Product, Sessions
 from scoring.segments import FUNCTIONS, Segment
 from scoring.signals import Signal
@@ -38,12 +37,12 @@ def test_every_card_in_the_docs_loads_and_compiles(block: str) -> None:
 
 
 def test_there_are_blocks_for_every_part() -> None:
-    assert len(BLOCKS) == 7
+    assert len(BLOCKS) == 6
     assert sum("name =" in block for block in BLOCKS) == 1
 
 
 @pytest.mark.parametrize(
-    "model", [Bands, Freshness, Product, Sessions, Signal, Segment, Playbook], ids=lambda model: model.__name__
+    "model", [Bands, Freshness, Product, Sessions, Signal, Segment], ids=lambda model: model.__name__
 )
 def test_every_key_is_told(model: Any) -> None:
     blocks = "\n".join(BLOCKS)
