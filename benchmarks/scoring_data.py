@@ -13,6 +13,8 @@ from typing import Any
 
 from scoring.inputs import TABLES, Inputs
 
+KINDS = ("usage", "ticket", "survey_response", "invoice", "deal", "subscription", "account", "contact", "contact_role",
+         "activity")  # fmt: skip
 AS_OF = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 
 
@@ -60,7 +62,9 @@ def _rows(size: Size) -> Iterator[tuple[str, str]]:
         "ticket",
         f"""SELECT 1 + r('ta', i, {accounts}), 1 + r('tc', i, {people}),
             CASE WHEN r('open', i, 100) < 3 THEN 'open' ELSE 'closed' END, 'normal',
-            {now} - 3600 * age, CASE WHEN r('open', i, 100) >= 3 THEN {now} - 3600 * age + 3600 END, 60, 0
+            {now} - 3600 * age, CASE WHEN r('open', i, 100) >= 3 THEN {now} - 3600 * age + 3600 END,
+            r('reply', i, 3000), r('again', i, 20) // 18, r('answers', i, 9),
+            list_value('email', 'web', 'chat')[1 + r('channel', i, 3)]
             FROM (SELECT i, 2 + r('tt', i, 12900) AS age FROM range({size.tickets}) t(i))""",
     )
     yield (
@@ -76,9 +80,46 @@ def _rows(size: Size) -> Iterator[tuple[str, str]]:
             {today} + 10 - r('id', i, 60), NULL, r('if', i, 30) // 28, {now} - 86400 * r('ic', i, 300)
             FROM range({accounts * 12}) t(i)""",
     )
+    yield (
+        "deal",
+        f"""SELECT 1 + i % {accounts}, open = 0, CASE WHEN open = 0 THEN r('dw', i, 3) // 1 > 0 END,
+            list_value('talk', 'offer', 'signing')[1 + r('ds', i, 3)], r('dr', i, 2), 100000, 'EUR',
+            {today} + 40 - r('dd', i, 1200) * (1 - open), {now} - 86400 * r('dm', i, 1200)
+            FROM (SELECT i, r('do', i, 6) // 5 AS open FROM range({accounts * 6}) t(i))""",
+    )
+    yield (
+        "subscription",
+        f"""SELECT 1 + i % {accounts}, 'active', 9900, NULL, {today} + r('card', i, 900) - 30
+            FROM range({accounts}) t(i)""",
+    )
+    yield (
+        "deal_move",
+        f"""SELECT 1 + i % {accounts}, 1, {today} + r('mb', i, 90), {today} + r('ma', i, 120),
+            {now} - 86400 * r('mm', i, 90)
+            FROM range({accounts // 2}) t(i)""",
+    )
+    yield (
+        "account_change",
+        f"""SELECT 1 + i % {accounts}, 'team', 'business', r('cb', i, 90000), r('ca', i, 90000), 'O1',
+            'O' || r('co', i, 9), {now} - 86400 * r('cm', i, 400) FROM range({accounts * 3}) t(i)""",
+    )
+    yield (
+        "departure",
+        f"""SELECT 1 + i % {accounts}, 1 + r('pc', i, {people}), 1 - r('pg', i, 9) // 8, NULL,
+            list_value('Engineer', 'Head of Data', 'VP, Finance')[1 + r('pt', i, 3)], {now} - 86400 * r('pm', i, 400)
+            FROM range({accounts * 2}) t(i)""",
+    )
+    yield (
+        "activity",
+        f"""SELECT 1 + r('va', i, {accounts}), 1 + r('vc', i, {people}),
+            list_value('email', 'email', 'call', 'meeting')[1 + r('vk', i, 4)], r('vi', i, 2),
+            {now} - 60 * r('vt', i, 400000), NULL, 1,
+            CASE WHEN r('vo', i, 3) = 0 THEN {now} - 60 * r('vp', i, 90000) END, NULL
+            FROM range({size.tickets // 2}) t(i)""",
+    )
     yield "usage_person", f"SELECT i, i, 1 + i % {accounts} FROM range(1, {people + 1}) t(i)"
     yield "usage_group", f"SELECT i, i FROM range(1, {accounts + 1}) t(i)"
-    kinds = "('usage'), ('ticket'), ('survey_response'), ('invoice')"
+    kinds = ", ".join(f"('{kind}')" for kind in KINDS)
     yield (
         "feed",
         f"SELECT k, 'made', {now - 1200}, NULL FROM (VALUES {kinds}) t(k)",
