@@ -133,10 +133,11 @@ def _state_file(path: Path, size: Size) -> None:
         db.execute(f"CREATE TABLE {name} ({columns})")
     con = _draws(size.seed)
     for name, select in _rows(size):
-        places = ", ".join("?" * len(TABLES[name].columns))
         cursor = con.execute(select)
+        given = list(TABLES[name].types())[: len(cursor.description)]  # later columns stay unknown
+        places = ", ".join("?" * len(given))
         while rows := cursor.fetchmany(50_000):
-            db.executemany(f"INSERT INTO {name} VALUES ({places})", rows)
+            db.executemany(f"INSERT INTO {name} ({', '.join(given)}) VALUES ({places})", rows)
     db.commit()
     db.close()
 
