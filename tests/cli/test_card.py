@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from cli.config import InvalidConfigError, load
 from scoring.presets import PRESETS
 from tests.cli.conftest import Said
+from tests.cli.test_config import CRM, ENV, write
 
 Run = Callable[..., Said]
 
@@ -59,3 +61,19 @@ def test_an_unknown_preset_names_the_nearest(run: Run) -> None:
     said = run("card", "new", "smal_b2b", "mine.toml")
     assert said.code == 2
     assert "did you mean 'small_b2b'?" in said.err
+
+
+def test_the_config_names_cards_in_their_order(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUBSPOT_TOKEN", ENV["HUBSPOT_TOKEN"])
+    for name in ("onboarding", "small_b2b"):
+        run("card", "new", name, f"{name}.toml")
+    config = write(tmp_path, CRM + '[scoring]\ncards = ["onboarding.toml", "small_b2b.toml"]\n')
+    loaded = load(config, ENV)
+    assert loaded.card_paths == (tmp_path / "onboarding.toml", tmp_path / "small_b2b.toml")
+    assert run("card", "lint", "--json").data["cards"] == ["Onboarding", "Small B2B"]
+    assert run("card", "list", "--json").data["used"] == ["Onboarding", "Small B2B"]
+    Path("small_b2b.toml").write_text(Path("small_b2b.toml").read_text("utf-8") + "\n# changed\n", "utf-8")
+    assert load(config, ENV).hash != loaded.hash
+    both = write(tmp_path, CRM + '[scoring]\ncard = "a.toml"\ncards = ["b.toml"]\n')
+    with pytest.raises(InvalidConfigError, match="card and cards exclude each other"):
+        load(both, ENV)

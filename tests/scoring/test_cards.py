@@ -2,6 +2,7 @@
 
 import random
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ from scoring.cards import MOST_CARDS, Cards
 from scoring.engine import score
 from scoring.errors import CardError
 from scoring.inputs import ScoreRow
+from scoring.settle import Said, Standing, settle
 from tests.scoring.oracle import oracle
 from tests.scoring.random_cards import card_text, cards_of
+from tests.scoring.rows import score_row
 from tests.scoring.test_score import world_of
 from tests.scoring.worlds import NOW, World, random_world, store
 
@@ -154,3 +157,19 @@ def test_a_row_finds_its_card_again(tmp_path: Path) -> None:
         assert cards.card_of(row).name == row.card
         assert cards.card_of(row._replace(card="gone")) is cards.cards[0]
         assert set(row.features) == set(cards.features(row.level))
+
+
+def test_the_next_card_sees_an_account_for_the_first_time() -> None:
+    card = Scorecard.parse(small("Next"))
+    now = datetime(2026, 5, 4, tzinfo=UTC)
+    row = score_row("A1", "yellow", score=card.bands.red_below + 1, computed="yellow", card="Next")
+    memory = {"A1": Standing("green", now - timedelta(days=40))}
+    stayed = settle(lambda _: card, [row], memory, now, Said())
+    moved = settle(lambda _: card, [row], memory, now, Said(moved={row.key}))
+    assert (stayed.rows[0].band, moved.rows[0].band) == ("green", "yellow")
+    assert moved.standings["A1"] == Standing("yellow", now)
+    # Where both cards say the same, the account has stood there since before.
+    same = settle(
+        lambda _: card, [row], {"A1": Standing("yellow", now - timedelta(days=9))}, now, Said(moved={row.key})
+    )
+    assert same.standings["A1"].since == now - timedelta(days=9)
