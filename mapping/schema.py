@@ -54,6 +54,7 @@ class Account(Record):
     customer_since: date | None = Field(None, description="First day as a paying customer.")
     renewal_date: date | None = Field(None, description="Day the current term ends.")
     lifecycle: ShortText | None = Field(None, description="The CRM's own lifecycle stage.")
+    channel: ShortText | None = Field(None, description="How the customer was won, as the CRM calls it.")
     created_at: Instant | None = Field(None, description="When the source record was made.")
 
 

@@ -80,6 +80,7 @@ _TABLES = (
             _int("renewal_date", "Day the current term ends, epoch days."),
             _int("created_at", "When the CRM record was made, epoch seconds."),
             _text("lifecycle", "The CRM's lifecycle stage."),
+            _text("channel", "How the customer was won, as the CRM calls it."),
         ),
     ),
     Table(

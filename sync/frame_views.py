@@ -9,7 +9,7 @@ _WORDS = {"crm_id", "name", "owner_id", "plan", "currency", "lifecycle", "title"
 
 PARTS = {
     "part_account": "key, source_id AS crm_id, name, owner_id, parent, plan, mrr, currency, customer_since, "
-    "renewal_date, created_at, lifecycle FROM ({account}) WHERE source = {crm}",
+    "renewal_date, created_at, lifecycle, channel FROM ({account}) WHERE source = {crm}",
     "part_contact": "key, source_id AS crm_id, account, title, last_login_at, created_at FROM ({contact}) "
     "WHERE source = {crm}",
     "part_login": "key, last_login_at AS login FROM ({contact}) WHERE source <> {crm} AND last_login_at IS NOT NULL",
@@ -85,7 +85,7 @@ SELECT p.crm AS key, max(l.login) AS login FROM part_login l JOIN person p ON p.
 SELECT a.key AS account, a.crm_id AS crm_id, a.name AS name, a.owner_id AS owner_id,
   coalesce(m.crm, a.parent) AS parent, a.plan AS plan, a.mrr AS mrr, a.currency AS currency,
   a.customer_since AS customer_since, a.renewal_date AS renewal_date, a.created_at AS created_at,
-  a.lifecycle AS lifecycle
+  a.lifecycle AS lifecycle, a.channel AS channel
 FROM part_account a LEFT JOIN part_merged_account m ON m.key = a.parent
 """,
     "contact": """

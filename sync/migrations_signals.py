@@ -1,6 +1,7 @@
 """Columns for what vendors tell and scoring can use: how tickets are answered, when a card expires, who opens mails."""
 
 COLUMNS = {
+    "account": ("channel TEXT",),
     "ticket": ("replies INTEGER", "channel TEXT"),
     "subscription": ("card_expires INTEGER",),
     "activity": ("tracked INTEGER", "opened_at INTEGER", "clicked_at INTEGER"),

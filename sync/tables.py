@@ -21,7 +21,7 @@ empty), "account", "contact" and "ticket" as the key of the record that the vend
 _KINDS = {
     "user": "email name active:bool",
     "account": "name domains:list external_ids:map owner_id parent_id:account plan mrr:int currency "
-    "customer_since:day renewal_date:day lifecycle created_at:instant",
+    "customer_since:day renewal_date:day lifecycle created_at:instant channel",
     "contact": "email other_emails:list external_ids:map account_ref:account account_refs:list owner_id title "
     "staff:bool active:bool last_login_at:instant created_at:instant",
     "membership": "contact_ref:contact account_ref:account",

@@ -22,6 +22,7 @@ PROFILE: tuple[Feature, ...] = (
     own("mrr", MONEY, "Monthly recurring revenue, minor units of its currency.", "mrr", family="commercial"),
     own("plan", TEXT, "Product plan.", "plan"),
     own("lifecycle", TEXT, "The CRM's own lifecycle stage.", "lifecycle"),
+    own("channel", TEXT, "How the customer was won, by a field that the config names.", "channel"),
     own("title", TEXT, "Job title.", "title", levels=CONTACT),
 )
 """Features of the record itself."""

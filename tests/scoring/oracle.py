@@ -87,7 +87,9 @@ def clocks(card: AnyCards, world: World, now: int) -> tuple[dict[str, int], dict
 def features(card: AnyCards, level: Level, own: Row, mine: World, now: int, clock: dict[str, int], span: Any) -> Row:
     since, made, day = own.get("customer_since"), own["created_at"], now // 86400
     age = day - made // 86400 if made is not None and 0 <= made <= now else None
-    f: Row = dict.fromkeys(catalogue(level)) | {name: own.get(name) for name in ("plan", "mrr", "lifecycle", "title")}
+    f: Row = dict.fromkeys(catalogue(level)) | {
+        name: own.get(name) for name in ("plan", "mrr", "lifecycle", "channel", "title")
+    }
     f |= {"contact_age_days": age, "customer_age_days": age if since is None else day - since if since <= day else None}
     logins = [row["last_login_at"] for row in ([own] if level == "contact" else mine["contact"])]
     at = clock.get("usage")

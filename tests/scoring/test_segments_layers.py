@@ -178,16 +178,16 @@ def test_at_risk_is_a_fall_and_not_a_level(tmp_path: Path) -> None:
 
 FIVE = (
     "LOWER(plan) = 'enterprise' AND stage = 'renewal' AND rfm IN ('loyal', 'champions') "
-    "AND days_since_email_open < 30 AND usage_vs_peers <= -40 AND support_channel = 'chat'"
+    "AND days_since_email_open < 30 AND usage_vs_peers <= -40 AND channel = 'Partner Referral'"
 )
-"""Firmographic (plan), lifecycle, transactions (RFM), engagement (mails), use, and a channel."""
+"""Firmographic (plan), lifecycle, transactions (RFM), engagement (mails), use, and the channel."""
 HOLDS: dict[str, Any] = {
     "plan": "Enterprise", "stage": "renewal", "rfm": "loyal", "days_since_email_open": 3, "usage_vs_peers": -40,
-    "support_channel": "chat",
+    "channel": "Partner Referral",
 }  # fmt: skip
 FAILS: dict[str, Any] = {
     "plan": "team", "stage": "repeat", "rfm": "lost", "days_since_email_open": 30, "usage_vs_peers": -39,
-    "support_channel": "email",
+    "channel": "Web",
 }  # fmt: skip
 
 

@@ -80,6 +80,7 @@ class _Dice(random.Random):
             name=self.maybe(self.choice(["Ångström", "O'Neill; Co", "三", "", "x" * 300])),
             owner_id=self.maybe(f"O{key % 3}"),
             plan=self.maybe(self.choice(["team", "free", "", "p" * 300])),
+            channel=["Partner", "", None][key % 3],
             lifecycle=self.maybe("customer", 0.5),
             mrr=self.maybe(self.choice([0, self.randint(0, 10**6)])),
             customer_since=self.maybe(TODAY - self.choice([-3, 0, 1, 8, 29, 30, 31, 45, 400]), 0.5),

@@ -75,6 +75,7 @@ def test_accounts_are_those_of_the_crm(store: Store) -> None:
         customer_since=NOW.date(),
         renewal_date=NOW.date() + DAY,
         lifecycle="customer",
+        channel="Partner",
         created_at=NOW,
     )
     put(store, full, account("P"), account("A", source="desk"))
@@ -93,6 +94,7 @@ def test_accounts_are_those_of_the_crm(store: Store) -> None:
         "renewal_date": today + 1,
         "created_at": SECONDS,
         "lifecycle": "customer",
+        "channel": "Partner",
     }
     assert len(table(store, "account")) == 2
 
