@@ -17,7 +17,8 @@ from scoring.inputs import ScoreRow
 from sync import overview
 from sync.kept import left_alone
 from sync.ledger import Ledger
-from sync.people import notes_of, waiting, words
+from sync.past import Past
+from sync.people import waiting, words
 from sync.run import Agent
 from sync.store import Store
 from sync.store_errors import DamagedError
@@ -164,61 +165,6 @@ def _run_line(counts: dict[str, object]) -> str:
     return ", ".join(parts)
 
 
-@click.command()
-@click.argument("account")
-@common
-def explain(config: Path, out: Output, *, account: str) -> int:
-    """Say why ACCOUNT (a CRM id or a name) has its score: every signal with value, points and weight.
-
-    Example: holdfast explain "Acme GmbH"
-    """
-    from scoring.explain import Explanation
-    from scoring.explain import explain as explain_row
-    from scoring.settle import FROZEN, standing_lines
-    from sync.standings import as_kept
-
-    require_state(config)
-    with open_agent(config) as agent:
-        as_of = last_scored(agent)
-        rows = [row for row in scored_rows(agent, as_of) if row.level == "account"]
-        now = find_account(as_kept(agent.store, rows), account, held_names(agent))
-        tasks = task_lines(agent, now.crm_id)
-        notes = notes_of(agent.store, now.crm_id)
-    # Of a frozen account only the last words are left.
-    card = agent.card.card_of(now)
-    explanation = Explanation(now, (), (now.reason,)) if now.held.startswith(FROZEN) else explain_row(card, now)
-    out.line(f"{now.name or now.crm_id}  ({now.crm_id}), as of {as_of:%Y-%m-%d %H:%M} UTC", style="bold")
-    for line in (*explanation.sentences, *standing_lines(now)):
-        out.line(line)
-    for note in notes:
-        out.line(f"Note since {note.since:%Y-%m-%d}: {note.text}", style="dim")
-    for line in tasks:
-        out.line(line, style="dim")
-    if out.as_json:
-        out.json(
-            {
-                "crm_id": now.crm_id,
-                "name": now.name,
-                "as_of": as_of,
-                "score": now.score,
-                "health": now.health,
-                "band": now.band,
-                "computed": now.computed,
-                "held": now.held,
-                "trend": now.trend,
-                "notes": notes,
-                "coverage": now.coverage,
-                "segments": now.segments,
-                "reason": now.reason,
-                "signals": [signal._asdict() for signal in now.signals],
-                "features": now.features,
-                "parts": explanation.parts,
-                "tasks": tasks,
-            }
-        )
-    return OK
-
-
 def task_lines(agent: Agent, crm_id: str) -> list[str]:
     """What became of our tasks on an account, as far as the CRM tells."""
     known = {task.task_key: task for task in overview.own_tasks(agent.store, agent.crm.name, crm_id)}
@@ -249,14 +195,13 @@ def last_scored(agent: Agent) -> datetime:
 
 
 def scored_rows(agent: Agent, as_of: datetime) -> list[ScoreRow]:
-    """Every account and contact, scored as of an instant out of what is stored."""
-    from scoring.engine import score as run_score
-    from sync import frames
+    """Every account and contact, scored as of an instant by the cards of the config, out of what is stored."""
+    return past_of(agent).computed(as_of, cards=agent.card)
 
-    names = [source.name for source, _ in agent.sources]
-    given = frames.inputs(agent.store, as_of, crm=agent.crm.name, sources=names)
-    with agent.store.released():
-        return list(run_score(agent.card, given))
+
+def past_of(agent: Agent) -> Past:
+    """What scores the past."""
+    return Past(agent.store, agent.crm.name, [source.name for source, _ in agent.sources], agent.card)
 
 
 def held_names(agent: Agent) -> dict[str, str]:
@@ -314,7 +259,9 @@ def _nearest_names(wanted: str, names: Sequence[str]) -> list[str]:
 def score(config: Path, out: Output, *, sql: bool, level: str, as_of: datetime | None, dialect: str) -> int:
     """Score what is stored and print it; nothing is pulled, kept or written.
 
-    Example: holdfast score --sql
+    With --as-of by the cards of then, out of what was known then: the same whenever it is asked.
+
+    Example: holdfast score --as-of 2026-11-01
     """
     if sql:
         return _print_sql(config, out, level, dialect)
@@ -323,7 +270,8 @@ def score(config: Path, out: Output, *, sql: bool, level: str, as_of: datetime |
     require_state(config)
     with open_agent(config) as agent:
         at = as_of.replace(tzinfo=UTC) if as_of else agent.clock.now()
-        rows = [row for row in scored_rows(agent, at) if row.level == level]
+        scored = past_of(agent).score(at) if as_of else scored_rows(agent, at)
+        rows = [row for row in scored if row.level == level]
     rows.sort(key=lambda row: (row.score is None, row.score or 0, row.crm_id))
     out.table(
         ("id", "score", "band", "coverage", "segments", "name", "why"),

@@ -103,7 +103,7 @@ class Past:
 
     def cards_at(self, at: datetime) -> AnyCards:
         """The cards by which was scored at an instant."""
-        return cards_at(self.store, at) or self.cards
+        return cards_at(self.store, at, self.cards) or self.cards
 
     def computed(
         self,

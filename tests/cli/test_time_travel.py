@@ -1,0 +1,45 @@
+"""`explain`, `score --as-of` and a changed card, as a person sees them."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.cli.conftest import FILL, NOW, Site
+
+AS_OF = ("score", "--as-of", NOW.strftime("%Y-%m-%dT12:00:00"), "--json")
+
+
+@pytest.mark.requirement("R18", "R126")
+def test_the_past_is_told_the_same_whatever_comes_after(site: Site) -> None:
+    assert site.run(*FILL).code == 0
+    site.sandbox.clock.advance(timedelta(days=1))
+    then = site.run(*AS_OF)
+    assert then.code == 0, then.err
+    assert all(len(row["reason"]) <= 255 for row in then.data["rows"])
+    site.sandbox.clock.advance(timedelta(days=6))
+    site.change('card = "card.toml"', 'card = "other.toml"')
+    card = (site.config.parent / "card.toml").read_text("utf-8")
+    other = card.replace("red_below = 80", "red_below = 10").replace("weight = 15", "weight = 40")
+    (site.config.parent / "other.toml").write_text(other, "utf-8")
+
+    held = site.run("sync", "--json")
+    (note,) = [text for text in held.data["plan"]["notes"] if text.startswith("The scorecard changed: ")]
+    assert "change band because of it" in note
+    assert site.run(*AS_OF).out == then.out
+
+    account = then.data["rows"][0]["crm_id"]
+    told = site.run("explain", account, "--json").data
+    week = told["changes"]["week"]
+    tenths = week["tenths"]
+    assert tenths["total"] == tenths["behaviour"] + tenths["data"] + tenths["configuration"]
+    assert tenths["total"] == 10 * ((week["after"] or 50) - (week["before"] or 50))
+    assert week["after"] == told["score"]
+    assert any(one["changes"]["week"]["tenths"]["configuration"] for one in explained(site, then.data["rows"]))
+    assert [one["score"] for one in told["history"]][-1] == told["score"]
+    said = site.run("explain", account).out
+    assert week["sentence"] in said
+    assert "History, a mark a week since" in said
+
+
+def explained(site: Site, rows: list[dict[str, str]]) -> list[dict[str, dict[str, dict[str, dict[str, int]]]]]:
+    return [site.run("explain", row["crm_id"], "--json").data for row in rows[:3]]
