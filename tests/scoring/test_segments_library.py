@@ -141,7 +141,7 @@ DRIFT = {
 }  # fmt: skip
 
 
-@pytest.mark.requirement("R73", "R98")
+@pytest.mark.requirement("R73")
 def test_drifting_off_needs_two_kinds_of_evidence() -> None:
     known = catalogue("account")
     asked = matcher(rule("drifting_off"), known)
