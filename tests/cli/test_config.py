@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.config import InvalidConfigError, load, parse_duration
+from scoring.playbooks.team import Team
 
 ROOT = Path(__file__).parent.parent.parent
 CRM = '[crm]\ntype = "hubspot"\ntoken = { env = "HUBSPOT_TOKEN" }\n'
@@ -37,7 +38,7 @@ def test_the_example_names_every_setting() -> None:
     from cli import config as module
 
     text = (ROOT / "config.example.toml").read_text(encoding="utf-8")
-    for section in (module.Scoring, module.Writeback, module.Run, module.Guard, module.Team, module.State):
+    for section in (module.Scoring, module.Writeback, module.Run, module.Guard, Team, module.State):
         for key in section.model_fields:
             assert key in text, key
 
