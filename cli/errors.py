@@ -69,6 +69,7 @@ def explain(error: Exception) -> tuple[str, int]:
     from mapping.mapped import FieldMapError
     from scoring.errors import ScoringError
     from sync.approval import HeldError
+    from sync.churn import ChurnFileError
     from sync.database import EnvironmentMismatchError
     from sync.heartbeat import SecondAgentError
     from sync.lock import LockedError
@@ -82,6 +83,7 @@ def explain(error: Exception) -> tuple[str, int]:
             (
                 InvalidConfigError,
                 FieldMapError,
+                ChurnFileError,
                 ScoringError,
                 ConfigError,
                 MissingFieldsError,

@@ -6,6 +6,7 @@ so no row becomes a Python object before it is a score.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from itertools import repeat
@@ -70,19 +71,21 @@ def load(
     """A DuckDB connection with every table the card reads; the caller closes it."""
     if not inputs.state.exists():
         raise InputsError(f"state file {inputs.state} does not exist")
-    con = _connect(engine or Engine())
+    con = connect(engine or Engine())
     try:
-        needed = _needed(card, levels)
+        needed = needed_by((card,), levels)
         usage = needed.pop("usage", None)
-        views = _pruned_views(inputs, needed)
-        reads = _parts_of(inputs, views) | {n: _table(inputs, n, needed[n]) for n in needed if n not in views}
+        views = pruned_views(inputs, needed)
+        reads = parts_of(inputs, views) | {n: _table(inputs, n, needed[n]) for n in needed if n not in views}
         # Two at a time: reading SQLite is bound by one core per connection.
         with ThreadPoolExecutor(2) as pool:
-            for done in [pool.submit(_read, con, inputs.state, name, reads[name]) for name in _largest_first(reads)]:
+            for done in [
+                pool.submit(read_part, con, inputs.state, name, reads[name]) for name in _largest_first(reads)
+            ]:
                 done.result()
-        _run_views(con, views, needed, set(reads))
+        run_views(con, views, needed, reads.keys())
         if usage:
-            _load_usage(con, inputs, usage, far=_far(card, levels))
+            load_usage(con, inputs, usage, far=far_of(card, levels))
     except BaseException:
         con.close()
         raise
@@ -147,7 +150,7 @@ class _Shape:
         return found
 
 
-def _connect(engine: Engine) -> "DuckDBPyConnection":
+def connect(engine: Engine) -> "DuckDBPyConnection":
     import duckdb
 
     return duckdb.connect(
@@ -162,12 +165,13 @@ def _connect(engine: Engine) -> "DuckDBPyConnection":
     )
 
 
-def _needed(card: AnyCards, levels: Sequence[Level]) -> dict[str, set[str]]:
+def needed_by(cards: Sequence[AnyCards], levels: Sequence[Level]) -> dict[str, set[str]]:
     """Common table -> columns that the statements name."""
     from sqlglot import exp
 
     found: dict[str, set[str]] = {}
-    for select in (select for level in levels for select in card.statement(level).find_all(exp.Select)):
+    statements = (card.statement(level) for card in cards for level in levels)
+    for select in (select for statement in statements for select in statement.find_all(exp.Select)):
         for table in (source.name for source in _sources(select) if isinstance(source, exp.Table)):
             contract = USAGE if table == USAGE.name else TABLES.get(table)
             if contract:
@@ -192,7 +196,7 @@ def _table(inputs: Inputs, name: str, columns: set[str]) -> Part:
     return Part(inputs.tables.get(name, ""), types)
 
 
-def _pruned_views(inputs: Inputs, needed: Mapping[str, set[str]]) -> "dict[str, exp.Query]":
+def pruned_views(inputs: Inputs, needed: Mapping[str, set[str]]) -> "dict[str, exp.Query]":
     """The views that lead to what is needed, the common tables among them cut down to the columns needed."""
     from sqlglot import exp, parse_one
 
@@ -209,7 +213,7 @@ def _pruned_views(inputs: Inputs, needed: Mapping[str, set[str]]) -> "dict[str, 
     return {name: query for name, query in parsed.items() if name in wanted_views and isinstance(query, exp.Query)}
 
 
-def _parts_of(inputs: Inputs, views: "Mapping[str, exp.Query]") -> dict[str, Part]:
+def parts_of(inputs: Inputs, views: "Mapping[str, exp.Query]") -> dict[str, Part]:
     """The parts that views read, cut down to the columns that a view names."""
     from sqlglot import exp
 
@@ -226,8 +230,8 @@ def _parts_of(inputs: Inputs, views: "Mapping[str, exp.Query]") -> dict[str, Par
     }
 
 
-def _run_views(
-    con: "DuckDBPyConnection", views: "Mapping[str, exp.Query]", needed: Mapping[str, set[str]], read: set[str]
+def run_views(
+    con: "DuckDBPyConnection", views: "Mapping[str, exp.Query]", needed: Mapping[str, set[str]], read: AbstractSet[str]
 ) -> None:
     import duckdb
 
@@ -247,12 +251,13 @@ def _run_views(
         con.execute(f"DROP TABLE {name}")
 
 
-def _read(con: "DuckDBPyConnection", state: Path, name: str, part: Part) -> None:
+def read_part(con: "DuckDBPyConnection", state: Path, name: str, part: Part, *, schema: str = "main") -> None:
     """Bring the rows of one SELECT over the state file into the engine."""
     import duckdb
 
     if not part.select:
-        con.cursor().execute(f"CREATE TABLE {name} ({', '.join(f'{c} {t}' for c, t in part.columns.items())})")
+        columns = ", ".join(f"{c} {t}" for c, t in part.columns.items())
+        con.cursor().execute(f"CREATE TABLE {schema}.{name} ({columns})")
         return
     from adbc_driver_manager import Error
     from adbc_driver_sqlite import dbapi
@@ -265,7 +270,7 @@ def _read(con: "DuckDBPyConnection", state: Path, name: str, part: Part) -> None
             cursor.fetch_arrow()
             cursor.execute(_typed(part.select, part.columns))
             rows = cursor.fetch_arrow()  # DuckDB finds it by this name
-            _keep(con.cursor(), name, part.columns, rows)
+            _keep(con.cursor(), f"{schema}.{name}", part.columns, rows)
     except (duckdb.Error, Error) as problem:
         raise InputsError(f"table {name}: {_first_line(problem)}") from problem
 
@@ -280,19 +285,19 @@ def _typed(select: str, types: Mapping[str, SqlType]) -> str:
 
 def _keep(con: "DuckDBPyConnection", name: str, types: Mapping[str, SqlType], rows: object) -> None:
     key = next(column for column, kind in types.items() if kind == "BIGINT")
-    cast = ", ".join(f"CAST({column} AS {kind}) AS {column}" for column, kind in types.items())
+    cast = ", ".join(f'CAST("{column}" AS {kind}) AS "{column}"' for column, kind in types.items())
     con.register("arrived", rows)
     con.execute(f"CREATE TABLE {name} AS SELECT {cast} FROM arrived WHERE {key} IS DISTINCT FROM {_FIRST}")
 
 
-def _far(card: AnyCards, levels: Sequence[Level]) -> bool:
+def far_of(card: AnyCards, levels: Sequence[Level]) -> bool:
     """Whether the card looks at the usage of a year ago."""
     from sqlglot import exp
 
     return any(column.name in FAR for level in levels for column in card.statement(level).find_all(exp.Column))
 
 
-def _load_usage(con: "DuckDBPyConnection", inputs: Inputs, columns: set[str], *, far: bool) -> None:
+def load_usage(con: "DuckDBPyConnection", inputs: Inputs, columns: set[str], *, far: bool) -> None:
     import duckdb
 
     types = {column: kind for column, kind in USAGE.types().items() if column in columns}

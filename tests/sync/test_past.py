@@ -15,6 +15,7 @@ from scoring.inputs import Band, ScoreRow
 from sync import frames, usage
 from sync.eras import breaches_at, cards_at, dump, keep_era, parse
 from sync.past import Past, band_since, kept_scores
+from sync.replay import rerun
 from sync.store import Page, Store
 from sync.watch import Breach
 from tests.scoring.rows import fixed_card
@@ -176,3 +177,11 @@ def test_disbelief_is_kept_where_it_changes(store: Store) -> None:
     (found,) = breaches_at(store, NOW + 2 * DAY)
     assert (found.source, found.record, found.last_good, found.alarm) == ("mp", "usage", NOW - DAY, True)
     assert breaches_at(store, NOW + 3 * DAY) == []
+
+
+def test_many_instants_read_once_are_scored_like_one_at_a_time(lived: Store, tmp_path: Path) -> None:
+    shake(lived, tmp_path, THEN + 2 * DAY)
+    at, cards = [NOW, NOW + DAY + HOUR, THEN + 3 * DAY], (CARD, OTHER)
+    expected = {when: [past(lived).computed(when, cards=card, levels=["account"]) for card in cards] for when in at}
+    with rerun(past(lived), cards, at) as again:
+        assert {when: again.score(when) for when in at} == expected
