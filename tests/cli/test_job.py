@@ -9,6 +9,7 @@ import pytest
 from tests.cli.conftest import FILL, Site
 
 
+@pytest.mark.requirement("R12")
 def test_the_job_from_nothing_to_nothing_left_to_do(new_site: Site) -> None:
     site = new_site
     missing = site.run("check", "--json")

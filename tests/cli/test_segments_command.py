@@ -65,7 +65,7 @@ def test_cadence_and_offer_are_shown_where_the_card_gives_them(site: Site) -> No
     assert re.search(r"plateau +once a quarter +a workshop on what they could do next", text)
 
 
-@pytest.mark.requirement("R38", "R109", "R47")
+@pytest.mark.requirement("R38", "R109", "R47", "R29")
 def test_moves_and_matrix(site: Site) -> None:
     assert site.run("sync", "--initial", "--tasks").code == 0
     site.sandbox.clock.sleep(40 * 86400)

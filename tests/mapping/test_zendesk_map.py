@@ -83,6 +83,7 @@ def test_organizations_and_memberships() -> None:
 
 
 @pytest.mark.parametrize(("score", "satisfied"), [("good", True), ("bad", False), ("good_with_comment", True)])
+@pytest.mark.requirement("R124")
 def test_the_older_satisfaction_system(score: str, satisfied: bool) -> None:  # noqa: FBT001 - the table above
     row = {"id": 5, "ticket_id": 35, "requester_id": 9001, "score": score, "comment": "thanks", **STAMPS}
     answer = one("satisfaction_ratings", row)

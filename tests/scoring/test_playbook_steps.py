@@ -277,6 +277,7 @@ def test_playbooks_rank_by_impact_over_effort() -> None:
 # -- escalation, and tasks that nobody needs any more -------------------------------------------------------------
 
 
+@pytest.mark.requirement("R123")
 def test_an_overdue_task_escalates_once_after_working_days() -> None:
     week = Team(roles=ROLES, workdays=("mon", "tue", "wed", "thu", "fri"), hours=("09:00", "17:00"))
     agent = Player(card_with("[playbooks.rescue]\nescalate_after_days = 3\nescalate_to = 'role:manager'"))

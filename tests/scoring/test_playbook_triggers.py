@@ -60,7 +60,7 @@ def test_each_ready_made_trigger_makes_one_task_when_it_begins_to_hold(name: str
     assert player.run(2, row("green", **loud)) == []
 
 
-@pytest.mark.requirement("R43")
+@pytest.mark.requirement("R43", "R62")
 def test_three_triggers_are_on_by_default() -> None:
     assert [trigger.name for trigger in CARD.active_triggers] == ["negative_survey", "many_tickets", "failed_payment"]
     assert set(CARD.triggers) == set(EVENTS)
