@@ -46,7 +46,7 @@ def test_commands_in_the_docs_exist() -> None:
     from agent import COMMANDS
 
     for page in PAGES_BY_HAND:
-        for command in re.findall(r"(?:`|^\s*|bin/)holdfast ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE):
+        for command in re.findall(r"(?:`|^\s*|bin/)holdfast ([a-z]+(?:-[a-z]+)*)", page.read_text(encoding="utf-8"), re.MULTILINE):
             assert command in COMMANDS, f"{page.name}: holdfast {command}"
 
 
