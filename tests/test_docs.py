@@ -46,7 +46,8 @@ def test_commands_in_the_docs_exist() -> None:
     from agent import COMMANDS
 
     for page in PAGES_BY_HAND:
-        for command in re.findall(r"(?:`|^\s*|bin/)holdfast ([a-z]+(?:-[a-z]+)*)", page.read_text(encoding="utf-8"), re.MULTILINE):
+        text = page.read_text(encoding="utf-8")
+        for command in re.findall(r"(?:`|^\s*|bin/)holdfast ([a-z]+(?:-[a-z]+)*)", text, re.MULTILINE):
             assert command in COMMANDS, f"{page.name}: holdfast {command}"
 
 
