@@ -110,7 +110,7 @@ def wire(path: Path, clock: Clock | None = None) -> Wiring:
     card = Cards.load(config.card_paths)
     try:
         own_name = VENDORS[config.crm.type].own_field
-        fields = owned_fields(card.segment_names(), config.writeback.fields, own_name)
+        fields = owned_fields(card.segment_names(), config.writeback.fields, own_name, config.hierarchy.fields)
     except OwnedFieldError as error:
         raise InvalidConfigError(f"{path}: writeback.fields: {error}.") from None
     people = people_fields(config.writeback.fields, own_name)

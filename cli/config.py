@@ -17,6 +17,7 @@ from mapping.identity import Settings as IdentitySettings
 from scoring import bounded
 from scoring.cards import MOST_CARDS
 from scoring.events import KnownEvent
+from scoring.hierarchy import Hierarchy
 from scoring.playbooks.team import Team
 from sync.plan import MAX_AGE
 from sync.policy import HumanEdits
@@ -190,6 +191,7 @@ class Config(BaseModel):
     run: Run
     guard: Guard
     team: Team
+    hierarchy: Hierarchy
     events: tuple[KnownEvent, ...] = ()
     state: State
     hash: str = Field(description="SHA-256 over everything that shapes a plan; no secret goes into it.")
@@ -215,6 +217,7 @@ class _File(Section):
     run: dict[str, Any] = Field(default_factory=dict)
     guard: dict[str, Any] = Field(default_factory=dict)
     team: dict[str, Any] = Field(default_factory=dict)
+    hierarchy: dict[str, Any] = Field(default_factory=dict)
     events: list[dict[str, Any]] = Field(default_factory=list)
     state: dict[str, Any] = Field(default_factory=dict)
 
@@ -248,6 +251,7 @@ def load(path: Path, env: Mapping[str, str] | None = None) -> Config:
         run=_validate(Run, top.run, path, "run"),
         guard=_validate(Guard, top.guard, path, "guard"),
         team=_validate(Team, top.team, path, "team"),
+        hierarchy=_validate(Hierarchy, top.hierarchy, path, "hierarchy"),
         events=_validate(Events, {"events": top.events}, path, "").events,
         state=_validate(State, top.state, path, "state"),
         hash="",

@@ -38,4 +38,5 @@ def policy_of(config: Config, owned: Sequence[OwnedField]) -> Policy:
         guard=Limits(**limits) if config.guard.enabled else None,
         trusted=config.guard.trusted,
         team=config.team,
+        hierarchy=config.hierarchy,
     )

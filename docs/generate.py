@@ -18,6 +18,7 @@ from mapping.identity import Settings as IdentitySettings
 from mapping.schema import RECORDS
 from scoring.events import KnownEvent
 from scoring.features import CATALOGUE, Feature
+from scoring.hierarchy import Hierarchy
 from scoring.playbooks import Team
 from scoring.sources import SOURCES
 
@@ -71,6 +72,7 @@ def settings() -> str:
         ("run", config.Run),
         ("guard", config.Guard),
         ("team", Team),
+        ("hierarchy", Hierarchy),
         ("state", config.State),
     )
     parts += [f"## [{name}]\n\n{_table(model)}\n" for name, model in sections]

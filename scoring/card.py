@@ -25,6 +25,7 @@ from scoring.playbooks.model import Caps, Playbook, Step, Suppression, Trigger
 from scoring.playbooks.problems import auto_segments
 from scoring.playbooks.problems import problems as playbook_problems
 from scoring.product import Product
+from scoring.roles import Roles
 from scoring.rules import Rule
 from scoring.segments import MAX_RULE, Segment, parse_rule
 from scoring.signals import PLACEHOLDER, Signal
@@ -108,6 +109,7 @@ class Scorecard(_Closed):
     freshness: Freshness = Field(default_factory=lambda: Freshness(full_hours=24, none_hours=168))
     segment_limit: StrictInt = Field(10, ge=1, le=100, description="Most named segments over both levels.")
     product: Product = Field(default_factory=Product.model_construct, description="What the product's events mean.")
+    roles: Roles = Field(default_factory=Roles.model_construct, description="Words that tell roles of people.")
     account: AccountCard
     contact: LevelCard
     playbooks: dict[str, Playbook] = Field(min_length=1, description="By name.")

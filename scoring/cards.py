@@ -183,10 +183,11 @@ class Cards:
 def _shared(card: Scorecard) -> Iterator[tuple[str, object]]:
     """What must say the same on every card that has it, by dotted key.
 
-    Facts are computed once, hence freshness and product; what the CRM shows by one name must be one thing.
+    Facts are computed once, hence freshness, product and roles; what the CRM shows by one name must be one thing.
     """
     yield "freshness", card.freshness
     yield "product", card.product
+    yield "roles", card.roles
     for level in LEVELS:
         for name, segment in card.level(level).segments.items():
             # Who gives way to it depends on what else is on the card; what it means does not.

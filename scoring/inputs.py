@@ -202,6 +202,14 @@ _TABLES = (
         ),
     ),
     Table(
+        "contact_role",
+        "A part that a person plays in deals now.",
+        (
+            _int("contact", "Key of the person.", required=True),
+            _text("role", "The part, as the CRM calls it.", required=True),
+        ),
+    ),
+    Table(
         "activity",
         "A contact between us and a known account; the agent's own tasks are left out.",
         (

@@ -17,6 +17,7 @@ from scoring.inputs import Level
 from scoring.playbooks.problems import needed_features
 from scoring.product import quoted
 from scoring.ranks import RANKED, median, quintiles
+from scoring.roles import people_chain
 from scoring.segments import parse_rule
 from scoring.signals import PLACEHOLDER
 from scoring.sources import SOURCES
@@ -41,7 +42,7 @@ def named_features(card: "Scorecard", level: Level) -> dict[str, Feature]:
     conditions = (*(segment.rule for segment in part.segments.values()), *(rule.when for rule in rules))
     for condition in (part.only, *conditions):
         names |= {column.name for column in parse_rule(condition, known).find_all(exp.Column)} if condition else set()
-    names |= needed_features(card) | set(LAYERS) if level == "account" else set()
+    names |= needed_features(card) | set(LAYERS) if level == "account" else {"role"}
     return {name: feature for name, feature in known.items() if name in names}
 
 
@@ -62,7 +63,7 @@ def build(cards: "Sequence[Scorecard]", level: Level) -> "exp.Select":
     """The statement as a tree: the columns of `scoring.engine.COLUMNS`, the parts of each signal, features.
 
     Args:
-        cards: A row is scored by the first whose `only` holds. They have `freshness` and `product` in common.
+        cards: A row is scored by the first whose `only` holds. They have `freshness`, `product` and `roles` in common.
         level: What to score.
     """
     return _Builder(cards, level).build()
@@ -233,6 +234,8 @@ class _Builder:
             steps = usage_chain(self.level, wanted, self.cards[0].product)
         elif source == "history":
             steps = history_chain(wanted)
+        elif source == "people":
+            steps = people_chain(self.level, wanted, self.cards[0].roles)
         elif source == "link":
             steps = link_chain(self.level)
         else:

@@ -147,6 +147,9 @@ WHERE v.earlier IS NOT NULL AND (v.plan_before IS DISTINCT FROM v.plan OR v.mrr_
 SELECT contact, role, max(CASE WHEN ended IS NULL THEN 1 ELSE 0 END) AS held, max(ended) AS ended FROM part_role
 WHERE role IS NOT NULL AND contact IS NOT NULL GROUP BY contact, role
 """,
+    "contact_role": """
+SELECT p.crm AS contact, r.role AS role FROM part_held r JOIN person p ON p.key = r.contact WHERE r.held = 1
+""",
     "gone_person": """
 SELECT p.key AS contact, o.crm AS account, max(p.title) AS title, max(p.ended) AS left_at
 FROM part_contact_past p JOIN owner o ON o.key = p.account LEFT JOIN part_contact c ON c.key = p.key

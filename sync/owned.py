@@ -1,12 +1,13 @@
 """The fields the agent owns in the CRM: what each is called there, its type, and how a score becomes its value."""
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connectors.base import FieldSpec, Value
 from scoring.features.segments import RFM, STAGES
+from scoring.hierarchy import ACCOUNT_SCORE, ROLLUP_BAND, ROLLUP_SCORE
 from scoring.inputs import Band, ScoreRow
 from sync.people import PEOPLE, people_fields
 
@@ -202,8 +203,55 @@ def default_fields(
     )
 
 
+_ON_DEMAND: tuple[tuple[FieldSpec, Callable[[ScoreRow, datetime], Value]], ...] = (
+    (
+        FieldSpec(
+            "account",
+            ROLLUP_SCORE,
+            "Health score of the group",
+            "number",
+            description="0-100, of the accounts below this one; empty when it has none or too little is known.",
+        ),
+        lambda row, _: row.features.get(ROLLUP_SCORE),
+    ),
+    (
+        FieldSpec(
+            "account",
+            ROLLUP_BAND,
+            "Health band of the group",
+            "select",
+            BANDS,
+            "Where the group's score lies; empty when there are no accounts below this one.",
+        ),
+        lambda row, _: row.features.get(ROLLUP_BAND),
+    ),
+    (
+        FieldSpec(
+            "contact",
+            ACCOUNT_SCORE,
+            "Health score of the account",
+            "number",
+            description="0-100, on people of the chosen roles, for tools that act on people.",
+        ),
+        lambda row, _: row.features.get(ACCOUNT_SCORE),
+    ),
+)
+"""Fields that are written only where the config asks for them, see `scoring.hierarchy`."""
+
+
+def on_demand_fields(own_name: Callable[[str], str] = "holdfast_{}".format) -> tuple[OwnedField, ...]:
+    """The fields that the config switches on."""
+    return tuple(
+        OwnedField(f"{spec.object}.{spec.name}", replace(spec, name=own_name(spec.name)), value)
+        for spec, value in _ON_DEMAND
+    )
+
+
 def owned_fields(
-    segments: Iterable[str], overrides: Mapping[str, str], own_name: Callable[[str], str] = "holdfast_{}".format
+    segments: Iterable[str],
+    overrides: Mapping[str, str],
+    own_name: Callable[[str], str] = "holdfast_{}".format,
+    wanted: Collection[str] = (),
 ) -> tuple[OwnedField, ...]:
     """The default fields under the admin's names; a field named "" is switched off.
 
@@ -211,13 +259,16 @@ def owned_fields(
         segments: See `default_fields`.
         overrides: Our name -> the CRM's; names of people's fields (`sync.people`) may be among them.
         own_name: See `default_fields`.
+        wanted: Our names of the fields of `on_demand_fields` that are on; the others may be named all the same.
 
     Raises:
         OwnedFieldError: For a logical name that does not exist, and for two fields under one name.
     """
     fields = {field.logical: field for field in default_fields(segments, own_name)}
+    more = {field.logical: field for field in on_demand_fields(own_name)}
+    fields |= {logical: field for logical, field in more.items() if logical in wanted}
     of_people = people_fields(overrides, own_name)
-    allowed = (*fields, *PEOPLE)
+    allowed = (*fields, *(logical for logical in more if logical not in fields), *PEOPLE)
     if unknown := sorted(set(overrides) - set(allowed)):
         near = difflib.get_close_matches(unknown[0], allowed, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from scoring.hierarchy import Hierarchy
 from scoring.playbooks import Team
 from sync.guard import Limits
 from sync.plan import MAX_AGE
@@ -24,6 +25,7 @@ class Policy:
         guard: How much a run may change by itself. None: no guard at all, neither over sources nor plans nor while
             writing, and the first fill needs no word of a person; for tests, and for programs that look themselves.
         team: When the team works and who plays which part in it.
+        hierarchy: How scores go up to parents and down to people.
         trusted: Sources ("mixpanel") and streams ("mixpanel/events") that are believed whatever they say.
     """
 
@@ -38,3 +40,4 @@ class Policy:
     guard: Limits | None = field(default_factory=Limits)
     trusted: tuple[str, ...] = ()
     team: Team = field(default_factory=Team)
+    hierarchy: Hierarchy = field(default_factory=Hierarchy)

@@ -26,6 +26,7 @@ from sync.budget import Budget
 from sync.card_change import card_change
 from sync.doubt import DoubtError
 from sync.eras import keep_era, note_written
+from sync.family import with_family
 from sync.guard import remember
 from sync.judging import judged
 from sync.ledger import Ledger
@@ -287,7 +288,7 @@ class Agent:
             rows = hold_bands(report.settled.rows, bands, report.breaches, card=self.card, as_of=report.as_of)
             where = self.store.environment(self.crm.name) or ""
             stage = Stage(self.crm, self.store, self.ledger, self.card, where, self.policy.team)
-            rows = stage.enrol(rows, report.as_of, report.settled.paused)
+            rows = with_family(self, stage.enrol(rows, report.as_of, report.settled.paused))
             report.scored = Counter(row.level for row in rows)
             report.bands = Counter(row.band for row in rows if row.level == "account")
             rows += report.settled.frozen

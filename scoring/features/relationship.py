@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from scoring.features.base import BOTH, MIN_ACTIVE, Feature
-from scoring.units import CHANGE, DAYS, HOURS, PEOPLE, PERCENT, things
+from scoring.features.base import BOTH, CONTACT, MIN_ACTIVE, Feature
+from scoring.units import CHANGE, DAYS, HOURS, PEOPLE, PERCENT, TEXT, things
 
 _activity = partial(Feature, family="relationship", kinds=("activity",), levels=BOTH)
 _counted = partial(_activity, source="activity", zero=True)
@@ -161,5 +161,40 @@ _PEOPLE = (
     ),
 )
 
-RELATIONSHIP: tuple[Feature, ...] = (*_CONTACT, *_EMAIL_FEATURES, *_PEOPLE)
+_role = partial(Feature, source="people", family="relationship")
+_ROLES = (
+    _role(
+        "role",
+        TEXT,
+        "user, team, economic_buyer or executive_sponsor, by the part in a deal, else by the title; docs/hierarchy.md "
+        "lists the words.",
+        "MAX(role)",
+        levels=CONTACT,
+    ),
+    _role(
+        "buyers_known",
+        PEOPLE,
+        "Economic buyers among the account's people, by their role.",
+        "SUM(CASE WHEN role = 'economic_buyer' THEN 1 ELSE 0 END)",
+        kinds=("contact",),
+        zero=True,
+    ),
+    _role(
+        "sponsors_known",
+        PEOPLE,
+        "Executive sponsors among the account's people, by their role.",
+        "SUM(CASE WHEN role = 'executive_sponsor' THEN 1 ELSE 0 END)",
+        kinds=("contact",),
+        zero=True,
+    ),
+    _role(
+        "sponsors_active",
+        PEOPLE,
+        "Of these, how many signed in, wrote, spoke or met with us in 90 days; unknown where no sponsor is known.",
+        "SUM(CASE WHEN role = 'executive_sponsor' THEN seen END)",
+        kinds=("contact", "activity"),
+    ),
+)
+
+RELATIONSHIP: tuple[Feature, ...] = (*_CONTACT, *_EMAIL_FEATURES, *_PEOPLE, *_ROLES)
 """Features of the relationship."""

@@ -13,6 +13,7 @@ from scoring.features import catalogue
 from scoring.inputs import Level
 from scoring.signals import PLACEHOLDER
 from tests.scoring.oracle_facts import commercial, relationship, support, survey
+from tests.scoring.oracle_people import people_facts
 from tests.scoring.oracle_segments import layers
 from tests.scoring.oracle_usage import FAR, Use, product, usage
 
@@ -33,6 +34,8 @@ def oracle(card: AnyCards, level: Level, world: World, now: int) -> Iterator[tup
     for f in facts.values():
         ratio = f["ratio"]
         f["usage_vs_peers"] = None if ratio is None else (100 * ratio // median if median else ratio // 10) - 100
+    for key, of_people in people_facts(level, world, clock, now).items():
+        facts[key] |= of_people
     if level == "account":
         layers(facts, world["account"], mine, clock, now)
     for row in sorted(world[level], key=lambda row: row[level]):

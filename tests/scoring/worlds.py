@@ -12,6 +12,8 @@ NOW = int(datetime(2026, 11, 22, 9, 30, tzinfo=UTC).timestamp())
 TODAY = NOW // 86400
 KINDS = ("usage", "ticket", "survey_response", "invoice", "subscription", "deal", "account", "contact", "contact_role",
          "activity")  # fmt: skip
+PARTS = ("Economic Buyer", "Executive Sponsor", "END_USER", "Influencer", "Other")
+TITLES = ("CTO", "VP, Sales", "Head of (everything)", "Assistant to the CEO", "CFO/Owner", "Analyst", "Poet")
 Row = dict[str, Any]
 World = dict[str, list[Any]]
 
@@ -56,6 +58,9 @@ def random_world(seed: int, *, accounts: int = 12, people: int = 30, usage: int 
     world["deal_move"] = [dice.deal_move() for _ in range(accounts)]
     world["account_change"] = [dice.account_change() for _ in range(accounts)]
     world["departure"] = [dice.departure() for _ in range(accounts * 3)]
+    world["contact_role"] = [
+        {"contact": person, "role": dice.choice(PARTS)} for person in range(1, people + 2) if person % 3
+    ]
     world["activity"] = [dice.activity() for _ in range(accounts * 16)]
     world["feed"] = feeds(*KINDS) if fed else dice.feed()
     return world
@@ -91,7 +96,7 @@ class _Dice(random.Random):
     def contact(self, key: int) -> Row:
         login = NOW - self.choice([-90000, 0, 3600, 29 * 86400, 30 * 86400, 31 * 86400, 200 * 86400])
         values = {"last_login_at": self.maybe(login, 0.5), "created_at": self.maybe(self.back(60))}
-        return contact(key, self.maybe(self.some_account(), 0.9), title=self.maybe("CTO", 0.3), **values)
+        return contact(key, self.maybe(self.some_account(), 0.9), title=self.maybe(self.choice(TITLES), 0.5), **values)
 
     def usage_person(self, person: int) -> Row:
         linked = person <= self.people and self.random() < 0.8
