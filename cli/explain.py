@@ -13,6 +13,7 @@ from cli.app import common, open_agent
 from cli.errors import OK
 from cli.look import find_account, held_names, last_scored, past_of, require_state, scored_rows, task_lines
 from cli.output import Output
+from cli.people import Family, family_of, people_data, people_lines
 from scoring.change import Change, sparkline, split
 from scoring.inputs import ScoreRow
 from sync.eras import breaches_at
@@ -43,6 +44,7 @@ class Story:
         notes: What people noted.
         tasks: What became of our tasks.
         withheld: Actions that wait: playbook, rule, until when, why.
+        family: Its people by role, and the accounts below it.
     """
 
     now: ScoreRow
@@ -52,6 +54,7 @@ class Story:
     notes: Sequence["Note"]
     tasks: Sequence[str]
     withheld: Sequence[Mapping[str, object]] = field(default_factory=list)
+    family: Family = field(default_factory=Family)
 
 
 @click.command()
@@ -84,8 +87,9 @@ def _story(agent: "Agent", as_of: datetime, account: str) -> Story:
     from sync.people import notes_of
     from sync.standings import as_kept
 
-    rows = [row for row in scored_rows(agent, as_of) if row.level == "account"]
-    now = find_account(as_kept(agent.store, rows), account, held_names(agent))
+    rows = scored_rows(agent, as_of)
+    accounts = as_kept(agent.store, [row for row in rows if row.level == "account"])
+    now = find_account(accounts, account, held_names(agent))
     kept = kept_scores(agent.store, as_of, now.key).get(now.key, [])
     waits = agent.store.rows(_WITHHELD, (now.crm_id,))
     return Story(
@@ -99,6 +103,7 @@ def _story(agent: "Agent", as_of: datetime, account: str) -> Story:
             {"playbook": playbook, "rule": rule, "until": datetime.fromtimestamp(until, UTC), "why": why}
             for playbook, rule, until, why in waits
         ],
+        family=family_of(agent, now, accounts, (row for row in rows if row.level == "contact")),
     )
 
 
@@ -168,8 +173,9 @@ def _print(out: Output, story: Story, explanation: "Explanation", as_of: datetim
     if len(story.weeks) > 1:
         line = sparkline([score for _, score in story.weeks], _can_show)
         out.line(f"History, a mark a week since {story.weeks[0][0]:%Y-%m-%d}: {line}")
-    for name, since in _segments_since(story.kept):
-        out.line(f"In segment {name} since {since:%Y-%m-%d}.")
+    held = [f"In segment {name} since {since:%Y-%m-%d}." for name, since in _segments_since(story.kept)]
+    for line in (*people_lines(story.family), *held):
+        out.line(line)
     for note in story.notes:
         out.line(f"Note since {note.since:%Y-%m-%d}: {note.text}", style="dim")
     for line in story.tasks:
@@ -243,4 +249,5 @@ def _data(story: Story, explanation: "Explanation", as_of: datetime) -> dict[str
         "history": [{"at": at, "score": score} for at, score in story.weeks],
         "tasks": story.tasks,
         "withheld": story.withheld,
+        **people_data(story.family),
     }
