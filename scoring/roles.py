@@ -16,8 +16,8 @@ from scoring.product import quoted
 ROLES = ("user", "team", "economic_buyer", "executive_sponsor")
 """Every role, the most senior last."""
 
-_MARKS = ",/-&(_"
-_FORBIDDEN = "%';)" + '"'
+_MARKS = ",;/-&()_"
+_FORBIDDEN = "%'\""
 
 
 def plain(text: str) -> str:
@@ -31,7 +31,7 @@ def plain(text: str) -> str:
 def _word(text: str) -> str:
     word = " ".join(plain(text).split())
     if len(word) < 2 or any(sign in word for sign in _FORBIDDEN):
-        raise ValueError("a word has at least two letters and none of % ' \" ; )")
+        raise ValueError("a word has at least two letters and none of % ' \"")
     return word
 
 

@@ -19,7 +19,7 @@ HELPER = ("assistant", "secretary", "intern", "trainee", "office of")
 
 
 def rank(text: str) -> int | None:
-    for mark in ",/-&(_":
+    for mark in ",;/-&()_":
         text = text.replace(mark, " ")
     text = f" {text.lower()} "
     if any(f" {word} " in text for word in HELPER):

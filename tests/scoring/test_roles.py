@@ -1,5 +1,7 @@
 """Roles of people, by their parts in deals and their titles."""
 
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,8 @@ from pydantic import ValidationError
 from scoring.card import Scorecard
 from scoring.engine import score
 from scoring.errors import CardError
-from scoring.roles import Roles
+from scoring.hierarchy import Hierarchy
+from scoring.roles import ROLES, Roles
 from tests.scoring.worlds import KINDS, NOW, World, account, contact, empty, feeds, store
 
 DAY = 86400
@@ -52,11 +55,35 @@ def test_titles_tell_the_role(card: Scorecard, tmp_path: Path) -> None:
         "Head of Finance": "economic_buyer",
         "Head of Support": "team",
         "Project manager (interim)": "team",
+        "Support (Lead)": "team",
+        "END_USER;BUDGET_HOLDER": "economic_buyer",
         "Data Analyst": "user",
         "Mischief maker": None,
         "": None,
     }
     assert roles(card, people(*said, None), tmp_path) == [*said.values(), None]
+
+
+@pytest.mark.requirement("R71")
+def test_the_page_tells_every_word() -> None:
+    page = Path("docs/hierarchy.md").read_text("utf-8")
+    rows = [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| `")]
+    told = [(name.split("`")[1], tuple(word.strip().lower() for word in words.split(","))) for name, words in rows]
+    words = Roles()
+    wanted = [("user", words.helper), *((role, getattr(words, role)) for role in reversed(ROLES))]
+    assert told == wanted
+
+
+@pytest.mark.requirement("R71")
+def test_the_page_shows_settings_that_work() -> None:
+    page = Path("docs/hierarchy.md").read_text("utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    text = Path("scoring/default.toml").read_text("utf-8")
+    card = Scorecard.parse("\n".join([text, *(block for block in blocks if "[roles]" in block or "rules." in block)]))
+    assert card.roles.economic_buyer == ("geschäftsführer", "einkauf")
+    assert card.account.rules["silent_sponsor"].when == "sponsors_active = 0"
+    (settings,) = [block for block in blocks if "[hierarchy]" in block]
+    assert len(Hierarchy.model_validate(tomllib.loads(settings)["hierarchy"]).fields) == 3
 
 
 @pytest.mark.requirement("R71")
