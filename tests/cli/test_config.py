@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.config import InvalidConfigError, load, parse_duration
+from scoring.hierarchy import Hierarchy
 from scoring.playbooks.team import Team
 
 ROOT = Path(__file__).parent.parent.parent
@@ -38,7 +39,7 @@ def test_the_example_names_every_setting() -> None:
     from cli import config as module
 
     text = (ROOT / "config.example.toml").read_text(encoding="utf-8")
-    for section in (module.Scoring, module.Writeback, module.Run, module.Guard, Team, module.State):
+    for section in (module.Scoring, module.Writeback, module.Run, module.Guard, Team, Hierarchy, module.State):
         for key in section.model_fields:
             assert key in text, key
 
@@ -57,6 +58,7 @@ def test_the_example_names_every_setting() -> None:
         ('[crm]\ntype = "hubspot"\ntoken = { evn = "NOPE" }\n', "a secret does not belong into the config"),
         ('[crm]\ntype = "hubspot"\ntoken = { file = "none" }\n', "none cannot be read"),
         (CRM + 'tokn = "x"\n', "crm.tokn: unknown key. Did you mean 'token'? Allowed: "),
+        (CRM + '[hierarchy]\nrollup = "mean"\n', "hierarchy.rollup = 'mean': Input should be 'children' or 'value'"),
         (CRM + "[writebck]\n", "writebck: unknown key. Did you mean 'writeback'?"),
         (CRM + '[writeback]\npolicy = "yes"\n', "writeback.policy = 'yes': Input should be 'apply' or 'approve'"),
         (CRM + '[writeback]\ncontacts = "maybe"\n', "writeback.contacts = 'maybe'"),
