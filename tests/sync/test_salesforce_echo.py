@@ -144,7 +144,7 @@ def test_a_bulk_job_that_goes_on_after_a_crash_is_not_taken_for_people(
         raise Crash
 
     def disturb() -> None:
-        desk.wire.after[8] = crash  # the job has just been closed
+        desk.wire.after[13] = crash  # the tasks are made, and the job of the accounts has just been closed
 
     assert desk.run(disturb) is None
     desk.share = 0.1
