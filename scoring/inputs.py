@@ -350,7 +350,7 @@ class ScoreRow(NamedTuple):
         computed: The band that score and hard rules give by themselves; `band` differs while something holds it.
         held: Why `band` differs from `computed`, in words; empty when it does not.
         rule: Name of the hard rule that sets the band; empty when none does.
-        trend: Tenths of a score point a week, when that is surely not zero; None otherwise.
+        trend: Tenths of a score point a week, 0 when chance may explain it; None while too few weeks are known.
     """
 
     level: Level

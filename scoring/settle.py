@@ -275,7 +275,7 @@ def standing_lines(row: ScoreRow) -> Iterator[str]:
         yield f"The score by itself gives {row.computed}; the band is {row.band}."
     if row.held:
         yield f"{row.held[0].upper()}{row.held[1:]}."
-    if row.trend is not None:
+    if row.trend:
         way = "Rising" if row.trend > 0 else "Falling"
         yield f"{way} by {abs(row.trend) // 10}.{abs(row.trend) % 10} points a week over the last eight weeks."
 

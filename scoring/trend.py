@@ -23,9 +23,7 @@ CHANCE = 20
 
 
 def trend(points: Sequence[int | None]) -> int | None:
-    """Tenths of a point a week, None when that is not surely different from zero.
-
-    With fewer than five known points it never is.
+    """Tenths of a point a week, 0 when that is not surely another number; None while fewer than five points are known.
 
     Args:
         points: Scores a week apart, the oldest first; at most `WEEKS`. None where none is known.
@@ -52,8 +50,10 @@ def interval(points: Sequence[int | None]) -> tuple[int, int] | None:
 @lru_cache(maxsize=4096)
 def _trend(points: tuple[int | None, ...]) -> int | None:
     between = interval(points)
-    if between is None or between[0] <= 0 <= between[1]:
+    if between is None:
         return None
+    if between[0] <= 0 <= between[1]:
+        return 0
     slopes = _slopes([(week, score) for week, score in enumerate(points) if score is not None])
     half = len(slopes) // 2
     twice = slopes[half] + slopes[-half - 1]  # both are the middle one when their number is odd

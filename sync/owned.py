@@ -43,8 +43,8 @@ class OwnedField:
     moves_alone: bool = True
 
 
-def _sign(slope: int | None) -> int:
-    return (slope > 0) - (slope < 0) if slope is not None else 0
+def _sign(slope: int) -> int:
+    return (slope > 0) - (slope < 0)
 
 
 class OwnedFieldError(ValueError):
@@ -120,9 +120,9 @@ def default_fields(
                 "Health trend",
                 "select",
                 TRENDS,
-                "Where the score went over eight weeks; stable when chance alone may explain it.",
+                "Where the score went over eight weeks; stable when chance alone may explain it, empty before.",
             ),
-            lambda row, _: None if row.score is None else TRENDS[_sign(row.trend)],
+            lambda row, _: None if row.score is None or row.trend is None else TRENDS[_sign(row.trend)],
         ),
         (
             FieldSpec("account", "segments", "Health segments", "multi_select", names, "Behavioural segments."),

@@ -18,7 +18,7 @@ def _word(name: str, unit: Unit, meaning: str) -> Feature:
 ROW_WORDS: tuple[Feature, ...] = (
     _word("band", TEXT, "The account's band: green, yellow or red."),
     _word("score", things("point"), "The score, 0-100."),
-    _word("trend", things("tenth"), "Tenths of a score point a week; unknown unless surely not zero."),
+    _word("trend", things("tenth"), "Tenths of a point a week, 0 unless surely another; unknown in the first weeks."),
     _word("value", things("point"), "The account's place among all by revenue, 1 to 100; 50 where nothing is known."),
     _word("days_in_band", DAYS, "Days since the account came into its band."),
 )

@@ -29,7 +29,6 @@ SAID: dict[str, Value] = {
     REASON: "quiet",
     "holdfast_health": 2,
     "holdfast_health_coverage": 90,
-    "holdfast_trend": "stable",
     AT: OLD,
 }
 """What the CRM says when it says all that the row below wants."""

@@ -48,7 +48,6 @@ def test_an_empty_record_gets_every_field_that_has_a_value() -> None:
         "holdfast_health_band": "red",
         "holdfast_health_reason": "quiet",
         "holdfast_health_coverage": 90,
-        "holdfast_trend": "stable",
         "holdfast_scored_at": NOW,
     }
     assert not kept
