@@ -16,6 +16,7 @@ from mapping.normalise import crm_key
 from scoring.measure import said
 
 if TYPE_CHECKING:
+    from scoring.card import Scorecard
     from scoring.whatif import Label, Measured, Run
     from sync.run import Agent
 
@@ -50,6 +51,8 @@ class Asked:
 @common
 def what_if(config: Path, out: Output, *, card: tuple[Path, ...], **options: Any) -> int:
     """Score the past again by CARD (or several that work together) beside the card of the config; writes nothing.
+
+    CARD is a file, or the name of a preset as `holdfast card list` has it.
 
     Example: holdfast what-if new-card.toml --against churn.csv
     """
@@ -86,12 +89,21 @@ def _labels(agent: "Agent", against: Path | None) -> "dict[str, Label]":
     return from_csv(against) if against else from_crm(agent.store, agent.crm.name)
 
 
+def _card(file: Path) -> "Scorecard":
+    """A card by its file, else by the name of a preset."""
+    from scoring.card import Scorecard
+    from scoring.presets import PRESETS
+
+    named = {one.name: one for one in PRESETS}
+    return named[str(file)].card() if str(file) in named and not file.exists() else Scorecard.load(file)
+
+
 def _play(agent: "Agent", files: Sequence[Path], instants: Sequence[datetime]) -> "list[Run]":
     from scoring.cards import Cards
     from scoring.whatif import Run, measured_at
     from sync.replay import rerun
 
-    cards = [agent.card, Cards.load(files)]
+    cards = [agent.card, Cards([_card(file) for file in files], [str(file) for file in files])]
     runs = [Run("now", cards[0]), Run("what if", cards[1])]
     measured = set(measured_at(instants))
     with rerun(past_of(agent), cards, instants) as again:

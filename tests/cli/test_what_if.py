@@ -32,6 +32,7 @@ def test_another_card_is_measured_on_the_past(site: Site) -> None:
     assert said.data["bands"]
     text = site.run("what-if", str(folder / "other.toml"), *days).out
     assert "would stand in another band at the end" in text
+    assert site.run("what-if", "large_b2b", *days).code == 0
 
 
 @pytest.mark.parametrize(
