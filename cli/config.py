@@ -7,20 +7,14 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic.functional_validators import BeforeValidator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, create_model
 
+from cli.settings import Section, Tables, tables
 from connectors.registry import VENDORS
-from mapping.identity import Settings as IdentitySettings
 from scoring import bounded
-from scoring.cards import MOST_CARDS
 from scoring.events import KnownEvent
-from scoring.hierarchy import Hierarchy
-from scoring.playbooks.team import Team
-from sync.plan import MAX_AGE
-from sync.policy import HumanEdits
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -34,138 +28,10 @@ class InvalidConfigError(Exception):
     """The config cannot be used; the message is meant for the admin and holds no secret."""
 
 
-def parse_duration(text: str) -> int:
-    """Seconds in "90s", "15m", "1h" or "1d".
-
-    Raises:
-        ValueError: For anything else.
-    """
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    number, unit = text[:-1], text[-1:]
-    if unit not in units or not number.isdigit() or int(number) == 0:
-        raise ValueError(f"{text!r} is not a duration; write for example 90s, 15m, 1h or 1d")
-    return int(number) * units[unit]
-
-
-class Section(BaseModel):
-    """A closed table of the config."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Scoring(Section):
-    """How health is computed."""
-
-    card: Path | None = Field(None, description="Scorecard file; left out: the one that comes with Holdfast.")
-    cards: tuple[Path, ...] = Field(
-        (),
-        max_length=MOST_CARDS,
-        description="Instead: several scorecard files, in order; the first whose `only` rule holds scores an account.",
-    )
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if self.card is not None and self.cards:
-            raise ValueError("card and cards exclude each other: list every file under cards")
-        return self
-
-
-class Writeback(Section):
-    """What is written into the CRM, and how."""
-
-    policy: Literal["apply", "approve"] = Field(
-        "apply",
-        description="'apply': `sync` writes at once what the guard lets through. 'approve': only `apply PLAN` writes, "
-        "and only plans that `approve PLAN` has signed.",
-    )
-    plan_max_age: Annotated[int, BeforeValidator(lambda v: parse_duration(v) if isinstance(v, str) else v)] = Field(
-        MAX_AGE, ge=60, description='How long a saved plan may be applied after it was made, such as "24h".'
-    )
-    human_edits: HumanEdits = Field(
-        "keep",
-        description="What happens to a field of ours that somebody changed in the CRM: 'keep' leaves it, 'overwrite' "
-        "writes ours again, 'ask' leaves it until `holdfast edits answer` says whose value holds.",
-    )
-    edits: dict[str, HumanEdits] = Field(
-        default_factory=dict,
-        description='Our field -> what happens to it when somebody changed it, such as "account.segments" = "ask".',
-    )
-    contacts: bool = Field(True, description="Also write engagement and segments on contacts.")
-    tasks: bool = Field(True, description="Also create follow-up tasks.")
-    fallback_owner: str | None = Field(
-        None, description="CRM owner id for tasks whose account has no active owner; left out: the task has none."
-    )
-    budget_share: float = Field(
-        0.10,
-        gt=0,
-        le=1,
-        description="Part of the CRM's daily calls that writing may take in 24 hours; beyond it updates go by bulk "
-        "jobs where the CRM has them, and what is left over waits: the worst changes of the most valuable accounts "
-        "go first.",
-    )
-    fields: dict[str, str] = Field(
-        default_factory=dict,
-        description='Our field -> its CRM name, such as "account.health_score" = "csm_health"; "" leaves it out.',
-    )
-
-
-class Run(Section):
-    """The schedule of `holdfast run`."""
-
-    every: Annotated[int, BeforeValidator(lambda v: parse_duration(v) if isinstance(v, str) else v)] = Field(
-        3600, ge=60, description='Time between two runs, such as "1h".'
-    )
-    deadline: Annotated[int, BeforeValidator(lambda v: parse_duration(v) if isinstance(v, str) else v)] = Field(
-        3000, ge=60, description='A run stops at a batch boundary after this time, such as "50m".'
-    )
-
-
-class Guard(Section):
-    """When a plan waits for a person, and whom the agent does not believe."""
-
-    enabled: bool = Field(True, description="False writes every plan, however large it is, and believes every source.")
-    band_changes: int = Field(10, ge=0, description="So many accounts may always change their band in one run.")
-    band_share: float = Field(
-        0.05, ge=0, le=1, description="Or this share of the accounts we wrote before, whichever is more."
-    )
-    worse_share: float = Field(0.04, ge=0, le=1, description="The same for accounts that get a worse band.")
-    moved_points: int = Field(10, ge=1, le=100, description="A score that moves by so many points has moved.")
-    moved_share: float = Field(0.20, ge=0, le=1, description="Share of the scores that may move.")
-    mean_points: float = Field(4.0, gt=0, le=100, description="The mean of all scores may move by so many points.")
-    new_tasks: int = Field(25, ge=0, description="So many new tasks may always be in one hour.")
-    tasks_share: float = Field(
-        0.01, ge=0, le=1, description="Or as many as this share of the accounts, whichever is more."
-    )
-    tasks_per_owner: int = Field(5, ge=0, description="New tasks for one person in one hour.")
-    field_share: float = Field(
-        0.20, ge=0, le=1, description="Share of records that may get other words in a field such as segments."
-    )
-    emptied_share: float = Field(0.05, ge=0, le=1, description="Share of records on which one field may be emptied.")
-    rejects_share: float = Field(
-        0.05, ge=0, le=1, description="Share of changes that the CRM may have refused when we last wrote."
-    )
-    canary_min: int = Field(5, ge=1, description="So many records of a plan are written first and read back.")
-    canary_share: float = Field(0.01, ge=0, le=1, description="Or this share of the plan, whichever is more.")
-    batch_errors: float = Field(0.05, ge=0, le=1, description="Share of a batch that may fail before writing stops.")
-    trusted: tuple[str, ...] = Field(
-        (),
-        description='Sources ("mixpanel") and streams ("mixpanel/events") that are believed whatever they say, such as '
-        "one that is being wound down.",
-    )
-
-
 class Events(Section):
     """Known events, see `scoring.events`."""
 
     events: tuple[KnownEvent, ...] = ()
-
-
-class State(Section):
-    """Where the agent keeps what it must remember."""
-
-    dir: Path = Field(
-        Path("~/.local/state/holdfast"), description="Folder of the state file, usage files and saved plans."
-    )
 
 
 class VendorConfig(BaseModel):
@@ -178,22 +44,13 @@ class VendorConfig(BaseModel):
     fields: dict[str, Any] = Field(default_factory=dict)
 
 
-class Config(BaseModel):
-    """Everything the admin decides."""
+class Config(Tables):
+    """Everything the admin decides: the vendors, and the tables of `cli.settings`."""
 
-    model_config = ConfigDict(frozen=True)
     path: Path
     crm: VendorConfig
     sources: tuple[VendorConfig, ...]
-    identity: IdentitySettings
-    scoring: Scoring
-    writeback: Writeback
-    run: Run
-    guard: Guard
-    team: Team
-    hierarchy: Hierarchy
     events: tuple[KnownEvent, ...] = ()
-    state: State
     hash: str = Field(description="SHA-256 over everything that shapes a plan; no secret goes into it.")
 
     @property
@@ -208,18 +65,15 @@ class Config(BaseModel):
         return self.path.parent / self.state.dir.expanduser()
 
 
-class _File(Section):
+class _Top(Section):
     crm: dict[str, Any]
     sources: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    identity: dict[str, Any] = Field(default_factory=dict)
-    scoring: dict[str, Any] = Field(default_factory=dict)
-    writeback: dict[str, Any] = Field(default_factory=dict)
-    run: dict[str, Any] = Field(default_factory=dict)
-    guard: dict[str, Any] = Field(default_factory=dict)
-    team: dict[str, Any] = Field(default_factory=dict)
-    hierarchy: dict[str, Any] = Field(default_factory=dict)
     events: list[dict[str, Any]] = Field(default_factory=list)
-    state: dict[str, Any] = Field(default_factory=dict)
+
+
+_TABLE: Any = (dict[str, Any], Field(default_factory=dict))
+_File = create_model("_File", __base__=_Top, **dict.fromkeys(tables(), _TABLE))
+"""What may stand at the top of the file; what stands in each table is checked by the table's own model."""
 
 
 def load(path: Path, env: Mapping[str, str] | None = None) -> Config:
@@ -240,21 +94,13 @@ def load(path: Path, env: Mapping[str, str] | None = None) -> Config:
     crm = loader.vendor("crm", str(top.crm.get("type", "crm")), top.crm, crm=True)
     if crm.name in top.sources:
         raise InvalidConfigError(f"{path}: sources.{crm.name}: the CRM is already read as a source; remove this table.")
-    card = _validate(Scoring, top.scoring, path, "scoring")
     config = Config(
         path=path,
         crm=crm,
         sources=sources,
-        identity=_validate(IdentitySettings, top.identity, path, "identity"),
-        scoring=card,
-        writeback=_validate(Writeback, top.writeback, path, "writeback"),
-        run=_validate(Run, top.run, path, "run"),
-        guard=_validate(Guard, top.guard, path, "guard"),
-        team=_validate(Team, top.team, path, "team"),
-        hierarchy=_validate(Hierarchy, top.hierarchy, path, "hierarchy"),
         events=_validate(Events, {"events": top.events}, path, "").events,
-        state=_validate(State, top.state, path, "state"),
         hash="",
+        **{name: _validate(model, getattr(top, name), path, name) for name, model in tables().items()},
     )
     return config.model_copy(update={"hash": _hash(data, config.card_paths)})
 

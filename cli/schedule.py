@@ -7,11 +7,12 @@ from threading import Event
 
 from cli.app import agent_at_work, current_clock, stop_after, stop_on_signals, wire
 from cli.clock import StoppedError, stoppable
-from cli.config import Config, load, parse_duration
+from cli.config import Config, load
 from cli.errors import OK, USAGE, CommandError, explain
 from cli.output import Output, count
 from cli.progress import watched
 from cli.run_view import Shown, finish
+from cli.settings import parse_duration
 from cli.sync import plan_path, save_held
 from connectors.base import Clock
 from sync import approval

@@ -10,16 +10,13 @@ from pydantic.fields import FieldInfo
 from sqlglot import parse_one
 
 from agent import COMMANDS, LazyGroup, cli
-from cli import config
 from cli.errors import EXIT_CODES
 from cli.features import needs
+from cli.settings import tables
 from connectors.registry import VENDORS
-from mapping.identity import Settings as IdentitySettings
 from mapping.schema import RECORDS
 from scoring.events import KnownEvent
 from scoring.features import CATALOGUE, Feature
-from scoring.hierarchy import Hierarchy
-from scoring.playbooks import Team
 from scoring.sources import SOURCES
 
 DOCS = Path(__file__).parent
@@ -65,17 +62,7 @@ def settings() -> str:
     for name, vendor in VENDORS.items():
         table = "[crm]" if vendor.is_crm else f"[sources.{name}]"
         parts.append(f"## {table}: {vendor.title}\n\n{_table(vendor.load().Settings)}\n")
-    sections: tuple[tuple[str, type[BaseModel]], ...] = (
-        ("identity", IdentitySettings),
-        ("scoring", config.Scoring),
-        ("writeback", config.Writeback),
-        ("run", config.Run),
-        ("guard", config.Guard),
-        ("team", Team),
-        ("hierarchy", Hierarchy),
-        ("state", config.State),
-    )
-    parts += [f"## [{name}]\n\n{_table(model)}\n" for name, model in sections]
+    parts += [f"## [{name}]\n\n{_table(model)}\n" for name, model in tables().items()]
     parts.append(
         f"## [[events]]\n\nKnown events, any number of them ([stability](stability.md)).\n\n{_table(KnownEvent)}"
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.bench_guard import false_alarms
-from cli.config import Guard
+from cli.settings import Guard
 from scoring.card import Scorecard
 from scoring.inputs import Band, ScoreRow
 from scoring.playbooks import BandState
