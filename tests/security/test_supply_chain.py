@@ -26,6 +26,7 @@ WORDS = {
     "MPL-2.0": "mpl",
     "PSF-2.0": "psf",
     "GPL-3.0-only": "gpl",
+    "LGPL-3.0-or-later": "lgpl",
 }
 UNSAID = {"mixpanel-utils", "click-default-group"}
 """Their metadata name no licence, or only a class of it; the files that they come with do."""
