@@ -1,6 +1,6 @@
 """The schema of what scoring remembers: which band holds since when, what people noted, and how scores came about."""
 
-from sync import migrations_past, migrations_playbooks, migrations_signals
+from sync import migrations_past, migrations_playbooks, migrations_signals, migrations_views
 
 SCORE_COLUMNS = (
     "card TEXT NOT NULL DEFAULT ''",
@@ -48,4 +48,5 @@ def steps() -> list[str]:
         *migrations_playbooks.steps(),
         *migrations_signals.steps(),
         *migrations_past.steps(),
+        *migrations_views.steps(),
     ]
