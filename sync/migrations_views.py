@@ -56,8 +56,8 @@ _ALL = "SELECT key, crm_id, name, " + _KEPT + "held, rule, card, owner_id, run_i
 _SCORE_HISTORY = f"""
 SELECT crm_id AS account_id, coalesce(name, crm_id) AS account_name, {_at("valid_from")} AS valid_from,
   {_at("valid_to")} AS valid_to, score, health, band,
-  CASE computed WHEN '' THEN band ELSE computed END AS band_computed, coverage, trend, stage, rfm, segments, reason, nullif(held, '') AS held, nullif(rule, '') AS rule, card, owner_id,
-  run_id
+  CASE computed WHEN '' THEN band ELSE computed END AS band_computed, coverage,
+  trend, stage, rfm, segments, reason, nullif(held, '') AS held, nullif(rule, '') AS rule, card, owner_id, run_id
 FROM (
   {_ALL.format(end="NULL", table="score")}
   UNION ALL
