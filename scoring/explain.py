@@ -69,10 +69,9 @@ class Explanation:
 def explain(card: "Scorecard", row: ScoreRow) -> Explanation:
     """Take a score apart."""
     signals = [signal for signal in row.signals if signal.weight > 0]
-    known = [signal for signal in signals if signal.points is not None]
-    shares = dict(zip((signal.name for signal in known), _tenths(row, known), strict=True))
+    share = shares(row)
     total = sum(signal.weight for signal in signals)
-    parts = [_part(card, row, signal, total, shares.get(signal.name, 0)) for signal in signals]
+    parts = [_part(card, row, signal, total, share.get(signal.name, 0)) for signal in signals]
     parts.sort(key=lambda part: (part.points is None, part.tenths))
     explanation = Explanation(row, tuple(parts), ())
     return Explanation(row, tuple(parts), tuple(_sentences(explanation)))
@@ -83,6 +82,12 @@ def drivers(row: ScoreRow) -> list[SignalPoints]:
     low = [(i, s, s.points) for i, s in enumerate(row.signals) if s.points is not None and s.points < NEUTRAL]
     low.sort(key=lambda item: (item[1].weight * (item[2] - NEUTRAL), item[0]))
     return [signal for _, signal, _ in low[:NAMED]]
+
+
+def shares(row: ScoreRow) -> dict[str, int]:
+    """Signal -> tenths of a score point around the neutral 50, for the known ones; they add up to the score exactly."""
+    known = [signal for signal in row.signals if signal.weight > 0 and signal.points is not None]
+    return dict(zip((signal.name for signal in known), _tenths(row, known), strict=True))
 
 
 def customer_drivers(card: "Scorecard", row: ScoreRow) -> str:
