@@ -27,12 +27,25 @@ class Known:
         current: What the CRM says now, by field name; a field that is absent is empty.
         written: What the agent last wrote, by field name; a field that is absent was never written.
         account_id: A contact's account: writing a contact locks its account, so those of one account go together.
+        filled_over: Of a record that we never wrote: whether it is filled whatever it says. So it is in the first fill,
+            which a person has read and started, and where an agent's mark shows a copy of another record; any other
+            time people were there before us.
     """
 
     name: str
     current: Mapping[str, Value]
     written: Mapping[str, Value]
     account_id: str = ""
+    filled_over: bool = True
+
+    def edited(self, name: str) -> bool:
+        """Whether somebody put something else into a field of ours. An emptied field is an invitation to fill it again.
+
+        A field of a record of ours that we never wrote was empty and was to be: who fills it means it.
+        """
+        now = self.current.get(name)
+        ours = bool(self.written) or not self.filled_over
+        return ours and not same(now, self.written.get(name)) and not same(now, None)
 
 
 def diff_record(
@@ -79,7 +92,7 @@ def _left_alone(place: Place, logical: str, known: Known, rules: Rules, undone: 
     rule = rules.rule(logical)
     if rule == "ask" and known.written and not same(known.current.get(name), known.written.get(name)):
         return "ask"
-    if rule == "keep" and edited_by_human(known.current.get(name), known.written, name):
+    if rule == "keep" and known.edited(name):
         return "human"
     return "undone" if name in undone else None
 
@@ -98,14 +111,6 @@ def _undone(record_id: str, fields: Sequence[OwnedField], wanted: Mapping[str, V
     still = {name for name, value in taken_back.items() if same(value, wanted[name])}
     rest = taken_back.keys() - texts
     return frozenset(taken_back if rest and rest <= still else still)
-
-
-def edited_by_human(now: Value, written: Mapping[str, Value], name: str) -> bool:
-    """Whether somebody replaced what we wrote. An emptied field is an invitation to fill it again.
-
-    A field of a record of ours that we never wrote was empty and was to be: who fills it means it.
-    """
-    return bool(written) and not same(now, written.get(name)) and not same(now, None)
 
 
 def build_records(

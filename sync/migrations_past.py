@@ -1,4 +1,8 @@
-"""The schema of what scoring of the past needs: which cards scored when, who was disbelieved, and what came later."""
+"""The schema of what scoring of the past needs: which cards scored when, who was disbelieved, and what came later.
+
+Of a table without rowid the columns of the key come first, in their order: SQLite 3.40 takes any other such table for
+damaged as soon as it has a row.
+"""
 
 TABLES = """
 CREATE TABLE card (
@@ -13,10 +17,10 @@ CREATE TABLE disbelief (
 CREATE TABLE record_map_history (
   kind TEXT NOT NULL,
   key INTEGER NOT NULL,
+  valid_to INTEGER NOT NULL,
   status TEXT NOT NULL,
   merged_into INTEGER,
   at INTEGER NOT NULL,
-  valid_to INTEGER NOT NULL,
   PRIMARY KEY (kind, key, valid_to)
 ) WITHOUT ROWID;
 CREATE TABLE usage_later (

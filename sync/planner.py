@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from connectors.base import Clock, Crm, ObjectName, Value, WriteSpec
 from scoring.cards import AnyCards
 from scoring.inputs import ScoreRow
-from sync import frames, mirror
+from sync import baseline, frames, mirror
 from sync.budget import Budget, expected_calls
-from sync.diff import Known, edited_by_human, sweeps
+from sync.diff import Known, sweeps
 from sync.kept import compare
 from sync.ledger import Ledger
 from sync.order import Names, account_values, weigh
-from sync.owned import OwnedField
+from sync.owned import FOLLOWERS, OwnedField
 from sync.plan import Plan, RecordChange, TaskChange, TaskRemoval
 from sync.playing import Stage
 from sync.policy import Policy
@@ -55,10 +55,9 @@ class Planner:
         """Desired minus current. Remembers which band each account is in, so that an episode starts once."""
         written = self.written = self.ledger.written()
         accounts = {record.crm_id: record for record in frames.accounts_for_plan(self.store, crm=self.crm.name)}
-        known = {("account", crm_id): _known(record, "account", written) for crm_id, record in accounts.items()}
+        known = self._known("account", accounts.values())
         if self.policy.contacts:
-            for record in frames.contacts_for_plan(self.store, crm=self.crm.name):
-                known["contact", record.crm_id] = _known(record, "contact", written)
+            known |= self._known("contact", frames.contacts_for_plan(self.store, crm=self.crm.name))
         wanted = [f for f in self.fields if self.policy.contacts or f.spec.object != "contact"]
         self._confirm_edits(known, wanted)
         records, kept = compare(self.store, rows, known, wanted, as_of, self.policy)
@@ -80,6 +79,17 @@ class Planner:
             removals=tuple(removals),
         )
 
+    def _known(self, obj: str, records: Iterable[frames.CrmRecord]) -> dict[tuple[str, str], Known]:
+        """What the CRM says of records, and what we wrote there."""
+        first = baseline.stand(self.store).open
+        marks = [f.spec.name for f in self.fields if f.spec.object == obj and f.logical.partition(".")[2] in FOLLOWERS]
+        known: dict[tuple[str, str], Known] = {}
+        for record in records:
+            wrote = self.written.get((obj, record.crm_id), {})
+            over = first or any(record.values.get(name) is not None for name in marks)
+            known[obj, record.crm_id] = Known(record.name, record.values, wrote, record.account_id or "", over)
+        return known
+
     def _weigh(
         self,
         records: list[RecordChange],
@@ -100,9 +110,7 @@ class Planner:
         suspects: dict[str, list[str]] = {}
         for (kind, record_id), record in known.items():
             # Most records say exactly what we wrote, which is quickly seen.
-            if record.current != record.written and any(
-                edited_by_human(record.current.get(name), record.written, name) for name in names[kind]
-            ):
+            if record.current != record.written and any(record.edited(name) for name in names[kind]):
                 suspects.setdefault(kind, []).append(record_id)
         now = self.clock.now()
         late = self.ledger.unconfirmed(now - LATE) if suspects else {}
@@ -119,7 +127,7 @@ class Planner:
                 for record_id, values in found.items():
                     old = known[obj, record_id]
                     written = {**old.written, **ours[record_id]}
-                    known[obj, record_id] = Known(old.name, values, written, old.account_id)
+                    known[obj, record_id] = replace(old, current=values, written=written)
 
     def _tasks(
         self,
@@ -146,8 +154,3 @@ def without_tasks(plan: Plan, spec: WriteSpec) -> Plan:
     """The same plan, with nothing for anybody to do."""
     calls = expected_calls(plan.records, (), spec, removals=plan.removals, bulk=BULK_NOTE in plan.notes)
     return replace(plan, tasks=(), expected_calls=calls)
-
-
-def _known(record: frames.CrmRecord, obj: str, written: Mapping[tuple[str, str], Mapping[str, object]]) -> Known:
-    wrote = written.get((obj, record.crm_id), {})
-    return Known(record.name, record.values, wrote, record.account_id or "")  # type: ignore[arg-type]  # the ledger holds values

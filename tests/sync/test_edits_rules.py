@@ -85,6 +85,15 @@ def test_what_was_never_written_is_no_edit() -> None:
         assert not kept
 
 
+def test_what_was_written_before_us_is_theirs_once_the_first_fill_is_over() -> None:
+    known = Known("Customer", {SCORE: 80}, {}, filled_over=False)
+    records, kept = build_records([row()], {("account", "1"): known}, FIELDS, NOW, Rules("keep"))
+    assert SCORE not in {change.field for change in records[0].fields}
+    assert [(edit.field, edit.ours, edit.theirs, edit.wanted, edit.why) for edit in kept] == [
+        (SCORE, None, 80, 38, "human")
+    ]
+
+
 def test_a_field_that_we_left_empty_is_theirs_once_they_fill_it() -> None:
     """A score that is not known is never written: who types one in next to our band means it."""
     left_empty = {name: value for name, value in SAID.items() if name != SCORE}

@@ -119,6 +119,37 @@ def test_an_episode_that_begins_in_a_dry_or_held_run_makes_its_task_once(tmp_pat
     assert len(desk.tasks()) == len(keys)
 
 
+# -- people who were there before us ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("crm", CRMS)
+def test_a_value_typed_into_a_new_customer_before_we_came_is_kept(tmp_path: Path, crm: str) -> None:
+    desk = PeopleDesk(tmp_path / "state", crm)
+    one, score = desk.scores.popitem()
+    desk.run()
+    desk.edit(one, "health_score", 60)
+    desk.box.clock.advance(DAY)
+    desk.scores[one] = score
+    report = desk.run()
+    assert report.plan is not None
+    assert [(edit.record_id, edit.theirs) for edit in report.plan.kept] == [(one, 60)]
+    assert desk.says(one, "health_score") == "60"
+    assert desk.says(one, "health_band")
+
+
+@pytest.mark.parametrize("crm", CRMS)
+def test_a_copy_of_a_record_is_filled_whatever_it_says(tmp_path: Path, crm: str) -> None:
+    desk = PeopleDesk(tmp_path / "state", crm)
+    one, _ = desk.scores.popitem()
+    desk.run()
+    desk.edit(one, "health_score", 60)
+    desk.edit(one, "agent", "0123abcd")
+    desk.box.clock.advance(DAY)
+    desk.scores[one] = 30
+    desk.run()
+    assert desk.says(one, "health_score") == "30"
+
+
 # -- writes that arrive late ----------------------------------------------------------------------------------------
 
 
