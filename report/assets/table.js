@@ -1,0 +1,430 @@
+// A table of thousands of rows that sorts, searches, filters, prints, and is used by keyboard or screen reader.
+//
+//   const table = holdfast.table(mount, {
+//     name: "accounts",                  what items are called, for "12 of 10,000 accounts"
+//     caption: "Every account, …",       said before the table is read; shown too
+//     items: [...],                      anything; never changed. Their order is the order among equals
+//     columns: [{
+//       key: "score", title: "Score",
+//       value: (item) => item.score,     what is sorted by, and shown: a string, a number or null; null goes last
+//       text: (item) => "38",            shown in place of the value
+//       cell: (item, td) => {},          fills the cell itself, in place of both
+//       number: true,                    figures: right-aligned
+//       width: "8rem",                   CSS; left out: shares what is left
+//       sortable: false,                 left out: yes
+//     }],
+//     sort: {key: "score", descending: false},           the first order; left out: as given
+//     orders: [{key, title, value, descending}],         further orders, in a list "Sort by"; left out: none
+//     filters: [{key: "band", title: "Band",             a list each, with how many items each choice has
+//                of: (item) => "red" or ["a", "b"],      what the item counts as; [] or null: nothing
+//                label: (value) => "red",                how a choice is called; left out: as it is
+//                order: ["red", "yellow"]}],             choices in this order first; the rest by name
+//     text: (item) => "words",           what the search looks at; left out: what the columns show
+//     detail: (item, td) => {},          what an item opens to, filled when it is opened; left out: nothing opens
+//     rows: (item, chosen) => [tr],      an item of several rows, in place of `columns`' cells
+//     size: (item, chosen) => 3,         how many rows `rows` gives
+//     changed: (shown, chosen) => {},    called after each change of what is shown, with the items
+//   });
+//   table.choose({band: "red"})          sets lists (null: all);  table.find("acme") searches;  table.reset() shows all
+//   table.sort("score", true)            orders by a column or an order
+//   table.shown, table.chosen            what is shown, and {key: value} of the lists that are set
+//
+// Only the rows near the window are in the document; the rest are empty row groups of the right height, filled when
+// they come near, and all of them before printing. `aria-rowcount` and `aria-rowindex` say what is really there.
+// Keys: "/" goes to the search, Escape empties it; in the table, arrows, Home, End go over the items, Enter opens one.
+// Text is only ever set as text. Needs table.css.
+"use strict";
+globalThis.holdfast = globalThis.holdfast || {};
+
+(() => {
+  const CHUNK_ROWS = 60; // rows filled and emptied together
+  const ROW_HEIGHT = 37; // pixels, until a row of the table was measured
+  const NEAR = "1200px"; // how far beyond the window rows are filled
+  const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+  const number = new Intl.NumberFormat("en");
+  const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+  const list = (value) => (value === null || value === undefined ? [] : Array.isArray(value) ? value : [value]);
+  let serial = 0;
+
+  // An element with attributes and children; strings become text, never markup.
+  const element = (tag, attributes = {}, ...children) => {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value === true) made.setAttribute(name, "");
+      else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, String(value));
+    }
+    made.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
+    return made;
+  };
+
+  const compare = (left, right) => {
+    if (typeof left === "number" && typeof right === "number") return left - right;
+    return collator.compare(String(left), String(right));
+  };
+
+  // Items in a new order; those without a value last, whichever the direction.
+  const ordered = (items, value, descending) => {
+    const keyed = items.map((item, place) => [value(item) ?? null, place, item]);
+    keyed.sort(([left, first], [right, second]) => {
+      if (left === null || right === null) return (left === null) - (right === null) || first - second;
+      return (descending ? compare(right, left) : compare(left, right)) || first - second;
+    });
+    return keyed.map(([, , item]) => item);
+  };
+
+  class Table {
+    constructor(mount, options) {
+      this.options = options;
+      this.columns = options.columns;
+      this.id = `table-${(serial += 1)}`;
+      this.chosen = {};
+      this.words = [];
+      this.order = options.sort || null;
+      this.opened = new Set();
+      this.texts = null;
+      this.height = ROW_HEIGHT;
+      this.active = 0;
+      this.printing = false;
+      this.lists = new Map();
+      this.watcher = new IntersectionObserver((seen) => this.seen(seen), { rootMargin: `${NEAR} 0px` });
+      mount.append(this.toolbar(), this.table());
+      this.update();
+      window.addEventListener("beforeprint", () => this.print(true));
+      window.addEventListener("afterprint", () => this.print(false));
+      document.addEventListener("keydown", (event) => this.slash(event));
+    }
+
+    // -- what stands above -------------------------------------------------------------------------------------------
+
+    toolbar() {
+      const { name, filters = [], orders = [] } = this.options;
+      this.search = element("input", { type: "search", id: `${this.id}-search`, placeholder: "press / to search" });
+      this.search.addEventListener("input", () => this.find(this.search.value));
+      this.search.addEventListener("keydown", (event) => {
+        if (event.key === "Escape" && this.search.value) {
+          event.preventDefault();
+          this.find("");
+        }
+      });
+      this.count = element("output", { class: "count", for: this.search.id, "aria-live": "polite" });
+      this.all = element("button", { type: "button", class: "reset screen" }, `Show all ${name}`);
+      this.all.addEventListener("click", () => {
+        this.reset();
+        this.search.focus();
+      });
+      const boxes = [this.labelled("Search", this.search), ...filters.map((filter) => this.filterBox(filter))];
+      if (orders.length) boxes.push(this.orderBox(orders));
+      return element(
+        "div",
+        { class: "toolbar", role: "search", "aria-label": `Search and filter ${name}` },
+        element("div", { class: "boxes screen" }, ...boxes),
+        element("p", { class: "found" }, this.count, " ", this.all),
+      );
+    }
+
+    labelled(title, control) {
+      return element("div", { class: "box" }, element("label", { for: control.id }, title), control);
+    }
+
+    filterBox({ key, title, of, label = (value) => value, order = [] }) {
+      const numbers = new Map();
+      for (const item of this.options.items) {
+        for (const value of new Set(list(of(item)))) numbers.set(value, (numbers.get(value) || 0) + 1);
+      }
+      const place = (value) => (order.includes(value) ? order.indexOf(value) : order.length);
+      const values = [...numbers.keys()].sort((a, b) => place(a) - place(b) || compare(label(a), label(b)));
+      const box = element("select", { id: `${this.id}-${key}`, "data-filter": key }, element("option", { value: "" }, "all"));
+      values.forEach((value, at) => {
+        box.append(element("option", { value: at + 1 }, `${label(value)} (${number.format(numbers.get(value))})`));
+      });
+      this.lists.set(key, { box, values, of });
+      box.addEventListener("change", () => this.choose({ [key]: box.value ? values[box.value - 1] : null }));
+      return this.labelled(title, box);
+    }
+
+    orderBox(orders) {
+      this.orderList = element("select", { id: `${this.id}-order`, "data-order": true });
+      for (const { key, title } of orders) this.orderList.append(element("option", { value: key }, title));
+      this.orderList.addEventListener("change", () => {
+        const { key, descending } = orders.find((one) => one.key === this.orderList.value);
+        this.sort(key, Boolean(descending));
+      });
+      return this.labelled("Sort by", this.orderList);
+    }
+
+    // -- the table itself --------------------------------------------------------------------------------------------
+
+    table() {
+      const { caption } = this.options;
+      const group = element("colgroup");
+      const heads = element("tr", { "aria-rowindex": 1 });
+      for (const column of this.columns) {
+        const col = element("col");
+        if (column.width) col.style.width = column.width;
+        group.append(col);
+        const head = element("th", { scope: "col", class: column.number ? "number" : null, "data-key": column.key });
+        if (column.sortable === false) head.append(column.title);
+        else {
+          const button = element("button", { type: "button", class: "sorts" }, column.title);
+          button.addEventListener("click", () => this.turn(column));
+          head.append(button);
+        }
+        heads.append(head);
+      }
+      this.heads = heads;
+      this.element = element(
+        "table",
+        { class: "long", id: this.id },
+        caption ? element("caption", {}, caption) : null,
+        group,
+        element("thead", {}, heads),
+      );
+      this.element.addEventListener("keydown", (event) => this.key(event));
+      this.element.addEventListener("focusin", (event) => {
+        const row = event.target.closest("tr[data-item]");
+        if (row) this.active = Number(row.dataset.item);
+      });
+      return this.element;
+    }
+
+    // Numbers begin with the largest, words with A; a second press turns the order round.
+    turn(column) {
+      const now = this.order && this.order.key === column.key;
+      this.sort(column.key, now ? !this.order.descending : Boolean(column.number));
+    }
+
+    sort(key, descending) {
+      this.order = { key, descending };
+      this.update();
+    }
+
+    find(text) {
+      if (this.search.value !== text) this.search.value = text;
+      this.words = fold(text).split(/\s+/).filter(Boolean);
+      this.update();
+    }
+
+    choose(wanted) {
+      for (const [key, value] of Object.entries(wanted)) {
+        const { box, values } = this.lists.get(key);
+        if (value === null) delete this.chosen[key];
+        else this.chosen[key] = value;
+        box.value = value === null ? "" : String(values.indexOf(value) + 1);
+      }
+      this.update();
+    }
+
+    reset() {
+      this.chosen = {};
+      for (const { box } of this.lists.values()) box.value = "";
+      this.find("");
+    }
+
+    // -- what is shown -----------------------------------------------------------------------------------------------
+
+    update() {
+      const { items, name, changed, orders = [] } = this.options;
+      let shown = items.filter((item, place) => this.matches(item, place));
+      if (this.order) {
+        const { key, descending } = this.order;
+        const found = this.columns.find((column) => column.key === key) || orders.find((one) => one.key === key);
+        shown = ordered(shown, found.value, descending);
+      }
+      this.shown = shown;
+      this.active = 0;
+      for (const head of this.heads.children) {
+        const now = this.order && head.dataset.key === this.order.key;
+        if (now) head.setAttribute("aria-sort", this.order.descending ? "descending" : "ascending");
+        else head.removeAttribute("aria-sort");
+      }
+      if (this.orderList) this.orderList.value = this.order ? this.order.key : "";
+      const all = shown.length === items.length;
+      this.all.hidden = all;
+      this.count.textContent = all
+        ? `${number.format(items.length)} ${name}`
+        : `${number.format(shown.length)} of ${number.format(items.length)} ${name}`;
+      this.lay();
+      if (changed) changed(shown, this.chosen);
+    }
+
+    matches(item, place) {
+      for (const [key, value] of Object.entries(this.chosen)) {
+        if (!list(this.lists.get(key).of(item)).includes(value)) return false;
+      }
+      if (!this.words.length) return true;
+      this.texts = this.texts || this.options.items.map((one) => fold(this.said(one)));
+      return this.words.every((word) => this.texts[place].includes(word));
+    }
+
+    said(item) {
+      if (this.options.text) return this.options.text(item);
+      return this.columns.map((column) => (column.text ? column.text(item) : (column.value(item) ?? ""))).join(" ");
+    }
+
+    size(item) {
+      const own = this.options.size ? this.options.size(item, this.chosen) : 1;
+      return own + (this.opened.has(item) ? 1 : 0);
+    }
+
+    // Cuts what is shown into row groups, none of them filled yet but those that are near.
+    lay() {
+      this.watcher.disconnect();
+      for (const body of [...this.element.tBodies]) body.remove();
+      this.chunks = [];
+      let chunk = null;
+      let row = 2;
+      this.shown.forEach((item, place) => {
+        if (!chunk || chunk.rows >= CHUNK_ROWS) {
+          chunk = { first: place, last: place, row, rows: 0, height: 0, filled: false, body: element("tbody") };
+          this.chunks.push(chunk);
+        }
+        const rows = this.size(item);
+        chunk.last = place;
+        chunk.rows += rows;
+        row += rows;
+      });
+      this.element.setAttribute("aria-rowcount", String(row - 1));
+      this.of = new Map(this.chunks.map((one) => [one.body, one]));
+      this.chunks.forEach((one, place) => (place === 0 || this.printing ? this.fill(one) : this.empty(one)));
+      this.element.append(...this.chunks.map((one) => one.body));
+      for (const one of this.chunks) this.watcher.observe(one.body);
+    }
+
+    seen(entries) {
+      for (const { target, isIntersecting } of entries) {
+        const chunk = this.of.get(target);
+        if (!chunk || this.printing) continue;
+        if (isIntersecting && !chunk.filled) this.fill(chunk);
+        else if (!isIntersecting && chunk.filled && !target.contains(document.activeElement)) this.empty(chunk);
+      }
+    }
+
+    fill(chunk) {
+      const rows = [];
+      let index = chunk.row;
+      for (let place = chunk.first; place <= chunk.last; place += 1) {
+        const item = this.shown[place];
+        const made = this.options.rows ? this.options.rows(item, this.chosen) : [this.row(item)];
+        if (this.opened.has(item)) made.push(this.opening(item));
+        made[0].dataset.item = place;
+        made[0].tabIndex = place === this.active ? 0 : -1;
+        for (const row of made) {
+          row.setAttribute("aria-rowindex", String(index));
+          index += 1;
+        }
+        rows.push(...made);
+      }
+      chunk.body.replaceChildren(...rows);
+      chunk.filled = true;
+    }
+
+    empty(chunk) {
+      if (chunk.filled) {
+        chunk.height = chunk.body.getBoundingClientRect().height;
+        this.height = chunk.height / chunk.rows || this.height;
+      }
+      const space = element("td", { colspan: this.columns.length });
+      space.style.height = `${chunk.height || chunk.rows * this.height}px`;
+      chunk.body.replaceChildren(element("tr", { class: "space", "aria-hidden": "true" }, space));
+      chunk.filled = false;
+    }
+
+    row(item) {
+      const row = element("tr");
+      this.columns.forEach((column, place) => {
+        const cell = element(place ? "td" : "th", { scope: place ? null : "row", class: column.number ? "number" : null });
+        if (!place && this.options.detail) cell.append(this.opener(item));
+        if (column.cell) column.cell(item, cell);
+        else cell.append(String(column.text ? column.text(item) : (column.value(item) ?? "")));
+        row.append(cell);
+      });
+      return row;
+    }
+
+    // -- opening -----------------------------------------------------------------------------------------------------
+
+    opener(item) {
+      const open = this.opened.has(item);
+      const label = `Details of ${this.columns[0].text ? this.columns[0].text(item) : this.columns[0].value(item)}`;
+      const button = element("button", { type: "button", class: "opens", "aria-expanded": open, "aria-label": label });
+      button.addEventListener("click", () => this.toggle(item));
+      return button;
+    }
+
+    opening(item) {
+      const cell = element("td", { colspan: this.columns.length });
+      this.options.detail(item, cell);
+      return element("tr", { class: "detail" }, cell);
+    }
+
+    // Opens or closes an item where it stands: the rows below keep their places in the order.
+    toggle(item) {
+      const place = this.shown.indexOf(item);
+      const chunk = this.chunks.find((one) => one.first <= place && place <= one.last);
+      const change = this.opened.delete(item) ? -1 : (this.opened.add(item), 1);
+      chunk.rows += change;
+      for (const later of this.chunks) {
+        if (later.row > chunk.row) later.row += change;
+        if (later.row > chunk.row && later.filled) this.fill(later);
+      }
+      this.element.setAttribute("aria-rowcount", String(Number(this.element.getAttribute("aria-rowcount")) + change));
+      this.fill(chunk);
+      const button = this.element.querySelector(`tr[data-item="${place}"] .opens`);
+      if (button) button.focus();
+    }
+
+    // -- keys --------------------------------------------------------------------------------------------------------
+
+    slash(event) {
+      const typing = event.target.closest && event.target.closest("input, select, textarea");
+      if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (!this.element.offsetParent || event.defaultPrevented) return; // not this table's page part
+      event.preventDefault();
+      this.search.focus();
+      this.search.select();
+    }
+
+    key(event) {
+      const row = event.target.closest("tr[data-item]");
+      if (!row || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select, input")) return;
+      const last = this.shown.length - 1;
+      const goal = { ArrowDown: this.active + 1, ArrowUp: this.active - 1, Home: 0, End: last }[event.key];
+      if (goal !== undefined) {
+        event.preventDefault();
+        this.go(Math.max(0, Math.min(last, goal)));
+      } else if (event.key === "Enter" && event.target === row && this.options.detail) {
+        event.preventDefault();
+        this.toggle(this.shown[this.active]);
+        this.go(this.active);
+      }
+    }
+
+    go(place) {
+      const chunk = this.chunks.find((one) => one.first <= place && place <= one.last);
+      if (!chunk.filled) this.fill(chunk);
+      const before = this.element.querySelector('tr[data-item][tabindex="0"]');
+      if (before) before.tabIndex = -1;
+      this.active = place;
+      const row = chunk.body.querySelector(`tr[data-item="${place}"]`);
+      row.tabIndex = 0;
+      row.focus({ preventScroll: true });
+      row.scrollIntoView({ block: "nearest" });
+    }
+
+    // -- paper -------------------------------------------------------------------------------------------------------
+
+    print(on) {
+      if (on === this.printing) return;
+      this.printing = on;
+      if (on) for (const chunk of this.chunks) if (!chunk.filled) this.fill(chunk);
+      if (!on) this.lay();
+    }
+  }
+
+  Object.assign(globalThis.holdfast, {
+    element,
+    collator,
+    number: (value) => number.format(value),
+    table: (mount, options) => new Table(mount, options),
+  });
+})();
