@@ -137,7 +137,7 @@ FROM stream JOIN source ON source.id = stream.source
 """
 
 _COHORT = f"""
-WITH RECURSIVE today AS (SELECT max(started) AS at FROM run), now AS (
+WITH RECURSIVE today AS (SELECT max(coalesce(ended, started)) AS at FROM run), now AS (
   SELECT CAST(strftime('%Y', at, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', at, 'unixepoch') AS INTEGER)
     AS month
   FROM today
@@ -173,6 +173,39 @@ FROM counted c JOIN now JOIN month ON month.n < now.month - c.began GROUP BY c.b
 """
 """Whole months only: a month that is not over says nothing yet. Who is no customer any more left when the last renewal
 was lost, else when we saw it; where neither is known the account is counted apart, neither kept nor lost."""
+
+_ACCOUNT_MONTH = f"""
+WITH RECURSIVE today AS (SELECT max(coalesce(ended, started)) AS at FROM run), month AS (
+  SELECT date(min(valid_from), 'unixepoch', 'start of month') AS day FROM (
+    SELECT valid_from FROM score WHERE level = 'account'
+    UNION ALL SELECT valid_from FROM score_history WHERE level = 'account'
+  )
+  UNION ALL SELECT date(day, '+1 month') FROM month, today WHERE date(day, '+1 month') <= date(today.at, 'unixepoch')
+), ends AS (
+  SELECT day, CAST(strftime('%s', day, '+1 month') AS INTEGER) AS over, today.at + 1 AS now FROM month, today
+), point AS (SELECT day, over <= now AS complete, min(over, now) AS at FROM ends), version AS (
+  {_ALL.format(end="NULL", table="score")} AND held NOT LIKE '{FROZEN}%'
+  UNION ALL
+  {_ALL.format(end="valid_to", table="score_history")} AND held NOT LIKE '{FROZEN}%'
+)
+SELECT p.day AS month, p.complete, v.crm_id AS account_id, coalesce(v.name, v.crm_id) AS account_name,
+  v.score, v.health, v.band, v.coverage, v.stage, v.rfm, v.segments, v.owner_id,
+  CASE WHEN h.key IS NULL THEN a.plan ELSE h.plan END AS plan,
+  CASE WHEN h.key IS NULL THEN a.mrr ELSE h.mrr END AS mrr_minor,
+  CASE WHEN h.key IS NULL THEN a.currency ELSE h.currency END AS currency,
+  {_day("a.customer_since")} AS customer_since,
+  date(a.customer_since * 86400, 'unixepoch', 'start of month') AS start_month
+FROM version v JOIN point p ON v.valid_from < p.at AND (v.valid_to IS NULL OR v.valid_to >= p.at)
+JOIN account a ON a.key = v.key
+LEFT JOIN account_history h ON h.key = v.key AND h.valid_from < p.at AND h.valid_to >= p.at
+"""
+"""One row an account and month, as it stood when the month was over: what tools want that know no validity."""
+
+_SEGMENT = f"""
+SELECT s.crm_id AS account_id, coalesce(s.name, s.crm_id) AS account_name, j.value AS segment,
+  {_at("s.valid_from")} AS since
+FROM score s JOIN json_each(s.segments) j WHERE s.level = 'account'
+"""
 
 _WITHHELD = f"""
 SELECT w.crm_id AS account_id, coalesce(s.name, w.crm_id) AS account_name, w.playbook, w.rule, w.why,
@@ -215,6 +248,7 @@ def _moves(what: str, now: str) -> str:
 VIEWS: dict[str, str] = {
     "v_account": _ACCOUNT,
     "v_driver": _DRIVER,
+    "v_segment": _SEGMENT,
     "v_score_history": _SCORE_HISTORY,
     "v_band_change": _moves("band", "band"),
     "v_stage_change": _moves("stage", "coalesce(stage, 'unknown')"),
@@ -222,6 +256,7 @@ VIEWS: dict[str, str] = {
     "v_task": _TASK,
     "v_withheld": _WITHHELD,
     "v_cohort": _COHORT,
+    "v_account_month": _ACCOUNT_MONTH,
     "v_source": _SOURCE,
     "v_change": _CHANGE,
     "v_run": _RUN,
