@@ -136,7 +136,7 @@ SELECT source.name AS source, stream.name AS stream, stream.record,
 FROM stream JOIN source ON source.id = stream.source
 """
 
-_COHORT = f"""
+_COHORTS = f"""
 WITH RECURSIVE today AS (SELECT max(coalesce(ended, started)) AS at FROM run), now AS (
   SELECT CAST(strftime('%Y', at, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', at, 'unixepoch') AS INTEGER)
     AS month
@@ -147,7 +147,7 @@ WITH RECURSIVE today AS (SELECT max(coalesce(ended, started)) AS at FROM run), n
 ), past AS (
   SELECT key, max(valid_to) AS ended FROM score_history WHERE level = 'account' GROUP BY key
 ), fate AS (
-  SELECT a.customer_since AS began, s.key IS NULL OR t.frozen IS NOT NULL AS gone,
+  SELECT a.customer_since AS first_day, {{of_account}}s.key IS NULL OR t.frozen IS NOT NULL AS gone,
     coalesce(CASE WHEN r.won = 0 THEN r.day END, t.frozen / 86400, CASE WHEN s.key IS NULL THEN past.ended / 86400 END)
       AS left_day
   FROM account a LEFT JOIN score s ON s.level = 'account' AND s.key = a.key
@@ -156,20 +156,21 @@ WITH RECURSIVE today AS (SELECT max(coalesce(ended, started)) AS at FROM run), n
   WHERE a.source = {_CRM} AND a.customer_since IS NOT NULL AND a.valid_from IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM record_map m WHERE m.kind = 'account' AND m.key = a.key AND m.status = 'merged')
 ), counted AS (
-  SELECT CAST(strftime('%Y', began * 86400, 'unixepoch') AS INTEGER) * 12
-      + CAST(strftime('%m', began * 86400, 'unixepoch') AS INTEGER) AS began,
-    CASE WHEN gone THEN CAST(strftime('%Y', max(left_day, began) * 86400, 'unixepoch') AS INTEGER) * 12
-      + CAST(strftime('%m', max(left_day, began) * 86400, 'unixepoch') AS INTEGER) END AS ended,
+  SELECT {{by}}CAST(strftime('%Y', first_day * 86400, 'unixepoch') AS INTEGER) * 12
+      + CAST(strftime('%m', first_day * 86400, 'unixepoch') AS INTEGER) AS began,
+    CASE WHEN gone THEN CAST(strftime('%Y', max(left_day, first_day) * 86400, 'unixepoch') AS INTEGER) * 12
+      + CAST(strftime('%m', max(left_day, first_day) * 86400, 'unixepoch') AS INTEGER) END AS ended,
     gone AND left_day IS NULL AS unknown, count(*) AS accounts
-  FROM fate GROUP BY 1, 2, 3
+  FROM fate GROUP BY {{by}}began, ended, unknown
 ), month AS (
   SELECT 0 AS n UNION ALL SELECT n + 1 FROM month WHERE n + 1 < (SELECT now.month - min(began) FROM counted, now)
 )
-SELECT printf('%04d-%02d-01', (c.began - 1) / 12, (c.began - 1) % 12 + 1) AS start_month, month.n AS months_since,
+SELECT printf('%04d-%02d-01', (c.began - 1) / 12, (c.began - 1) % 12 + 1) AS start_month, {{by}}
+  month.n AS months_since,
   sum(CASE WHEN c.unknown THEN 0 ELSE c.accounts END) AS accounts,
   sum(CASE WHEN c.unknown THEN 0 WHEN c.ended IS NULL OR c.ended - c.began > month.n THEN c.accounts ELSE 0 END)
     AS retained, sum(CASE WHEN c.unknown THEN c.accounts ELSE 0 END) AS end_unknown
-FROM counted c JOIN now JOIN month ON month.n < now.month - c.began GROUP BY c.began, month.n
+FROM counted c JOIN now JOIN month ON month.n < now.month - c.began GROUP BY c.began, {{by}}month.n
 """
 """Whole months only: a month that is not over says nothing yet. Who is no customer any more left when the last renewal
 was lost, else when we saw it; where neither is known the account is counted apart, neither kept nor lost."""
@@ -255,7 +256,8 @@ VIEWS: dict[str, str] = {
     "v_segment_change": _SEGMENT_CHANGE,
     "v_task": _TASK,
     "v_withheld": _WITHHELD,
-    "v_cohort": _COHORT,
+    "v_cohort": _COHORTS.format(of_account="", by=""),
+    "v_cohort_detail": _COHORTS.format(of_account="a.plan, a.channel, ", by="plan, channel, "),
     "v_account_month": _ACCOUNT_MONTH,
     "v_source": _SOURCE,
     "v_change": _CHANGE,
