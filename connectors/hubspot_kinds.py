@@ -50,7 +50,7 @@ KINDS: Mapping[str, Kind] = {
         ),
         Kind(
             "contacts",
-            ("email", "hs_additional_emails", "jobtitle", "hubspot_owner_id"),
+            ("email", "hs_additional_emails", "jobtitle", "hubspot_owner_id", "hs_email_optout"),
             modified="lastmodifieddate",
             links=("companies",),
             merged=("hs_merged_object_ids", "hs_calculated_merged_vids"),

@@ -20,7 +20,9 @@ TASK_KEY = "Holdfast_Task_Key__c"
 
 RECEIPT, RECEIPT_KEY = "Holdfast_Receipt__c", "Holdfast_Key__c"
 """API names of the object that holds receipts, and of its unique field."""
-EXTRAS = frozenset({CURRENCY, "IsPersonAccount", TASK_KEY})
+PREFERENCES = ("HasOptedOutOfEmail", "DoNotCall")
+"""What people do not want; field-level security often hides both from everybody but marketing."""
+EXTRAS = frozenset({CURRENCY, "IsPersonAccount", TASK_KEY, *PREFERENCES})
 """Fields that an org may lack without anything being wrong."""
 
 COLLEAGUES = one_of("UserType", ("Standard", "PowerPartner"))
@@ -79,7 +81,12 @@ KINDS: Mapping[str, Kind] = {
             ("Name", "Website", "OwnerId", "ParentId", "Type", "CreatedDate", CURRENCY),
             merges=True,
         ),
-        Kind("contacts", "Contact", ("Email", "AccountId", "OwnerId", "Title", "CreatedDate"), merges=True),
+        Kind(
+            "contacts",
+            "Contact",
+            ("Email", "AccountId", "OwnerId", "Title", "CreatedDate", *PREFERENCES),
+            merges=True,
+        ),
         Kind(
             "account_contacts",
             "AccountContactRelation",

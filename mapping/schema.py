@@ -75,6 +75,8 @@ class Contact(Record):
     staff: bool = Field(False, description="True for the vendor's own people and bots: never scored, never matched.")
     active: bool = Field(True, description="False when suspended, merged away or deactivated at the source.")
     last_login_at: Instant | None = Field(None, description="Last sign-in the source knows of.")
+    email_opt_out: bool | None = Field(None, description="True when they want no e-mails but those they must get.")
+    do_not_call: bool | None = Field(None, description="True when they do not want to be called.")
     created_at: Instant | None = Field(None, description="When the source record was made.")
 
 

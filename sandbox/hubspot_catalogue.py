@@ -49,6 +49,7 @@ PROPERTIES: Mapping[str, tuple[Row, ...]] = {
         ("lastname", "Last name", "string", "text", ""),
         ("jobtitle", "Job title", "string", "text", ""),
         ("phone", "Phone number", "string", "text", ""),
+        ("hs_email_optout", "Unsubscribed from all email", "bool", "booleancheckbox", "r"),
         ("company", "Company name", "string", "text", ""),
         ("website", "Website URL", "string", "text", ""),
         ("lifecyclestage", "Lifecycle stage", "enumeration", "radio", ""),

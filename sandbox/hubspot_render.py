@@ -273,6 +273,8 @@ CONTACT: Mapping[str, Renderer] = {
     "firstname": lambda p, _: p.name.partition(" ")[0] or None,
     "lastname": lambda p, _: p.name.partition(" ")[2] or None,
     "jobtitle": lambda p, _: p.title or None,
+    # Empty until somebody has unsubscribed; one in 23 has.
+    "hs_email_optout": lambda p, _: "true" if p.kind == "person" and mixed(p.id) % 23 == 0 else None,
     "lifecyclestage": lambda _p, _: "customer",
     "associatedcompanyid": lambda p, _: str(hubspot_company_id(p.company_id)),
     "product_user_id": lambda p, _: p.product_user_id if p.crm_has_product_id else None,

@@ -321,6 +321,8 @@ CONTACT: Mapping[str, Renderer] = {
     "Email": lambda p, _: p.email,
     "Other_Emails__c": lambda p, _: ";".join(p.other_emails) or None,
     "Title": lambda p, _: p.title or None,
+    "HasOptedOutOfEmail": lambda p, _: p.kind == "person" and mixed(p.id) % 23 == 0,
+    "DoNotCall": lambda p, _: p.kind == "person" and mixed(p.id) % 41 == 0,
     "Product_User_Id__c": lambda p, _: p.product_user_id if p.crm_has_product_id else None,
 }
 

@@ -93,6 +93,8 @@ _TABLES = (
             _text("title", "Job title."),
             _int("last_login_at", "Newest sign-in any linked record knows of, epoch seconds."),
             _int("created_at", "When the CRM record was made, epoch seconds."),
+            _int("email_opt_out", "1 when they want no e-mails, 0 when not, NULL when the CRM does not say."),
+            _int("do_not_call", "1 when they do not want to be called, likewise."),
         ),
     ),
     Table(

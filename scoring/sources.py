@@ -311,6 +311,15 @@ SOURCES: dict[str, Source] = {
         },
         "contact.last_login_at BETWEEN 0 AND clock.now AND NOT clock.usage_at IS NULL",
     ),
+    "reachable": Source(
+        "contact",
+        "contact",
+        {
+            "no_email": "CASE WHEN contact.email_opt_out = 1 THEN 1 ELSE 0 END",
+            "no_call": "CASE WHEN contact.do_not_call = 1 THEN 1 ELSE 0 END",
+        },
+        "NOT clock.contact_at IS NULL",
+    ),
     **_TICKETS,
     **_SURVEYS,
     **_MONEY,

@@ -10,8 +10,8 @@ _WORDS = {"crm_id", "name", "owner_id", "plan", "currency", "lifecycle", "title"
 PARTS = {
     "part_account": "key, source_id AS crm_id, name, owner_id, parent, plan, mrr, currency, customer_since, "
     "renewal_date, created_at, lifecycle, channel FROM ({account}) WHERE source = {crm}",
-    "part_contact": "key, source_id AS crm_id, account, title, last_login_at, created_at FROM ({contact}) "
-    "WHERE source = {crm}",
+    "part_contact": "key, source_id AS crm_id, account, title, last_login_at, created_at, email_opt_out, do_not_call "
+    "FROM ({contact}) WHERE source = {crm}",
     "part_login": "key, last_login_at AS login FROM ({contact}) WHERE source <> {crm} AND last_login_at IS NOT NULL",
     "part_account_link": "key, crm FROM ({account_link})",
     "part_contact_link": "key, crm FROM ({contact_link})",
@@ -90,7 +90,8 @@ FROM part_account a LEFT JOIN part_merged_account m ON m.key = a.parent
 """,
     "contact": """
 SELECT c.key AS contact, c.crm_id AS crm_id, w.account AS account, c.title AS title,
-  greatest(c.last_login_at, l.login) AS last_login_at, c.created_at AS created_at
+  greatest(c.last_login_at, l.login) AS last_login_at, c.created_at AS created_at,
+  c.email_opt_out AS email_opt_out, c.do_not_call AS do_not_call
 FROM part_contact c LEFT JOIN who w ON w.key = c.key LEFT JOIN login l ON l.key = c.key
 """,
     # A ticket's own account counts before that of its requester.

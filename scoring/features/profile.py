@@ -1,7 +1,7 @@
 """What the CRM says of an account or contact itself."""
 
 from scoring.features.base import CONTACT, SINCE_CREATED, Feature, own
-from scoring.units import DAYS, MONEY, TEXT
+from scoring.units import DAYS, FLAG, MONEY, PERCENT, TEXT
 
 PROFILE: tuple[Feature, ...] = (
     own(
@@ -24,5 +24,23 @@ PROFILE: tuple[Feature, ...] = (
     own("lifecycle", TEXT, "The CRM's own lifecycle stage.", "lifecycle"),
     own("channel", TEXT, "How the customer was won, by a field that the config names.", "channel"),
     own("title", TEXT, "Job title.", "title", levels=CONTACT),
+    own("email_opt_out", FLAG, "1 when they want no e-mails, as the CRM says.", "email_opt_out", levels=CONTACT),
+    own("do_not_call", FLAG, "1 when they do not want to be called, as the CRM says.", "do_not_call", levels=CONTACT),
+    Feature(
+        "email_opt_out_share",
+        PERCENT,
+        "Of the account's people, how many want no e-mails; unknown where nobody is known.",
+        "100 * SUM(no_email) // COUNT(*)",
+        "reachable",
+        kinds=("contact",),
+    ),
+    Feature(
+        "do_not_call_share",
+        PERCENT,
+        "Of the account's people, how many do not want to be called; unknown where nobody is known.",
+        "100 * SUM(no_call) // COUNT(*)",
+        "reachable",
+        kinds=("contact",),
+    ),
 )
 """Features of the record itself."""

@@ -16,6 +16,8 @@ MOST_TRIGGERS = 5
 """More triggers than this, switched on, are more touches than anybody follows: a warning."""
 TIMERS = ("customer_age_days", "days_to_renewal", "contact_age_days", "days_in_band")
 """What changes by nothing but the passing of time."""
+OPT_OUT = "email_opt_out_share"
+"""The feature that says whether there is anybody who may be written to."""
 
 
 def problems(card: "Scorecard") -> Iterator[CardError]:
@@ -70,6 +72,9 @@ def warnings(card: "Scorecard") -> Iterator[str]:
     active = card.active_triggers
     if len(active) > MOST_TRIGGERS:
         yield f"triggers: {len(active)} are on; start with two or three, and see what they lead to"
+    asked = [features_of(one.when) for one in card.suppress.values() if one.when is not None]
+    if _reaches_out(card) and OPT_OUT not in set().union(*asked):
+        yield f"suppress: nothing here asks for {OPT_OUT}: outreach goes also to people who have opted out"
     for trigger in active:
         if not trigger.timer and _is_timer(trigger):
             yield (
@@ -90,10 +95,16 @@ def needed_features(card: "Scorecard") -> set[str]:
     rules += [trigger.when for trigger in active if trigger.when is not None]
     named = {trigger.since for trigger in active if trigger.since is not None}
     # What outreach waits for is of no use to a card that reaches out to nobody.
-    if any(step.purpose != "help" or step.kind == "auto" for one in playbooks for _, step in one.sequence):
+    if _reaches_out(card):
         rules += [each.when for each in card.suppress.values() if each.when is not None]
         named |= {each.since for each in card.suppress.values() if each.since is not None}
     return named.union(*map(features_of, rules))
+
+
+def _reaches_out(card: "Scorecard") -> bool:
+    """Whether a card has a step that is not help by a person."""
+    playbooks = [*card.playbooks.values(), *(trigger.playbook for trigger in card.active_triggers)]
+    return any(step.purpose != "help" or step.kind == "auto" for one in playbooks for _, step in one.sequence)
 
 
 def auto_segments(card: "Scorecard") -> set[str]:

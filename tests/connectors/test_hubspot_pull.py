@@ -313,3 +313,9 @@ def test_a_person_of_several_companies_keeps_the_primary_first(portal: Any) -> N
     assert searched == listed
     assert [link["id"] for link in listed] == [primary, *sorted(others)]
     assert [link["primary"] for link in listed] == [True, False, False]
+
+
+@pytest.mark.requirement("R117")
+def test_who_has_unsubscribed_is_read(portal: Any) -> None:
+    said = {row["properties"]["hs_email_optout"] for row in rows(pull(portal.crm, "contacts")).values()}
+    assert said == {"true", None}

@@ -310,3 +310,15 @@ def test_a_wrong_clock_of_ours_loses_no_change(org: Any, by: timedelta) -> None:
         found |= rows(batches).keys()
         cursor = last(batches)
     assert found == set(ids(org, "Account")[:4])
+
+
+@pytest.mark.requirement("R117")
+def test_what_people_have_opted_out_of_is_read_where_it_may_be_and_else_left_out(org: Any) -> None:
+    asked_for = {"contacts": ["Email", "HasOptedOutOfEmail", "DoNotCall"]}
+    contacts = rows(pull(org.connect(wanted=asked_for), "contacts")).values()
+    for field in ("HasOptedOutOfEmail", "DoNotCall"):
+        assert {row[field] for row in contacts} == {True, False}
+        org.do("hide_field", object="Contact", field=field)
+    hidden = rows(pull(org.connect(wanted=asked_for), "contacts"))
+    assert len(hidden) == len(contacts)
+    assert not {"HasOptedOutOfEmail", "DoNotCall"} & {name for row in hidden.values() for name in row}

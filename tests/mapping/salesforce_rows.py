@@ -68,6 +68,8 @@ def contact_row(**values: Any) -> Row:
         "AccountId": ACME,
         "OwnerId": SAM,
         "Title": "Head of Things",
+        "HasOptedOutOfEmail": False,
+        "DoNotCall": True,
         "Product_User_Id__c": "usr_1",
         "CreatedDate": CREATED,
         "MasterRecordId": None,

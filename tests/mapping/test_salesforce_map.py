@@ -98,6 +98,8 @@ def test_a_contact() -> None:
         account_refs=(ACME,),
         owner_id=SAM,
         title="Head of Things",
+        email_opt_out=False,
+        do_not_call=True,
         created_at=MADE,
     )
 

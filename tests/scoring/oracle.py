@@ -91,8 +91,10 @@ def features(card: AnyCards, level: Level, own: Row, mine: World, now: int, cloc
     since, made, day = own.get("customer_since"), own["created_at"], now // 86400
     age = day - made // 86400 if made is not None and 0 <= made <= now else None
     f: Row = dict.fromkeys(catalogue(level)) | {
-        name: own.get(name) for name in ("plan", "mrr", "lifecycle", "channel", "title")
+        name: own.get(name) for name in ("plan", "mrr", "lifecycle", "channel", "title", "email_opt_out", "do_not_call")
     }
+    if level == "account":
+        f |= {f"{name}_share": wish(name, mine["contact"], clock) for name in ("email_opt_out", "do_not_call")}
     f |= {"contact_age_days": age, "customer_age_days": age if since is None else day - since if since <= day else None}
     logins = [row["last_login_at"] for row in ([own] if level == "contact" else mine["contact"])]
     at = clock.get("usage")
@@ -109,6 +111,11 @@ def features(card: AnyCards, level: Level, own: Row, mine: World, now: int, cloc
     f["busy_but_unhappy"] = both_of(None if f["csat_trend"] is None else f["csat_trend"] < 0,
                                     None if f["active_days_28d"] is None else f["active_days_28d"] >= 15)  # fmt: skip
     return f
+
+
+def wish(name: str, people: Any, clock: dict[str, int]) -> int | None:
+    """Percent of an account's people who want to be left alone."""
+    return 100 * sum(row[name] == 1 for row in people) // len(people) if people and "contact" in clock else None
 
 
 def both_of(one: object, other: object) -> int | None:

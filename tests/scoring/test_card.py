@@ -19,7 +19,7 @@ def changed(old: str, new: str) -> str:
 
 def test_the_default_card_asks_for_no_warning(card: Scorecard) -> None:
     assert card.warnings() == ()
-    assert card.segment_names() == ("at_risk", "dormant", "expansion", "new", "power")
+    assert card.segment_names() == ("at_risk", "do_not_survey", "dormant", "expansion", "new", "power")
     assert list(card.account.signals) == ["login", "active_users", "usage", "tickets", "satisfaction", "payment"]
     assert card.playbook_of("red").priority == "high"
     assert not card.playbook_of("unknown").task
@@ -113,7 +113,7 @@ def test_a_mistake_is_named_with_its_place_and_the_right_name(mistake: str) -> N
 
 @pytest.mark.requirement("R35")
 def test_ten_segments_and_no_more_unless_allowed() -> None:
-    more = "".join(f'\n[account.segments.more_{i}]\nlabel = "More"\nrule = "open_tickets >= {i}"\n' for i in range(6))
+    more = "".join(f'\n[account.segments.more_{i}]\nlabel = "More"\nrule = "open_tickets >= {i}"\n' for i in range(5))
     with pytest.raises(CardError, match=r"account.segments: 11 segments; at most 10 \(segment_limit\)"):
         Scorecard.parse(DEFAULT.read_text("utf-8") + more)
     allowed = changed('name = "SaaS default"', 'name = "SaaS default"\nsegment_limit = 11') + more

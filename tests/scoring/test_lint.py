@@ -50,6 +50,10 @@ CASES = {
         more(LOGIN.replace("signals.login]", "signals.again]")),
         "account.signals.again.feature: counts days_since_login a second time, beside login",
     ),
+    "outreach to those who have opted out (R117)": (
+        TEXT.replace("enabled = false", "enabled = true").replace("email_opt_out_share = 100 OR ", ""),
+        "suppress: nothing here asks for email_opt_out_share: outreach goes also to people who have opted out",
+    ),
     "too few": (only(LOGIN + USAGE), "account.signals: 2 signals say little; start with three to five"),
     "one family": (
         only(LOGIN + USAGE),

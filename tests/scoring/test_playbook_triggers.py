@@ -303,13 +303,23 @@ def test_every_key_is_told(model: Any) -> None:
     ("facts", "tagged"),
     [
         ({"nps_age_hours": 2159}, True),
-        ({"nps_age_hours": 2160, "csat_answers_90d": 0, "open_tickets": 0, "active_days_change": -29}, False),
+        (
+            {
+                "email_opt_out": 0,
+                "nps_age_hours": 2160,
+                "csat_answers_90d": 0,
+                "open_tickets": 0,
+                "active_days_change": -29,
+            },
+            False,
+        ),
         ({"csat_answers_90d": 1}, True),
         ({"open_tickets": 1}, True),
         ({"active_days_change": -30}, True),
+        ({"email_opt_out": 1}, True),
         ({}, None),
     ],
 )
 def test_who_answered_lately_or_is_in_trouble_is_tagged_not_to_be_surveyed(facts: Any, tagged: bool | None) -> None:  # noqa: FBT001 - a table's column
-    card = card_with(next(block for block in BLOCKS if "do_not_survey" in block))
+    card = Scorecard.load()
     assert asked(card.contact.segments["do_not_survey"].rule, catalogue("contact"))(facts) is tagged

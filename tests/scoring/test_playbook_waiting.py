@@ -106,6 +106,26 @@ def test_nobody_who_complained_twice_is_offered_anything() -> None:
     assert rules(started(bad_answers_90d=2)[2])["offer"] == "complained_twice"
 
 
+@pytest.mark.requirement("R117")
+@pytest.mark.parametrize(
+    ("shares", "waits"),
+    [
+        ({"email_opt_out_share": 100, "do_not_call_share": 0}, True),
+        ({"email_opt_out_share": 0, "do_not_call_share": 100}, True),
+        ({"email_opt_out_share": 99, "do_not_call_share": 99}, False),
+        ({}, False),
+    ],
+)
+def test_nobody_is_reached_out_to_who_has_opted_out_but_helped_they_are(shares: Any, waits: bool) -> None:  # noqa: FBT001 - a table's column
+    player, made, found = started(**shares)
+    outreach = {"low_login", "offer", "referral"}
+    assert set(made) == {"journey"} | (set() if waits else outreach)
+    assert rules(found) == (dict.fromkeys(outreach, "opted_out") if waits else {})
+    assert all("wants to be written to" in one.why and one.until for one in found)
+    again = [task.playbook for task in player.run(2, row(**LOUD))]  # somebody may be reached now
+    assert set(again) == (outreach if waits else set())
+
+
 @pytest.mark.requirement("R27")
 def test_no_survey_and_no_request_while_the_score_falls() -> None:
     player = Player(ASKING)

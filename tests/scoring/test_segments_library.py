@@ -80,7 +80,7 @@ def test_ready_to_expand_is_growth_of_people_who_are_content() -> None:
 
 @pytest.mark.requirement("R35")
 def test_segments_taken_from_the_library_count_too() -> None:
-    with pytest.raises(CardError, match=r"18 segments; at most 10"):
+    with pytest.raises(CardError, match=r"19 segments; at most 10"):
         default({"use": list(names("account"))}, product=PLANS, segment_limit=10)
 
 

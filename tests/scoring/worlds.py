@@ -96,6 +96,7 @@ class _Dice(random.Random):
     def contact(self, key: int) -> Row:
         login = NOW - self.choice([-90000, 0, 3600, 29 * 86400, 30 * 86400, 31 * 86400, 200 * 86400])
         values = {"last_login_at": self.maybe(login, 0.5), "created_at": self.maybe(self.back(60))}
+        values |= {"email_opt_out": [None, 0, 1][key % 3], "do_not_call": [1, 0][key % 2]}
         return contact(key, self.maybe(self.some_account(), 0.9), title=self.maybe(self.choice(TITLES), 0.5), **values)
 
     def usage_person(self, person: int) -> Row:

@@ -108,6 +108,14 @@ def test_the_last_login_is_the_newest_of_any_linked_record(office: Store) -> Non
     assert {row["contact"]: row["account"] for row in table(office, "contact")} == {"1": "A", "2": "B", "3": None}
 
 
+@pytest.mark.requirement("R117")
+def test_what_people_have_opted_out_of_is_what_the_crm_says(office: Store) -> None:
+    put(office, contact("1", at=NOW + HOUR, account_ref="A", email_opt_out=True, do_not_call=False))
+    put(office, contact("v", source="desk", at=NOW + HOUR, email_opt_out=True))
+    wishes = {row["contact"]: (row["email_opt_out"], row["do_not_call"]) for row in table(office, "contact")}
+    assert wishes == {"1": (1, 0), "2": (None, None), "3": (None, None)}
+
+
 @pytest.mark.parametrize(
     ("account_ref", "contact_ref", "expected"),
     [
