@@ -9,11 +9,14 @@ from typing import Any
 from mapping import spec
 from mapping.mapped import EventMap, FieldMapError, Mapped, Reject
 from mapping.page import Page, Stream
+from mapping.themes import Themes, shipped
 
 __all__ = ["EventMap", "FieldMap", "FieldMapError", "Mapped", "Reject"]
 
 _FOLDER = Path(__file__).parent
 _EVENTS = "events"
+_NO_VENDORS = frozenset({"themes"})
+"""Files beside the vendors' that are something else."""
 
 
 class FieldMap:
@@ -22,10 +25,14 @@ class FieldMap:
     Attributes:
         vendor: Whose rows.
         streams: The streams it knows, those of exported events aside.
+        themes: What texts are looked through for.
     """
 
-    def __init__(self, vendor: str, streams: Mapping[str, Stream], events: EventMap | None) -> None:
+    def __init__(
+        self, vendor: str, streams: Mapping[str, Stream], events: EventMap | None, themes: Themes | None = None
+    ) -> None:
         self.vendor = vendor
+        self.themes = themes or shipped()
         self.streams = tuple(streams)
         self._streams = dict(streams)
         self._events = events
@@ -38,13 +45,14 @@ class FieldMap:
         *,
         file: str = "config",
         prefix: str | None = None,
+        themes: Themes | None = None,
     ) -> "FieldMap":
         """Read `mapping/<vendor>.toml` and lay the admin's overrides (stream -> field -> spec) over it.
 
-        `file` and `prefix` (default "sources.<vendor>.fields") say in errors where the overrides came from.
-        Raises `FieldMapError`.
+        `file` and `prefix` (default "sources.<vendor>.fields") say in errors where the overrides came from; `themes` is
+        what texts are looked through for, left out: the lists that come with Holdfast. Raises `FieldMapError`.
         """
-        return cls.build(vendor, _shipped(vendor), overrides, file=file, prefix=prefix)
+        return cls.build(vendor, _shipped(vendor), overrides, file=file, prefix=prefix, themes=themes)
 
     @classmethod
     def build(
@@ -55,6 +63,7 @@ class FieldMap:
         *,
         file: str = "config",
         prefix: str | None = None,
+        themes: Themes | None = None,
     ) -> "FieldMap":
         """Like `load`, from a table in hand, for connectors that live outside this project."""
         own = spec.Place(f"{vendor}.toml", "")
@@ -62,15 +71,16 @@ class FieldMap:
         layers = over.table({} if overrides is None else overrides, list(table))
         for name, layer in layers.items():
             over.at(name).table(layer)
-        streams = {
-            name: Stream(spec.stream(own.at(name), part, layers.get(name, {}), over.at(name)))
+        specs = {
+            name: spec.stream(own.at(name), part, layers.get(name, {}), over.at(name))
             for name, part in table.items()
             if name != _EVENTS
         }
+        streams = {name: Stream(one if themes is None else spec.themed(one, themes)) for name, one in specs.items()}
         events = None
         if _EVENTS in table:
             events = spec.events(own.at(_EVENTS), table[_EVENTS], layers.get(_EVENTS, {}), over.at(_EVENTS))
-        return cls(vendor, streams, events)
+        return cls(vendor, streams, events, themes)
 
     def _stream(self, name: str) -> Stream:
         if name not in self._streams:
@@ -112,7 +122,7 @@ class FieldMap:
 
 def vendors() -> list[str]:
     """Vendors with a shipped field map, sorted."""
-    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+    return sorted({path.stem for path in _FOLDER.glob("*.toml")} - _NO_VENDORS)
 
 
 def _shipped(vendor: str) -> dict[str, Any]:

@@ -5,13 +5,14 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from mapping import convert
+from mapping import convert, themes
 from mapping.convert import CONVERTERS, Converter
 from mapping.schema import RECORDS, Currency, Instant, VendorId
 
 FieldKind = Literal[
-    "id", "text", "email", "emails", "domains", "ids", "int", "money", "currency", "bool", "instant", "date", "choice"
-]
+    "id", "text", "email", "emails", "domains", "ids", "int", "money", "currency", "bool", "instant", "date",
+    "choice", "themes",
+]  # fmt: skip
 
 CONVERTERS_OF: dict[FieldKind, tuple[str, ...]] = {
     "id": ("id", "salesforce_id"),
@@ -27,6 +28,7 @@ CONVERTERS_OF: dict[FieldKind, tuple[str, ...]] = {
     "instant": ("instant",),
     "date": ("date",),
     "choice": ("text",),
+    "themes": ("themes",),
 }
 """Converters that fit a kind, the default first."""
 
@@ -43,6 +45,7 @@ _BY_NAME: dict[str, FieldKind] = {
     "mrr": "money",
     "amount": "money",
     "amount_due": "money",
+    "themes": "themes",
 }
 _PLAIN: dict[Any, FieldKind] = {str: "text", bool: "bool", int: "int", Instant: "instant", date: "date"}
 
@@ -91,4 +94,4 @@ def converter(record: str, name: str, named: str, separator: str) -> Converter:
         return convert.many(CONVERTERS[named], separator)
     if kind == "choice":
         return convert.by_table({word: word for word in choices(record, name)})
-    return CONVERTERS[named]
+    return themes.shipped().tags if kind == "themes" else CONVERTERS[named]

@@ -45,6 +45,7 @@ class Stream:
         self.read = frozenset(s[0] for s in steps)
         self.base_read = frozenset(s[1] for s in steps if len(s) > 1 and s[0] == spec.base)
         self.known, self.base_known = set(self.read), set(self.base_read)
+        self.texts = [tuple(key for key, _ in paths.parse(path)) for path in sorted(spec.texts())]
 
     def asked(self) -> list[str]:
         """Vendor fields to ask for: those of the base, or whole paths up to the first list."""
@@ -194,7 +195,7 @@ class Page:
 
     def _reject(self, row: Any, source_id: str | None, reason: str) -> None:
         stream = self.stream
-        text = reduce.row_text(row, stream.read, stream.spec.base, stream.base_read)
+        text = reduce.row_text(reduce.without(row, stream.texts), stream.read, stream.spec.base, stream.base_read)
         clean_id = reduce.clean(source_id, MAX_TEXT) if source_id is not None else None
         self.mapped.rejects.append(Reject(self.source, self.name, clean_id, reduce.clean(reason, 500), text))
 

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from mapping.mapped import shorten
@@ -18,6 +18,22 @@ _SECRET = re.compile(r"token|secret|password|passwd|authorization|api_?key|crede
 def clean(text: str, limit: int = _MAX_VALUE) -> str:
     """Text that can be stored anywhere: cut, and lone surrogates (half a character) replaced."""
     return text[:limit].encode("utf-8", "replace").decode("utf-8")
+
+
+def without(value: Any, texts: Sequence[Sequence[str]]) -> Any:
+    """A row without what people wrote, each text named by the keys on the way to it; of lists, every element's."""
+    if isinstance(value, list):
+        return [without(item, texts) for item in value]
+    if not texts or not isinstance(value, dict):
+        return value
+    below = {key: [keys[1:] for keys in texts if keys[0] == key] for key in {keys[0] for keys in texts}}
+    return {
+        key: without(item, below.get(key, ())) for key, item in value.items() if not any(map(_ends, below.get(key, ())))
+    }
+
+
+def _ends(keys: Sequence[str]) -> bool:
+    return not keys
 
 
 def row_text(row: Any, known: Collection[str], base: str | None, base_known: Collection[str]) -> str:

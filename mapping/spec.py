@@ -3,13 +3,14 @@
 import fnmatch
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from mapping import convert, kinds, paths
 from mapping.convert import Converter, UnreadableError
 from mapping.mapped import EventMap, FieldMapError
 from mapping.schema import RECORDS, Record
+from mapping.themes import Themes
 
 SPEC_KEYS = ("path", "join", "when", "as", "values", "otherwise", "default", "matches", "separator")
 CONDITION_KEYS = ("path", "values", "not_values", "matches", "absent")
@@ -115,6 +116,11 @@ class StreamSpec:
         specs = [*self.fields.values(), *self.external_ids.values()]
         read = {reader.path for spec in specs for reader in spec.readers}
         return sorted(read | {condition.path for condition in (*self.skip, *self.deleted)})
+
+    def texts(self) -> frozenset[str]:
+        """Paths of what people wrote: looked through for themes, and kept nowhere."""
+        specs = [spec for name, spec in self.fields.items() if kinds.kinds(self.record).get(name) == "themes"]
+        return frozenset(reader.path for spec in specs for reader in spec.readers)
 
 
 def patterns(globs: Collection[str]) -> Converter:
@@ -323,6 +329,16 @@ def _raw_paths(raw: Any) -> list[str]:
     if "path" in raw:
         return _raw_paths(raw["path"])
     return [path for part in raw.values() for path in _raw_paths(part)]
+
+
+def themed(spec: StreamSpec, themes: Themes) -> StreamSpec:
+    """The same map, whose texts are looked through for these themes."""
+    fields = {
+        name: replace(one, readers=tuple(replace(reader, convert=themes.tags) for reader in one.readers))
+        for name, one in spec.fields.items()
+        if kinds.kinds(spec.record).get(name) == "themes"
+    }
+    return replace(spec, fields={**spec.fields, **fields})
 
 
 def events(place: Place, table: Any, layer: Mapping[str, Any], over: Place) -> EventMap:
