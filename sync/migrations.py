@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from sqlite_utils import Database, Migrations
 
-from sync import migrations_ledger, migrations_scoring
+from sync import migrations_ledger, migrations_notices, migrations_scoring
 
 APPLICATION_ID = 0x48464153
 """Marks the file as ours ("HFAS")."""
@@ -336,8 +336,8 @@ def m004_full_ledger(db: Database) -> None:
 
 @migrations()
 def m005_settled_bands(db: Database) -> None:
-    """How each account's band stands, notes of people, and beside each score how it came about."""
-    for statement in migrations_scoring.steps():
+    """How each account's band stands, notes of people, beside each score how it came about; what people are told."""
+    for statement in (*migrations_scoring.steps(), *migrations_notices.steps()):
         db.execute(statement)
 
 
