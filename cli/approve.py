@@ -6,15 +6,17 @@ from pathlib import Path
 import click
 
 from cli.app import agent_at_work, common, current_clock, stop_after, stop_on_signals
-from cli.config import load
+from cli.config import Config, load
 from cli.errors import OK, USAGE, CommandError
 from cli.output import Output, styled
+from cli.plan_choice import choosing, chosen_numbers, only_shown
 from cli.plan_view import show_plan, totals
 from cli.progress import watched
 from cli.run_view import Shown, command, finish, plan_numbers
 from sync import approval
 from sync.ledger import Ledger
 from sync.plan_file import PlanFile
+from sync.plan_groups import Choice, Places
 from sync.store import Store
 
 LONGEST_NAME = 100
@@ -60,8 +62,9 @@ def approve(config: Path, out: Output, *, file: Path, by: str | None) -> int:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
 @click.option("--full", is_flag=True, help="Show every record, also on a terminal.")
+@choosing
 @common
-def apply(config: Path, out: Output, *, file: Path, dry_run: bool, full: bool) -> int:
+def apply(config: Path, out: Output, *, file: Path, dry_run: bool, full: bool, choice: Choice) -> int:
     """Write a saved plan, exactly as it was shown, or refuse it.
 
     Refused is a plan that was changed, is too old, was made elsewhere, under other settings or for another CRM, and one
@@ -69,21 +72,34 @@ def apply(config: Path, out: Output, *, file: Path, dry_run: bool, full: bool) -
 
     Example: holdfast apply monday.plan
     """
+    only_shown(choice, writes=not dry_run)
     settings = load(config)
     saved = approval.load(file, settings.state_dir)
     if dry_run:
-        show_plan(out, saved.plan, full=full)
+        places = _places(settings)
+        shown = show_plan(out, saved.plan, full=full, places=places, choice=choice)
         _show_held(out, saved)
         if saved.approved is not None:
             out.line(f"Approved by {saved.approved.by}, {saved.approved.at}.")
         if out.as_json:
-            out.json({**plan_numbers(saved.plan), "approved": _approval(saved)})
+            out.json({**plan_numbers(saved.plan), "approved": _approval(saved), **chosen_numbers(shown, choice)})
         return OK
     with agent_at_work(config, out) as agent:
         by = saved.approved.by if saved.approved is not None else ""
         with stop_on_signals(agent.stop.set), stop_after(settings.run.deadline, agent.stop):
             report = watched(agent, out, lambda: agent.apply_saved(saved.plan, by))
         return finish(agent, report, out, Shown(dry_run=False, full=full))
+
+
+def _places(settings: Config) -> Places:
+    """Whose the records are; what the plan itself says must do where nothing is stored any more."""
+    if not (settings.state_dir / "state.db").exists():
+        return Places()
+    store = Store.open(settings.state_dir, readonly=True)
+    try:
+        return Places.read(store, settings.crm.name)
+    finally:
+        store.close()
 
 
 def _name(by: str | None) -> str:

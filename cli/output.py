@@ -26,6 +26,9 @@ LONGEST = 400
 WIDEST = 40
 """Most columns to which plain tables pad a cell: one customer's endless name must not push every other line apart."""
 
+HANG = 4
+"""Columns by which the rest of a line too long for the terminal is set in."""
+
 _UNFIT = re.compile(
     "[\\x00-\\x1f\\x7f-\\x9f"  # control characters: colours, cursor moves, line ends
     "\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff"  # other line ends, direction, nothing to see
@@ -62,6 +65,18 @@ class Output:
     def line(self, text: str | Text = "", style: str | None = None) -> None:
         """One line for people. Text from vendors is never read as markup and never moves the cursor."""
         self.console.print(fit(text), style=style)
+
+    def item(self, text: str | Text, indent: int, style: str | None = None) -> None:
+        """A line set in by some columns; on a terminal what is too long goes on below it, set in further."""
+        whole = fit(text)
+        width = self.console.width - indent
+        if not self.terminal or cell_len(whole.plain) <= width or width <= 4 * HANG:
+            self.console.print(Text(" " * indent) + whole, style=style)
+            return
+        first, *rest = whole.wrap(self.console, width - HANG)
+        for line, margin in ((first, indent), *((line, indent + HANG) for line in rest)):
+            line.rstrip()
+            self.console.print(Text(" " * margin) + line, style=style)
 
     def heading(self, text: str) -> None:
         """A line that opens a part."""

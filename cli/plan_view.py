@@ -1,14 +1,24 @@
-"""A plan as a person reads it: per record and field, old value → new value, and why."""
+"""A plan as a person reads it: like a diff, by account, old value → new value, and why."""
 
 from collections import Counter
 
-from cli.output import Output, count, styled
-from sync.plan import HumanEdit, KeptWhy, Plan, RecordChange, Skipped, TaskChange, TaskRemoval
+from cli.output import BAND_STYLES, Output, count, styled
+from cli.plan_choice import say_chosen
+from sync.plan import HumanEdit, KeptWhy, Plan, RecordChange, Skipped, TaskChange
+from sync.plan_groups import Choice, Group, Places, chosen, groups
 from sync.run_report import Conflict
 from sync.values import show
 
 SHORT = 20
-"""Records shown on a terminal without `--full`."""
+"""Accounts shown on a terminal without `--full`."""
+
+SHORT_CONTACTS = 3
+"""Contacts of one account shown there."""
+
+EMPTY = show(None)
+
+SIGNS = {"+": "green", "-": "red", "~": "yellow"}
+"""Signs before a field, in their colours."""
 
 KEPT: dict[KeptWhy, str] = {
     "human": "changed by people and left alone: holdfast edits",
@@ -19,35 +29,68 @@ KEPT: dict[KeptWhy, str] = {
 """What the numbers below a plan say of fields that are left alone."""
 
 
-def show_plan(out: Output, plan: Plan, *, full: bool) -> None:
-    """Print a plan: accounts with their tasks first, then contacts, then what people changed, then totals."""
-    tasks: dict[str, list[TaskChange]] = {}
-    for task in plan.tasks:
-        tasks.setdefault(task.account_id, []).append(task)
-    limit = None if full or not out.terminal else SHORT
-    for record in plan.records[:limit]:
-        show_record(out, record)
-        for task in tasks.pop(record.record_id, []) if record.object == "account" else ():
-            show_task(out, task, record.why)
-    if limit is None:
-        for rest in tasks.values():
-            out.line(rest[0].account_name, style="bold")
-            for task in rest:
-                show_task(out, task)
-    elif len(plan.records) > limit:
-        out.line(f"… and {count(len(plan.records) - limit, 'more record')}: --full shows all.", style="dim")
-    _show_rest(out, plan, limit)
+def show_plan(
+    out: Output, plan: Plan, *, full: bool, places: Places | None = None, choice: Choice | None = None
+) -> list[Group]:
+    """Print a plan like a diff: by account, the worst change first, then totals. Gives the groups that were chosen.
+
+    Args:
+        out: Where to; a terminal gets the first accounts and contacts, unless `full`.
+        plan: The whole plan, which the totals count.
+        full: Everything, also on a terminal.
+        places: Whose each record is; left out: what the plan itself says.
+        choice: What to show of it; left out: all.
+    """
+    every = groups(plan, places or Places())
+    shown = chosen(every, choice or Choice())
+    short = out.terminal and not full
+    for group in shown[:SHORT] if short else shown:
+        show_group(out, group, contacts=SHORT_CONTACTS if short else None)
+    if short and len(shown) > SHORT:
+        out.line(f"… and {count(len(shown) - SHORT, 'more account')}: --full shows all.", style="dim")
+    say_chosen(out, every, shown, choice or Choice())
     totals(out, plan)
+    return shown
 
 
-def _show_rest(out: Output, plan: Plan, limit: int | None) -> None:
-    """What is taken away, and what is left alone."""
-    for removal in plan.removals[:limit]:
-        _removal(out, removal)
-    for edit in plan.kept[:limit]:
+def show_group(out: Output, group: Group, *, contacts: int | None = None) -> None:
+    """One account: its own fields, its tasks, its contacts, and what is left alone.
+
+    Args:
+        out: Where to.
+        group: The account.
+        contacts: How many contacts at most; None for all.
+    """
+    own, people = group.own, group.contacts
+    alone = own is None and len(people) == 1 and people[0].record_id == group.place.account_id
+    if not alone:  # a contact whose account is not known speaks for itself
+        _head(out, group)
+    if own is not None:
+        show_fields(out, own, indent=2)
+    for task in group.tasks:
+        show_task(out, task, own.why if own is not None else "")
+    for removal in group.removals:
+        out.item(styled(("- task ", "red"), removal.subject, (f"  {removal.why}", "dim")), 2)
+    for record in people[:contacts]:
+        show_record(out, record, indent=0 if alone else 2)
+    if contacts is not None and len(people) > contacts:
+        out.item(f"… and {count(len(people) - contacts, 'more contact')}: --full shows all.", 2, style="dim")
+    for edit in group.kept:
         _kept(out, edit)
-    for skipped in plan.skipped[:limit]:
-        show_skipped(out, skipped)
+    for skipped in group.skipped:
+        show_skipped(out, skipped, indent=2)
+
+
+def _head(out: Output, group: Group) -> None:
+    place, own = group.place, group.own
+    parts: list[str | tuple[str, str]] = [(place.name, "bold"), (f"  account {place.account_id}", "dim")]
+    if place.band:
+        parts += ["  ", (place.band, BAND_STYLES.get(place.band, ""))]
+    if place.owner:
+        parts.append((f"  {place.owner}", "dim"))
+    if own is not None and own.undoes is None:
+        parts.append((f"  severity {own.severity}, value {own.value}", "dim"))
+    out.item(styled(*parts), 0)
 
 
 def totals(out: Output, plan: Plan) -> None:
@@ -71,31 +114,40 @@ def totals(out: Output, plan: Plan) -> None:
         out.line(f"{count(len(plan.skipped), 'effect')} {stay}.", style="yellow")
 
 
-def show_record(out: Output, record: RecordChange) -> None:
+def show_record(out: Output, record: RecordChange, *, indent: int = 0) -> None:
     """One record: every field with old and new value, and why."""
     weight = "" if record.undoes is not None else f"  severity {record.severity}, value {record.value}"
-    out.line(styled((record.name, "bold"), (f"  {record.object} {record.record_id}{weight}", "dim")))
+    out.item(styled((record.name, "bold"), (f"  {record.object} {record.record_id}{weight}", "dim")), indent)
+    show_fields(out, record, indent=indent + 2)
+
+
+def show_fields(out: Output, record: RecordChange, *, indent: int) -> None:
+    """The fields of one record, marked as in a diff: + was empty, - becomes empty, ~ changes; then why."""
     width = max(len(change.field) for change in record.fields)
     for change in record.fields:
-        out.line(
-            styled(f"  {change.field:<{width}}  ", (show(change.before), "red"), " → ", (show(change.after), "green"))
+        before, after = show(change.before), show(change.after)
+        sign = "+" if before == EMPTY else "-" if after == EMPTY else "~"
+        out.item(
+            styled((f"{sign} ", SIGNS[sign]), f"{change.field:<{width}}  ", (before, "red"), " → ", (after, "green")),
+            indent,
         )
     if record.why:
-        out.line(f"  why: {record.why}", style="dim")
+        out.item(f"why: {record.why}", indent + 2, style="dim")
 
 
 def show_task(out: Output, task: TaskChange, said: str = "") -> None:
     """One task with what its priority comes from, and why unless that was just `said`."""
     weight = "" if task.undoes is not None else f" (risk {task.severity} x value {task.value})"
-    out.line(
+    out.item(
         styled(
-            ("  + task ", "cyan"),
+            ("+ task ", "cyan"),
             task.subject,
             (f"  due {task.due:%Y-%m-%d %H:%M} UTC, for {task.owner_name}, {task.priority} priority{weight}", "dim"),
-        )
+        ),
+        2,
     )
     if task.why != said:
-        out.line(f"    why: {task.why}", style="dim")
+        out.item(f"why: {task.why}", 4, style="dim")
 
 
 def show_conflict(out: Output, conflict: Conflict) -> None:
@@ -111,7 +163,8 @@ def show_conflict(out: Output, conflict: Conflict) -> None:
 
 
 def _kept(out: Output, edit: HumanEdit) -> None:
-    begin = styled((edit.name, "bold"), f"  {edit.field}: ")
+    whose = "" if edit.object == "account" else f"{edit.name}  "
+    begin = styled(("= ", "yellow"), whose, f"{edit.field}: ")
     theirs, ours, wanted = (show(edit.theirs), "yellow"), show(edit.ours), show(edit.wanted)
     match edit.why:
         case "human":
@@ -122,14 +175,10 @@ def _kept(out: Output, edit: HumanEdit) -> None:
             rest = styled("our values are taken back again and again; left at ", theirs, f" (we would write {wanted})")
         case "undone":
             rest = styled("an undo put ", theirs, f" back in place of our {wanted}; left as it is")
-    out.line(begin + rest)
+    out.item(begin + rest, 2)
 
 
-def _removal(out: Output, removal: TaskRemoval) -> None:
-    out.line(styled((removal.account_name, "bold"), ("  - task ", "red"), removal.subject, (f"  {removal.why}", "dim")))
-
-
-def show_skipped(out: Output, skipped: Skipped) -> None:
+def show_skipped(out: Output, skipped: Skipped, *, indent: int = 0) -> None:
     """What an undo leaves as it is, and why."""
     what = f"{skipped.what}: " if skipped.what else ""
-    out.line(styled((skipped.name or skipped.record_id, "bold"), f"  {what}stays as it is: {skipped.why}"))
+    out.item(styled((skipped.name or skipped.record_id, "bold"), f"  {what}stays as it is: {skipped.why}"), indent)

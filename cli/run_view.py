@@ -3,7 +3,7 @@
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,14 @@ import click
 from cli.app import DEFAULT_CONFIG
 from cli.errors import CONFLICTS, CREDENTIALS, ERROR, HELD, OK, STOPPED, USAGE
 from cli.output import Output, count, styled
+from cli.plan_choice import chosen_numbers
 from cli.plan_view import show_conflict, show_plan, show_skipped, totals
 from cli.trial import program
 from connectors.base import FieldDiff
 from sync.apply import Applied
 from sync.doubt import DoubtError
 from sync.plan import AnyChange, Plan, RecordChange, TaskChange, TaskRemoval
+from sync.plan_groups import Choice, Places
 from sync.reports import PullReport
 from sync.run import Agent
 from sync.run_report import UNCLEAN, RunReport
@@ -41,21 +43,24 @@ class Shown:
         full: Every record, also on a terminal.
         file: Where the plan was saved, None when it was not.
         previewed: What was read and the plan have been shown already, before it was written.
+        choice: What to show of the plan.
     """
 
     dry_run: bool
     full: bool = False
     file: Path | None = None
     previewed: bool = False
+    choice: Choice = field(default_factory=Choice)
 
 
 def finish(agent: Agent, report: RunReport, out: Output, shown: Shown) -> int:
     """Say what the run came to, and return its exit code."""
     if not shown.previewed:
         show_pulls(out, report)
-    plan = report.plan
+    plan, groups = report.plan, None
     if plan is not None and (shown.dry_run or report.held):
-        show_plan(out, plan, full=shown.full)
+        places = Places.read(agent.store, agent.crm.name)
+        groups = show_plan(out, plan, full=shown.full, places=places, choice=shown.choice)
         show_verdicts(out, report, shown, only_approved=agent.policy.only_approved)
         _show_lacking(out, report.lacking)
     elif plan is not None:
@@ -69,7 +74,7 @@ def finish(agent: Agent, report: RunReport, out: Output, shown: Shown) -> int:
         out.warn(f"stopped at a batch boundary{rest}; the next run goes on from here.")
     code = code_of(report, dry_run=shown.dry_run)
     if out.as_json:
-        out.json(numbers(agent, report, shown, code))
+        out.json(numbers(agent, report, shown, code) | (chosen_numbers(groups, shown.choice) if groups else {}))
     return code
 
 
@@ -81,11 +86,11 @@ def command(*words: str) -> str:
     return shlex.join([program(), *words, *named])
 
 
-def preview(out: Output, report: RunReport, *, full: bool) -> None:
+def preview(agent: Agent, out: Output, report: RunReport, *, full: bool) -> None:
     """What a first fill that a person has started is about to write."""
     show_pulls(out, report)
     if report.plan is not None:
-        show_plan(out, report.plan, full=full)
+        show_plan(out, report.plan, full=full, places=Places.read(agent.store, agent.crm.name))
         _show_left_out(out, report)
 
 

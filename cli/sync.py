@@ -10,10 +10,12 @@ from cli.app import agent_at_work, common, stop_after, stop_on_signals
 from cli.config import load
 from cli.errors import USAGE, CommandError
 from cli.output import Output
+from cli.plan_choice import choosing, only_shown
 from cli.progress import watched
 from cli.run_view import Shown, finish, preview
 from sync import approval
 from sync.plan import Plan
+from sync.plan_groups import Choice
 from sync.run import Agent
 from sync.run_report import RunReport
 
@@ -27,8 +29,9 @@ KEEP_PLANS = timedelta(days=7)
 @click.option("--tasks", is_flag=True, help="With --initial: also create tasks for accounts in trouble already.")
 @click.option("--full", is_flag=True, help="Show every record, also on a terminal.")
 @click.option("--plan-out", type=click.Path(path_type=Path), help="Save the plan to this file.")
+@choosing
 @common
-def sync(config: Path, out: Output, *, plan_out: Path | None, full: bool, **flags: bool) -> int:
+def sync(config: Path, out: Output, *, plan_out: Path | None, choice: Choice, **flags: bool) -> int:
     """Pull, score, and write what changed into the CRM.
 
     With --dry-run nothing is written: every field is shown with its old value, its new value and why. The first sync of
@@ -36,7 +39,8 @@ def sync(config: Path, out: Output, *, plan_out: Path | None, full: bool, **flag
 
     Example: holdfast sync --dry-run
     """
-    dry_run, initial, tasks = flags["dry_run"], flags["initial"], flags["tasks"]
+    dry_run, initial, tasks, full = (flags[name] for name in ("dry_run", "initial", "tasks", "full"))
+    only_shown(choice, writes=not dry_run)
     settings = load(config)
     if tasks and not initial:
         raise CommandError(
@@ -51,7 +55,7 @@ def sync(config: Path, out: Output, *, plan_out: Path | None, full: bool, **flag
     previewed: list[RunReport] = []
 
     def first_fill(report: RunReport) -> None:
-        preview(out, report, full=full)
+        preview(agent, out, report, full=full)
         previewed.append(report)
 
     with agent_at_work(config, out) as agent:
@@ -62,7 +66,7 @@ def sync(config: Path, out: Output, *, plan_out: Path | None, full: bool, **flag
         if plan_out is not None and report.plan is not None:
             file = plan_out
             approval.save(report.plan, file, agent.store.path)
-        return finish(agent, report, out, Shown(dry_run, full, file, previewed=bool(previewed)))
+        return finish(agent, report, out, Shown(dry_run, full, file, bool(previewed), choice))
 
 
 @click.command()
@@ -72,8 +76,9 @@ def sync(config: Path, out: Output, *, plan_out: Path | None, full: bool, **flag
 @click.option("--csv", "sheet", type=click.Path(path_type=Path), help="Also write a table for spreadsheets.")
 @click.option("--tasks", is_flag=True, help="On the first fill: also create tasks for accounts in trouble already.")
 @click.option("--full", is_flag=True, help="Show every record, also on a terminal.")
+@choosing
 @common
-def plan(config: Path, out: Output, *, path: Path | None, sheet: Path | None, tasks: bool, full: bool) -> int:
+def plan(config: Path, out: Output, *, path: Path | None, sheet: Path | None, choice: Choice, **flags: bool) -> int:
     """Pull, score, and save what would change as a plan file. Writes nothing to the CRM.
 
     The file is bound to this state folder, these settings and this CRM; `holdfast apply` refuses it when it is too old
@@ -84,14 +89,14 @@ def plan(config: Path, out: Output, *, path: Path | None, sheet: Path | None, ta
     settings = load(config)
     with agent_at_work(config, out) as agent:
         with stop_on_signals(agent.stop.set), stop_after(settings.run.deadline, agent.stop):
-            report = watched(agent, out, lambda: agent.run(dry_run=True, with_tasks=tasks))
+            report = watched(agent, out, lambda: agent.run(dry_run=True, with_tasks=flags["tasks"]))
         file = None
         if report.plan is not None:
             file = path or plan_path(agent, report.plan)
             approval.save(report.plan, file, agent.store.path)
             if sheet is not None:
                 cells.save(report.plan, sheet)
-        return finish(agent, report, out, Shown(dry_run=True, full=full, file=file))
+        return finish(agent, report, out, Shown(True, flags["full"], file, choice=choice))
 
 
 @click.command()

@@ -13,6 +13,7 @@ from sync.plan import AnyChange, HumanEdit, Plan, RecordChange, Skipped, TaskCha
 from sync.store import Store
 
 Item = TypeVar("Item")
+_Key = tuple[str, str]
 
 _ACCOUNTS = """
 SELECT t.source_id, coalesce(t.name, t.source_id), coalesce(u.name, u.email, ''), coalesce(s.band, ''),
@@ -129,11 +130,15 @@ class Group:
 def groups(plan: Plan, places: Places) -> list[Group]:
     """A plan by account, the account with the worst change first; what changes nothing comes last."""
 
-    def home(item: RecordChange | HumanEdit | Skipped) -> str:
-        return places.homes.get(item.record_id, item.record_id) if item.object == "contact" else item.record_id
+    # The same number may be an account's and a contact's.
+    def home(item: RecordChange | HumanEdit | Skipped) -> _Key:
+        if item.object != "contact":
+            return "account", item.record_id
+        account_id = places.homes.get(item.record_id)
+        return ("contact", item.record_id) if account_id is None else ("account", account_id)
 
-    def account(item: TaskChange | TaskRemoval) -> str:
-        return item.account_id
+    def account(item: TaskChange | TaskRemoval) -> _Key:
+        return "account", item.account_id
 
     records, kept, skipped = _by(plan.records, home), _by(plan.kept, home), _by(plan.skipped, home)
     tasks, removals = _by(plan.tasks, account), _by(plan.removals, account)
@@ -141,7 +146,7 @@ def groups(plan: Plan, places: Places) -> list[Group]:
     names |= {key: items[0].account_name for part in (removals, tasks) for key, items in part.items()}
     made = [
         Group(
-            places.accounts.get(key) or Place(key, names[key]),
+            (places.accounts.get(key[1]) if key[0] == "account" else None) or Place(key[1], names[key]),
             tuple(records.get(key, ())),
             tuple(tasks.get(key, ())),
             tuple(removals.get(key, ())),
@@ -153,8 +158,8 @@ def groups(plan: Plan, places: Places) -> list[Group]:
     return sorted(made, key=lambda group: -group.weight)
 
 
-def _by(items: Iterable[Item], key: Callable[[Item], str]) -> dict[str, list[Item]]:
-    found: dict[str, list[Item]] = {}
+def _by(items: Iterable[Item], key: Callable[[Item], _Key]) -> dict[_Key, list[Item]]:
+    found: dict[_Key, list[Item]] = {}
     for item in items:
         found.setdefault(key(item), []).append(item)
     return found

@@ -112,7 +112,7 @@ def test_on_a_terminal_a_long_plan_is_cut_and_full_shows_all() -> None:
         screen = on_terminal(out)
         show_plan(out, plan, full=full)
         shown.append(screen.getvalue())
-    assert "… and 10 more records: --full shows all." in shown[0]
+    assert "… and 10 more accounts: --full shows all." in shown[0]
     assert "P29" not in shown[0]
     assert "P29" in shown[1]
 
