@@ -4,8 +4,8 @@ A dry run is the same walk with a different last step.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Literal
@@ -30,6 +30,7 @@ from sync.family import with_family
 from sync.guard import remember
 from sync.judging import judged
 from sync.ledger import Ledger
+from sync.noting import Ended, noted
 from sync.overriding import Asked, override_plan
 from sync.owned import OwnedField
 from sync.plan import Plan
@@ -37,9 +38,9 @@ from sync.planner import Planner, without_tasks
 from sync.playing import Stage
 from sync.policy import Policy
 from sync.pull import PullProgress, pull_all
-from sync.run_report import RunReport, status_of, summary
+from sync.run_report import RunReport
 from sync.standings import Bench
-from sync.store import Store, StoreError
+from sync.store import Store
 from sync.undo import Undoer, outcome, require_known, require_run
 from sync.watch import hold_bands, watch
 from sync.writing import MissingFieldsError, Writer
@@ -63,6 +64,8 @@ class Agent:
         people: The fields that people fill and we only read, see `sync.people`.
         events: Known events of the config.
         on_first_fill: Called with the plan of a first fill that a person started, before anything is written.
+        on_start: Called with the number and mode of a run that begins.
+        on_end: Called when it has ended, however it did.
     """
 
     crm: Crm
@@ -80,6 +83,8 @@ class Agent:
     on_pull: Callable[[PullProgress], None] = lambda _: None
     on_applied: Callable[[Applied, int], None] = lambda _item, _total: None
     on_first_fill: Callable[[RunReport], None] = lambda _: None
+    on_start: Callable[[int, str], None] = lambda _run, _mode: None
+    on_end: Callable[[Ended], None] = lambda _: None
     people: Mapping[str, FieldSpec] = field(default_factory=dict)
     events: Sequence[KnownEvent] = ()
 
@@ -100,7 +105,7 @@ class Agent:
                 it is started, but a preview of it shows them.
         """
         report = RunReport(self.clock.now())
-        with self._noted("dry" if dry_run else "apply", report) as run_id:
+        with noted(self, "dry" if dry_run else "apply", report) as run_id:
             if not dry_run:
                 self._recover(report)
             if not report.stopped:
@@ -140,7 +145,7 @@ class Agent:
         require_allowed(plan, approved_by, only_approved=self.policy.only_approved)
         require_known(self.ledger, plan)
         report = RunReport(self.clock.now(), plan=plan)
-        with self._noted("undo" if plan.kind == "undo" else "apply", report) as run_id:
+        with noted(self, "undo" if plan.kind == "undo" else "apply", report) as run_id:
             self._recover(report)
             if not report.blocked and not report.stopped:
                 self._carry_out(run_id, report, judges=bool(plan.held) and plan.kind == "sync")
@@ -158,7 +163,7 @@ class Agent:
         """
         require_run(self.ledger, target)
         report = RunReport(self.clock.now())
-        with self._noted("dry" if dry_run else "undo", report) as run_id:
+        with noted(self, "dry" if dry_run else "undo", report) as run_id:
             if not dry_run:
                 self._recover(report)
             if report.blocked or report.stopped:
@@ -185,7 +190,7 @@ class Agent:
             OwnedFieldError, MissingFieldsError, LookupError: See `override_plan`.
         """
         report = RunReport(self.clock.now())
-        with self._noted("dry" if dry_run else "override", report) as run_id:
+        with noted(self, "dry" if dry_run else "override", report) as run_id:
             if not dry_run:
                 self._recover(report)
             if report.blocked or report.stopped:
@@ -197,19 +202,6 @@ class Agent:
             if not dry_run:
                 self._carry_out(run_id, report, judges=False)
         return report
-
-    @contextmanager
-    def _noted(self, mode: str, report: RunReport) -> Iterator[int]:
-        """Keep the run in the table of runs, however it ends."""
-        environment = self.store.environment(self.crm.name) or ""
-        run_id = self.ledger.start_run(mode, self.clock.now(), environment=environment, config_hash=self.config_hash)
-        try:
-            yield run_id
-        except BaseException:
-            with suppress(StoreError):  # the error that is on its way says more
-                self.ledger.end_run(run_id, "failed", summary(report), self.clock.now())
-            raise
-        self.ledger.end_run(run_id, status_of(report), summary(report), self.clock.now())
 
     # -- recover and pull ---------------------------------------------------------------------------------------
 
