@@ -29,9 +29,10 @@ SELECT account_id, account_name, score, band, band_since, trend, coverage, reaso
   owner_name, owner_id, plan, channel, mrr_minor, currency, customer_since, renewal_date,
   left_at FROM v_account ORDER BY account_id
 """
-_HISTORY = (
-    "SELECT account_id, valid_from, valid_to, score, band, held FROM v_score_history ORDER BY account_id, valid_from"
-)
+_HISTORY = """
+SELECT account_id, valid_from, valid_to, score, band, held, segments FROM v_score_history
+ORDER BY account_id, valid_from
+"""
 _TASKS = """
 SELECT account_id, account_name, playbook, subject, owner_name, owner_id, band_then, band_now, event_at, created_at,
   coalesce(moved_to, due_at), ended_at, outcome FROM v_task ORDER BY coalesce(moved_to, due_at), account_id
@@ -46,12 +47,18 @@ _RUN = "SELECT run_id, mode, started_at, status FROM v_run ORDER BY run_id DESC 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """How one account stood for a while; `band` is `LEFT` while it is no customer."""
+    """How one account stood for a while.
+
+    Attributes:
+        band: `LEFT` while it is no customer.
+        segments: Its segments as JSON, as the state file has them.
+    """
 
     since: datetime
     until: datetime | None
     score: int | None
     band: str
+    segments: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +230,10 @@ def _history(store: Store) -> dict[str, tuple[Version, ...]]:
 
 
 def _version(row: Sequence[object]) -> Version:
-    _, since, until, score, band, held = row
+    _, since, until, score, band, held, segments = row
     left = str(held or "").startswith(FROZEN)
-    begin = datetime.fromisoformat(str(since))
-    return Version(begin, _instant(until), score if isinstance(score, int) else None, LEFT if left else str(band))
+    begin, known = datetime.fromisoformat(str(since)), score if isinstance(score, int) else None
+    return Version(begin, _instant(until), known, LEFT if left else str(band), str(segments or "[]"))
 
 
 def _accounts(store: Store, history: Mapping[str, tuple[Version, ...]]) -> Iterable[Account]:
