@@ -1,8 +1,8 @@
 """The common schema: what every vendor's records become, with the meaning and unit of every field.
 
 Instants are aware UTC datetimes. Ids are the vendor's own, as trimmed text, leading zeros kept. Money is in minor units
-(cents) of its currency. Text that people wrote (ticket subjects, survey comments, notes) is not taken over: scores do
-not need it and the state file should not hold it.
+(cents) of its currency. Text that people wrote (ticket subjects, survey comments, notes) is not taken over: the state
+file should not hold it. Of an answer's text the themes are kept, by name.
 """
 
 from datetime import date
@@ -154,6 +154,9 @@ class SurveyResponse(Record):
     contact_ref: VendorId | None = Field(None, description="Respondent's vendor id in the same source.")
     account_ref: VendorId | None = Field(None, description="Account's vendor id in the same source.")
     ticket_ref: VendorId | None = Field(None, description="Ticket it speaks of, vendor id in the same source.")
+    themes: tuple[str, ...] = Field(
+        (), description="What its text speaks of, by name; 'complaint' among them when it is one. Never the text."
+    )
 
 
 class UsageDay(Record):

@@ -125,6 +125,16 @@ _TABLES = (
             _int("scale_max", "Highest possible answer.", required=True),
             _int("satisfied", "1 satisfied, 0 not, NULL neutral."),
             _int("responded_at", "When answered, epoch seconds.", required=True),
+            _text("themes", "What its text speaks of: a JSON list of names; NULL when nothing was found."),
+        ),
+    ),
+    Table(
+        "note",
+        "What a colleague noted on an account, as long as it stands and after.",
+        (
+            _ACCOUNT_KEY,
+            _int("noted_at", "When it was read, epoch seconds.", required=True),
+            _text("themes", "What it speaks of: a JSON list of names; NULL when nothing was found."),
         ),
     ),
     Table(

@@ -122,6 +122,17 @@ def _if(condition: str, value: str, otherwise: str = "ELSE 0 ") -> str:
     return f"CASE WHEN {condition} THEN {value} {otherwise}END"
 
 
+THEMES = ("bugs", "leaving", "missing", "outages", "praise", "price", "speed", "support", "usability")
+"""Themes that come with Holdfast: what a feature counts must have a name that is known beforehand."""
+COMPLAINT = "complaint"
+"""The tag of every text in which a theme was found that is a complaint."""
+
+
+def _speaks_of(theme: str, themes: str = "survey.themes") -> str:
+    return f"{themes} LIKE '%\"{theme}\"%'"
+
+
+_COMPLAINS = f"{_speaks_of(COMPLAINT)} AND COALESCE(survey.satisfied, 0) = 0"
 _NPS_CODE = _if(_asked("nps", 365), f"1000 * survey.responded_at + 100 - {_OF_100}", "")
 _SURVEYS = {
     "survey": Source(
@@ -149,6 +160,9 @@ _SURVEYS = {
                 "clock.survey_response_day - survey.responded_at // 86400",
                 "",
             ),
+            **{f"speaks_of_{theme}": _if(f"{_SINCE.format(days=90)} AND {_speaks_of(theme)}", "1") for theme in THEMES},
+            "complaint": _if(f"{_SINCE.format(days=90)} AND {_COMPLAINS}", "1"),
+            "complaint_age": _if(_COMPLAINS, "clock.survey_response_day - survey.responded_at // 86400", ""),
         },
         _ANSWER_WHERE,
     ),
@@ -159,6 +173,15 @@ _SURVEYS = {
         _ANSWER_WHERE,
         "SELECT key, person, MAX(code) AS code FROM ({rows}) AS one WHERE NOT code IS NULL GROUP BY key, person",
     ),
+}
+
+_NOTES = {
+    "note": Source(
+        "note",
+        "account",
+        {"complaint": _if(_speaks_of(COMPLAINT, "note.themes"), "1")},
+        "note.noted_at BETWEEN 0 AND clock.account_at AND note.noted_at > clock.account_at - 90 * 86400",
+    )
 }
 
 _UNPAID = "invoice.status IN ('open', 'uncollectible')"
@@ -322,6 +345,7 @@ SOURCES: dict[str, Source] = {
     ),
     **_TICKETS,
     **_SURVEYS,
+    **_NOTES,
     **_MONEY,
     **_DEALS,
     **_RELATIONS,

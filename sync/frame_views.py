@@ -4,7 +4,7 @@ from scoring.inputs import SqlType
 from sync.tables import Kind
 
 _WORDS = {"crm_id", "name", "owner_id", "plan", "currency", "lifecycle", "title", "status", "priority", "survey",
-         "channel", "stage", "role", "activity"}  # fmt: skip
+         "channel", "stage", "role", "activity", "themes"}  # fmt: skip
 """Columns of parts that hold text; all others are integers."""
 
 PARTS = {
@@ -22,8 +22,9 @@ PARTS = {
     "WHERE m.kind = 'contact' AND m.status = 'merged' AND w.source = {crm}",
     "part_ticket": "key, account, contact, status, priority, created_at, solved_at, first_reply_minutes, reopens, "
     "replies, channel FROM ({ticket}){without_copies}",
-    "part_survey_response": "key, account, contact, survey, score, scale_min, scale_max, satisfied, responded_at "
-    "FROM ({survey_response})",
+    "part_survey_response": "key, account, contact, survey, score, scale_min, scale_max, satisfied, responded_at, "
+    "themes FROM ({survey_response})",
+    "part_note": "since, crm_id, seen AS noted_at, themes FROM note WHERE seen < {at}",
     "part_deal": "key, account, closed, won, renewal, stage, amount, currency, close_date, created_at FROM ({deal})",
     "part_deal_version": "key, close_date, valid_from AS since FROM ({deal_versions})",
     "part_account_version": "key, plan, mrr, currency, owner_id, valid_from AS since FROM ({account_versions}) "
@@ -104,9 +105,14 @@ WHERE coalesce(o.crm, w.account) IS NOT NULL
 """,
     "survey": """
 SELECT coalesce(o.crm, w.account) AS account, w.crm AS contact, t.survey AS survey, t.score AS score,
-  t.scale_min AS scale_min, t.scale_max AS scale_max, t.satisfied AS satisfied, t.responded_at AS responded_at
+  t.scale_min AS scale_min, t.scale_max AS scale_max, t.satisfied AS satisfied, t.responded_at AS responded_at,
+  t.themes AS themes
 FROM part_survey_response t LEFT JOIN owner o ON o.key = t.account LEFT JOIN who w ON w.key = t.contact
 WHERE coalesce(o.crm, w.account) IS NOT NULL
+""",
+    "note": """
+SELECT a.key AS account, n.noted_at AS noted_at, n.themes AS themes
+FROM part_note n JOIN part_account a ON a.crm_id = n.crm_id
 """,
     "deal": """
 SELECT o.crm AS account, t.closed AS closed, t.won AS won, t.stage AS stage, t.renewal AS renewal, t.amount AS amount,

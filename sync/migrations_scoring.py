@@ -27,6 +27,8 @@ CREATE TABLE note (
   since INTEGER NOT NULL,
   text TEXT NOT NULL,
   until INTEGER,
+  seen INTEGER NOT NULL,
+  themes TEXT,
   PRIMARY KEY (crm_id, since)
 ) WITHOUT ROWID;
 -- A trend reads seven past scores of every account: out of this, not out of the wide rows.

@@ -3,6 +3,7 @@
 COLUMNS = {
     "account": ("channel TEXT",),
     "contact": ("email_opt_out INTEGER", "do_not_call INTEGER"),
+    "survey_response": ("themes TEXT",),
     "ticket": ("replies INTEGER", "channel TEXT"),
     "subscription": ("card_expires INTEGER",),
     "activity": ("tracked INTEGER", "opened_at INTEGER", "clicked_at INTEGER"),

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from connectors.base import FieldSpec
+from mapping.themes import Themes, shipped
 from scoring.overrides import WISHES, Override, Refused, read_override
-from sync.tables import epoch, instant
+from sync.tables import compact, epoch, instant
 from sync.values import loads
 
 if TYPE_CHECKING:
@@ -162,8 +163,12 @@ def waiting(said: Iterable[Word]) -> list[Waiting]:
     return [Waiting(word.crm_id, word.name, word.override.why) for word in said if isinstance(word.override, Refused)]
 
 
-def keep_notes(store: "Store", said: Iterable[Word], now: datetime) -> None:
-    """Remember which note was read first when; one that was taken back or replaced is kept with its end."""
+def keep_notes(store: "Store", said: Iterable[Word], now: datetime, themes: Themes | None = None) -> None:
+    """Remember which note was read first when; one that was taken back or replaced is kept with its end.
+
+    Beside it stands what it speaks of, by the lists of words as they were then.
+    """
+    looked = themes or shipped()
     held = {crm_id: (since, text) for crm_id, since, text in store.rows(_NOTES, ())}
     said_now = {word.crm_id: word for word in said if word.note}
     ended = [
@@ -172,7 +177,7 @@ def keep_notes(store: "Store", said: Iterable[Word], now: datetime) -> None:
         if crm_id not in said_now or said_now[crm_id].note != text
     ]
     new = [
-        (word.crm_id, epoch(min(word.changed or now, now)), word.note)
+        (word.crm_id, epoch(min(word.changed or now, now)), word.note, epoch(now), _named(looked.tags(word.note)))
         for word in said_now.values()
         if held.get(word.crm_id, (0, ""))[1] != word.note
     ]
@@ -180,7 +185,11 @@ def keep_notes(store: "Store", said: Iterable[Word], now: datetime) -> None:
         return
     with store.transaction() as conn:
         conn.executemany("UPDATE note SET until = ? WHERE crm_id = ? AND since = ?", ended)
-        conn.executemany("INSERT OR REPLACE INTO note (crm_id, since, text) VALUES (?, ?, ?)", new)
+        conn.executemany("INSERT OR REPLACE INTO note (crm_id, since, text, seen, themes) VALUES (?, ?, ?, ?, ?)", new)
+
+
+def _named(found: tuple[str, ...] | None) -> str | None:
+    return compact(list(found)) if found else None
 
 
 def notes_of(store: "Store", crm_id: str) -> list[Note]:

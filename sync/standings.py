@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from connectors.base import FieldSpec
+from mapping.themes import Themes
 from scoring.events import KnownEvent
 from scoring.inputs import ScoreRow
 from scoring.overrides import Override
@@ -79,6 +80,7 @@ class Bench:
         events: Known events of the config.
         fingerprint: Of the cards; "" when they are not to be compared with those of the last run.
         breaches: The sources that are silent.
+        themes: What notes are looked through for; None: the lists that come with Holdfast.
     """
 
     store: Store
@@ -87,6 +89,7 @@ class Bench:
     events: Sequence[KnownEvent] = ()
     fingerprint: str = ""
     breaches: Sequence[Breach] = ()
+    themes: Themes | None = None
 
     def settle(
         self, card_of: CardOf, rows: Sequence[ScoreRow], bands: Mapping[str, BandState], as_of: datetime
@@ -119,7 +122,7 @@ class Bench:
             save_standings(conn, settled.standings)
             if self.fingerprint:
                 conn.execute(_KEEP_CARDS, (CARDS, self.fingerprint))
-            keep_notes(self.store, said, as_of)
+            keep_notes(self.store, said, as_of, self.themes)
         return Outcome(settled.rows, frozen, settled.paused, waiting(said))
 
     def _new_card(self) -> bool:

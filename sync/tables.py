@@ -30,7 +30,7 @@ _KINDS = {
     "ticket": "account_ref:account contact_ref:contact status priority created_at:instant solved_at:instant "
     "first_reply_minutes:int reopens:int copy_of replies:int channel",
     "survey_response": "survey score:int scale_min:int scale_max:int satisfied:bool responded_at:instant email "
-    "contact_ref:contact account_ref:account ticket_ref:ticket",
+    "contact_ref:contact account_ref:account ticket_ref:ticket themes:list",
     "subscription": "account_ref:account status mrr:int currency current_period_end:instant cancel_at:instant "
     "card_expires:day",
     "invoice": "account_ref:account status amount_due:int currency due_date:day paid_at:instant failed_attempts:int "

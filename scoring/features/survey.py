@@ -107,6 +107,51 @@ _NPS = (
     ),
 )
 
+_SPOKEN = {
+    "bugs": "something that does not work",
+    "leaving": "leaving",
+    "missing": "something that is missing",
+    "outages": "outages",
+    "praise": "praise",
+    "price": "the price",
+    "speed": "slowness",
+    "support": "our support, and not kindly",
+    "usability": "something that is hard to use",
+}
+
+_TEXTS = (
+    *(
+        _answers(
+            f"theme_{theme}_90d",
+            _ANSWER,
+            f"Answers of 90 days whose text speaks of {words}, by the lists of words.",
+            f"SUM(speaks_of_{theme})",
+            zero=True,
+        )
+        for theme, words in _SPOKEN.items()
+    ),
+    _answers(
+        "complaints_90d",
+        _ANSWER,
+        "Answers of 90 days whose text complains, by the lists of words; those of satisfied people aside.",
+        "SUM(complaint)",
+        zero=True,
+    ),
+    _answers(
+        "days_since_complaint", DAYS, "Days since an answer whose text complains.", "MIN(complaint_age)"
+    ),
+    Feature(
+        "note_complaints_90d",
+        things("note"),
+        "Notes of colleagues on the account that were read in 90 days and tell of a complaint, by the lists of words.",
+        "SUM(complaint)",
+        "note",
+        "relationship",
+        ("account",),
+        zero=True,
+    ),
+)  # fmt: skip
+
 SURVEY: tuple[Feature, ...] = (
     *_CSAT,
     *_NPS,
@@ -137,5 +182,6 @@ SURVEY: tuple[Feature, ...] = (
         "SUM(CASE WHEN bad_age < 90 THEN 1 ELSE 0 END)",
         zero=True,
     ),
+    *_TEXTS,
 )
 """Features of survey answers."""

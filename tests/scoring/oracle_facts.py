@@ -1,5 +1,6 @@
 """Features of tickets, answers, payments, deals and the relationship in plain Python."""
 
+import json
 from collections import Counter
 from itertools import pairwise
 from statistics import median_low
@@ -8,6 +9,7 @@ from typing import Any
 Row = dict[str, Any]
 World = dict[str, list[Any]]
 DAY = 86400
+THEMES = ("bugs", "leaving", "missing", "outages", "praise", "price", "speed", "support", "usability")
 LEADS = ("sponsor", "decision maker", "economic buyer", "executive", "chief", "ceo", "cto", "cfo", "coo", "president",
          "vp", "director", "head of", "founder")  # fmt: skip
 
@@ -96,7 +98,13 @@ def survey(answers: list[Row], at: int | None, now: int) -> Row:
     both = [value for value in (share, last) if value is not None]
     bad = [at // DAY - a["responded_at"] // DAY for a in good if (a["survey"] == "csat" and a["satisfied"] == 0)
            or (a["survey"] == "nps" and of_100(a) < 70)]  # fmt: skip
+    texts = [(at - a["responded_at"], a) for a in good if a["themes"] is not None]
+    complaints = [a for _, a in texts if "complaint" in json.loads(a["themes"]) and a["satisfied"] != 1]
+    spoken = Counter(theme for age, a in texts if age < 90 * DAY for theme in json.loads(a["themes"]))
     return {
+        **{f"theme_{theme}_90d": spoken[theme] for theme in THEMES},
+        "complaints_90d": sum(at - a["responded_at"] < 90 * DAY for a in complaints),
+        "days_since_complaint": min((at // DAY - a["responded_at"] // DAY for a in complaints), default=None),
         "csat_answers_90d": len(c1),
         "csat_90d": share,
         "csat_prev_90d": before,
@@ -228,6 +236,9 @@ def deals(own: Row, mine: World, at: int, grown: int | None, customer_age: int |
 
 def relationship(mine: World, clock: dict[str, int]) -> Row:
     f: Row = {}
+    if (at := clock.get("account")) is not None:
+        read = [n for n in mine["note"] if 0 <= n["noted_at"] <= at and at - n["noted_at"] < 90 * DAY]
+        f["note_complaints_90d"] = sum("complaint" in json.loads(n["themes"] or "[]") for n in read)
     if (at := clock.get("activity")) is not None:
         f |= messages(mine["activity"], at)
     if (at := clock.get("contact")) is not None:

@@ -1,5 +1,6 @@
 """Small random worlds for the scoring tests: on disk for the engine, in memory for the oracle."""
 
+import json
 import random
 import sqlite3
 from datetime import UTC, datetime
@@ -52,6 +53,7 @@ def random_world(seed: int, *, accounts: int = 12, people: int = 30, usage: int 
     world["usage"] = dice.usage(usage, reach=100 if fed else dice.choice([20, 60, 100]))
     world["ticket"] = [dice.ticket() for _ in range(accounts * 4)]
     world["survey"] = [dice.survey() for _ in range(accounts * 3)]
+    world["note"] = [dice.note() for _ in range(accounts)]
     world["invoice"] = [dice.invoice() for _ in range(accounts * 2)]
     world["subscription"] = [dice.subscription() for _ in range(accounts)]
     world["deal"] = [dice.deal() for _ in range(accounts * 2)]
@@ -147,7 +149,18 @@ class _Dice(random.Random):
             "scale_max": top,
             "satisfied": self.maybe(self.randint(0, 1)),
             "responded_at": self.back(self.choice([1, 95, 200, 400])),
+            "themes": self.themes(),
         }
+
+    def themes(self) -> str | None:
+        """What a text speaks of, as the state file has it."""
+        known = ["bugs", "leaving", "missing", "outages", "own", "praise", "price", "speed", "support", "usability"]
+        found = {self.choice(known) for _ in range(self.randint(0, 3))}
+        found |= {"complaint"} if found and self.random() < 0.7 else set()
+        return json.dumps(sorted(found), separators=(",", ":")) if found else None
+
+    def note(self) -> Row:
+        return {"account": self.some_account(), "noted_at": self.back(200), "themes": self.themes()}
 
     def invoice(self) -> Row:
         return {

@@ -28,7 +28,7 @@ TEXTS = {
     "card": "cards fingerprint",
     "disbelief": "breaches",
     # What colleagues wrote into the account's note field of ours, to be kept with its date; `forget` empties it.
-    "note": "crm_id text",
+    "note": "crm_id text themes",
     "usage_file": "path",
     "usage_seen": "path",
     "usage_later": "path",
@@ -54,7 +54,7 @@ TEXTS = {
     "membership": "source_id",
     "deal": "source_id name pipeline stage currency owner_id",
     "ticket": "source_id status priority copy_of channel",
-    "survey_response": "source_id survey email",
+    "survey_response": "source_id survey email themes",
     "subscription": "source_id status currency",
     "invoice": "source_id status currency",
     "activity": "source_id activity task_key",
@@ -118,7 +118,7 @@ def test_values_of_records_are_short(site: Site) -> None:
     for kind in set(RECORDS) & set(TEXTS):
         for name in TEXTS[kind].split():
             (longest,) = conn.execute(f"SELECT max(length({name})) FROM {kind}").fetchone()
-            lists = name in {"domains", "external_ids", "other_emails", "account_refs"}
+            lists = name in {"domains", "external_ids", "other_emails", "account_refs", "themes"}
             assert lists or (longest or 0) <= MAX_TEXT, f"{kind}.{name}"
     conn.close()
 

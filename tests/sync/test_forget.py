@@ -115,7 +115,7 @@ def write(store: Store) -> None:
 def test_notes_that_name_their_address_go(store: Store) -> None:
     with store.transaction() as conn:
         notes = [("1", 1, f"ask {ANN.upper()} first"), ("1", 2, "ask bob@acme.example"), ("2", 3, "renewal in May")]
-        conn.executemany("INSERT INTO note (crm_id, since, text) VALUES (?, ?, ?)", notes)
+        conn.executemany("INSERT INTO note (crm_id, since, seen, text) VALUES (?, ?, 0, ?)", notes)
     forget(store, ANN, NOW + HOUR, crm="crm")
     assert store.rows("SELECT text FROM note ORDER BY since") == [("ask bob@acme.example",), ("renewal in May",)]
 
