@@ -4,8 +4,8 @@ The weight of a change is its severity times its account's value, both from 1 to
 
 Severity of an account's fields: the points that its score falls (one that had none counts as 100: nobody in the CRM
 knows yet), plus 40 when its band becomes red, 20 when yellow and 10 when unknown; at most 100, and 1 for good news.
-Severity of a contact's fields: a tenth of the points that its engagement falls, counted alike. Severity of a task: 100,
-60 or 30 by its priority.
+Severity of a contact's fields: a tenth of the points that its engagement falls, counted alike. Severity of a task: the
+risk of its account, see `scoring.playbooks.risk`.
 
 Value of an account: its place among all accounts by monthly recurring revenue, or where the CRM has none by what it
 bought in the past year; 1 the smallest, 100 the largest, 50 where nothing is known.
@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connectors.base import Value
+from scoring.playbooks.model import URGENCY
 from sync.owned import OwnedField
 from sync.plan import FieldChange, RecordChange, TaskChange
 from sync.store import Store
@@ -24,7 +25,6 @@ from sync.store import Store
 MOST = 100
 MIDDLE = 50
 BAND_STEPS = {"red": 40, "yellow": 20, "unknown": 10}
-TASKS = {"high": 100, "medium": 60, "low": 30}
 YEAR = 365
 
 _WORTH = """
@@ -80,7 +80,7 @@ def weigh(
 
     Args:
         records: Accounts and contacts, in any order.
-        tasks: In any order.
+        tasks: In any order, with the risk that they answer.
         names: The fields to judge by.
         values: CRM id -> value of the account.
         homes: CRM id of a contact -> that of its account.
@@ -103,11 +103,14 @@ def weigh(
         home = homes.get(record.record_id, "")
         return -heaviest[home], home, -record.weight, record.record_id
 
-    weighed = (
-        replace(task, severity=TASKS.get(task.priority, MIDDLE), value=values.get(task.account_id, MIDDLE))
-        for task in tasks
-    )
-    return [*accounts, *sorted(contacts, key=place)], sorted(weighed, key=lambda task: (-task.weight, task.key))
+    weighed = (replace(task, value=values.get(task.account_id, MIDDLE)) for task in tasks)
+    return [*accounts, *sorted(contacts, key=place)], sorted(weighed, key=_task_place)
+
+
+def _task_place(task: TaskChange) -> tuple[int, int, str]:
+    """The heaviest first; of one account's tasks, which weigh alike, the most urgent."""
+    urgency = list[str](URGENCY)
+    return -task.weight, urgency.index(task.priority) if task.priority in urgency else len(urgency), task.key
 
 
 def _account_severity(record: RecordChange, names: Names) -> int:

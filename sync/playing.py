@@ -137,19 +137,15 @@ class Stage:
             account_name=account.name,
             playbook=task.playbook,
             subject=task.subject,
-            body=f"{task.body.rstrip()}\n\n{weight_line(task)}\n",
+            body=f"{task.body.rstrip()}\n",
             due=task.due,
             priority=task.priority,
             owner_id=task.owner_id,
             owner_name=account.owner_name if task.owner_id == account.owner_id else (task.owner_id or "nobody"),
             why=task.why,
             fallback_owner_id=self.fallback_owner,
+            severity=task.risk,
         )
-
-
-def weight_line(task: DesiredTask) -> str:
-    """How a task's priority comes about, for whoever has to choose among many."""
-    return f"Priority {task.weight:,}: risk {task.risk} x value {task.value}."
 
 
 def _end(pause: Pause, now: datetime) -> datetime | None:

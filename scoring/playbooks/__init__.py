@@ -20,13 +20,12 @@ from scoring.playbooks.memory import (
     Work,
     task_key,
 )
-from scoring.playbooks.model import SEVERITY, Caps, Playbook, Priority, Step, Suppression, Trigger, Variant
+from scoring.playbooks.model import Caps, Playbook, Priority, Step, Suppression, Trigger, Variant
 from scoring.playbooks.team import Team
 from scoring.playbooks.text import WORDS, fill
 
 __all__ = [
     "KNOWN",
-    "SEVERITY",
     "WORDS",
     "BandState",
     "Caps",

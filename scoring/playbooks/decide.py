@@ -28,7 +28,8 @@ from scoring.playbooks.memory import (
     Work,
     task_key,
 )
-from scoring.playbooks.model import SEVERITY, Playbook, Step
+from scoring.playbooks.model import URGENCY, Playbook, Step
+from scoring.playbooks.risk import risk
 from scoring.playbooks.rules import Words, holds
 from scoring.playbooks.text import fill
 from scoring.playbooks.waiting import again, held_back, whole_day
@@ -199,7 +200,7 @@ class _Desk:
             priority=step.priority,
             episode=episode,
             why=row.reason if trigger is None else f"{trigger.reason} ({row.reason})",
-            risk=SEVERITY[step.priority],
+            risk=risk(case.card.bands, row, "low" if trigger is None else step.priority),
             value=case.value,
             variant=variant,
         )
@@ -260,7 +261,7 @@ class _Desk:
             due=self.situation.team.add_days(begin, 1),
             owner_id=owner,
             priority="high",
-            risk=SEVERITY["high"],
+            risk=risk(case.card.bands, case.row, "high"),
         )
         self.wanted.append(escalated)
         return None
@@ -290,7 +291,7 @@ class _Desk:
         new = [task for task in self.wanted if self._work(task.key) is None]
         per_account, per_owner = self._counts()
         barred: set[str] = set()
-        for task in sorted(new, key=lambda one: (-one.weight, one.crm_id, one.playbook)):
+        for task in sorted(new, key=lambda one: (-one.weight, URGENCY.index(one.priority), one.crm_id, one.playbook)):
             caps = self.cards[task.crm_id].caps
             touches = not task.playbook.endswith((SECOND, ESCALATION))
             owner = task.owner_id
@@ -312,6 +313,7 @@ class _Desk:
         return Decisions(tasks, withheld, enrolled, tuple(self._clear()), self.states)
 
     def _cap(self, task: DesiredTask, rule: str, until: datetime, why: str) -> None:
+        why = f"{why}; risk {task.risk} x value {task.value}"
         self.withheld.append(Withheld(task.crm_id, task.playbook, rule, max(until, self.now), why))
 
     def _counts(self) -> tuple[dict[str, list[datetime]], Counter[str]]:

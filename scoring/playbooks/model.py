@@ -12,8 +12,8 @@ from scoring.segments import MAX_RULE
 from scoring.signals import Line, Name
 
 Priority = Literal["low", "medium", "high"]
-SEVERITY: dict[Priority, int] = {"high": 100, "medium": 60, "low": 30}
-"""The risk that a task answers, 1 to 100; times the account's value (1 to 100) it is the task's weight."""
+URGENCY: tuple[Priority, ...] = ("high", "medium", "low")
+"""What goes first of two tasks that weigh the same."""
 
 Purpose = Literal["help", "request", "winback", "offer"]
 """What a step is to the customer: help with what is wrong, a request (survey, referral), a win-back, or an offer."""

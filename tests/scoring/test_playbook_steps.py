@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from scoring.card import Scorecard
 from scoring.errors import CardError
 from scoring.playbooks import BandState, Playbook, Situation, Team, task_key
+from scoring.playbooks.risk import risk
 from scoring.playbooks.text import customer_safe
 from tests.scoring.player import START, Player, card_with
 from tests.scoring.rows import score_row
@@ -261,10 +262,45 @@ def test_a_link_names_the_account_safely_and_must_be_there_when_asked_for() -> N
 
 @pytest.mark.requirement("R83")
 def test_a_task_says_its_risk_and_the_accounts_value() -> None:
-    tasks = {t.crm_id: t for t in player(values={"A1": 90, "A2": 20}).run(0, row("A1"), row("A2"), row("A3"))}
+    rows = (row("A1")._replace(score=35), row("A2"), row("A3")._replace(score=88))
+    tasks = {t.crm_id: t for t in player(values={"A1": 90, "A2": 20}).run(0, *rows)}
     assert {crm_id: (t.risk, t.value, t.weight) for crm_id, t in tasks.items()} == {
-        "A1": (100, 90, 9000), "A2": (100, 20, 2000), "A3": (100, 50, 5000),
+        "A1": (65, 90, 5850), "A2": (80, 20, 1600), "A3": (61, 50, 3050),
     }  # fmt: skip
+
+
+@pytest.mark.requirement("R83")
+@pytest.mark.parametrize(
+    ("band", "score", "urgency", "expected"),
+    [
+        ("red", 0, "low", 100),
+        ("red", 39, "low", 61),
+        ("red", 88, "low", 61),  # by a hard rule, or a person's word
+        ("yellow", 40, "low", 60),
+        ("yellow", 69, "low", 31),
+        ("yellow", 20, "low", 80),  # one family of signals alone makes no red
+        ("green", 70, "low", 30),
+        ("green", 100, "low", 1),
+        ("green", 100, "medium", 31),
+        ("green", 100, "high", 61),
+        ("red", 10, "high", 90),
+        ("green", None, "low", 1),
+    ],
+)
+def test_the_risk_is_what_the_score_lacks_and_no_less_than_the_band_says(
+    band: Any, score: int | None, urgency: Any, expected: int
+) -> None:
+    assert risk(Scorecard.load().bands, score_row("A1", band, score=score), urgency) == expected
+
+
+@pytest.mark.requirement("R83")
+def test_an_event_counts_by_its_priority_and_a_playbook_by_the_account() -> None:
+    agent = Player(Scorecard.load())
+    calm = score_row("A1", "green", features={"failed_payments": 0, "detractor_age_hours": 999})
+    agent.run(0, calm)
+    loud = {"failed_payments": 1, "detractor_age_hours": 2}
+    made = {task.playbook: task.risk for task in agent.run(1, calm._replace(features=loud))}
+    assert made == {"failed_payment": 31, "negative_survey": 61}
 
 
 @pytest.mark.requirement("R50")

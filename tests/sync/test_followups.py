@@ -1,5 +1,6 @@
 """What became of tasks, read back from the CRM; what is withheld; tasks that nobody needs any more."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -231,12 +232,13 @@ def test_the_states_of_triggers_are_kept_between_runs(desk: PeopleDesk) -> None:
         assert ledger.band_states() == told
 
 
-@pytest.mark.requirement("R83")
-def test_a_task_shows_risk_and_value(desk: PeopleDesk) -> None:
+@pytest.mark.requirement("R37", "R46")
+def test_what_a_task_weighs_is_not_said_where_a_customer_may_read_it(desk: PeopleDesk) -> None:
     in_trouble(desk)
     (task,) = desk.tasks().values()
     text = str(task["hs_task_body" if desk.crm == "hubspot" else "Description"])
-    assert "risk 100 x value" in text
+    assert "would profit from a conversation" in text
+    assert not re.search(r"\b(risk|value|score)\b", text, re.IGNORECASE)
 
 
 def test_a_state_that_was_lost_knows_the_task_of_a_trigger_and_of_a_step_again(desk: PeopleDesk) -> None:

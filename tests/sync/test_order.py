@@ -31,8 +31,9 @@ def contact(record_id: str, before: Value, after: Value) -> RecordChange:
     return RecordChange("contact", record_id, record_id, (FieldChange("engagement", before, after),), "")
 
 
-def task(key: str, account_id: str, priority: str = "high") -> TaskChange:
-    return TaskChange(key, account_id, "Customer", "rescue", "Call", "Body", NOW, priority, "7", "Dana", "why")
+def task(key: str, account_id: str, risk: int = 100) -> TaskChange:
+    one = TaskChange(key, account_id, "Customer", "rescue", "Call", "Body", NOW, "high", "7", "Dana", "why")
+    return replace(one, severity=risk)
 
 
 def severity(record: RecordChange) -> int:
@@ -60,9 +61,10 @@ def test_how_bad_a_change_is(record: RecordChange, expected: int) -> None:
     assert severity(record) == expected
 
 
-def test_tasks_are_as_grave_as_their_priority() -> None:
-    _, tasks = weigh([], [task("a", "1", "low"), task("b", "2"), task("c", "3", "medium")], NAMES, {"1": 100}, {})
-    assert [(one.key, one.severity, one.value) for one in tasks] == [("b", 100, 50), ("a", 30, 100), ("c", 60, 50)]
+@pytest.mark.requirement("R83")
+def test_tasks_go_by_the_risk_of_their_account_and_its_value() -> None:
+    _, tasks = weigh([], [task("a", "1", 31), task("b", "2", 82), task("c", "3", 61)], NAMES, {"1": 100}, {})
+    assert [(one.key, one.severity, one.value) for one in tasks] == [("b", 82, 50), ("a", 31, 100), ("c", 61, 50)]
 
 
 def test_the_worst_change_of_the_most_valuable_account_comes_first() -> None:
