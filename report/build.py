@@ -12,12 +12,12 @@ from report.accounts import packed
 from report.page import STYLE, page, render
 from report.reading import BANDS, LEFT, OUTSIDE, WEEK, Account, Facts, read, weeks
 from report.settings import ReportSettings
-from report.words import NONE, ago, day, major, many, minute, money, percent, tidy
+from report.words import NONE, ago, amounts, day, major, many, minute, money, percent, tidy
 from scoring.cards import Cards
 from scoring.features.segments import STAGES
 from sync.store import Store
 
-SHOWN = 60
+SHOWN = 40
 """Lines of a list at most; the list of accounts has them all."""
 SHOWN_COHORTS = 24
 MONTH = timedelta(days=30)
@@ -78,6 +78,7 @@ def _words(facts: Facts) -> dict[str, Any]:
         "many": many,
         "minute": minute,
         "money": money,
+        "amounts": amounts,
         "percent": percent,
         "tidy": tidy,
         "bands": BANDS,
@@ -121,7 +122,7 @@ def _portfolio(facts: Facts, at: Sequence[datetime]) -> dict[str, Any]:
                 "accounts": group.accounts,
                 "share": percent(group.accounts, total),
                 "delta": None if delta is None else f"{delta:+,}".replace("-", "\N{MINUS SIGN}") if delta else "±0",
-                "value": money(group.value),
+                "value": group.value,
             }
         )
     over = figures.bands_over(facts, at)

@@ -150,14 +150,14 @@ def distribution(accounts: Iterable[Account]) -> dict[str, list[int]]:
 
 
 def moves(facts: Facts) -> list[Move]:
-    """Who is in another band than a week ago: worse first, then by value."""
+    """Who is in another band than a week ago: worse first, then the lowest scores."""
     then = facts.now - WEEK
     found = [_move(one.crm_id, one.name, one.at(then), one.band, one) for one in facts.accounts]
     for crm_id, versions in facts.gone.items():
         found.append(_move(crm_id, facts.names[crm_id], standing(versions, then), LEFT, None))
     listed = [move for move in found if move.before != move.after and (move.before, move.after) != (OUTSIDE, LEFT)]
     order = ("worse", "better", "other")
-    return sorted(listed, key=lambda move: (order.index(move.way), -_worth(move.account), move.name, move.crm_id))
+    return sorted(listed, key=lambda move: (order.index(move.way), _score(move.account), move.name, move.crm_id))
 
 
 def _move(crm_id: str, name: str, then: object, after: str, account: Account | None) -> Move:
@@ -168,8 +168,8 @@ def _move(crm_id: str, name: str, then: object, after: str, account: Account | N
     return Move(crm_id, name, before, after, way, account.since if account else None, account)
 
 
-def _worth(one: Account | None) -> int:
-    return (one.mrr or 0) if one else 0
+def _score(one: Account | None) -> int:
+    return one.score if one and one.score is not None else -1
 
 
 def known_a_week_ago(facts: Facts) -> bool:
@@ -195,20 +195,51 @@ def stays(facts: Facts) -> list[tuple[str, str]]:
     return [(old, new) for old, new in found if (old, new) != (LEFT, LEFT)]
 
 
-def to_do(facts: Facts) -> tuple[list[Task], list[Task]]:
-    """Open tasks that are due today or overdue, and those due within a week after; the UTC day counts."""
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An account with the open tasks that make somebody call it.
+
+    Attributes:
+        due: The earliest of them; None when none says.
+        late: Whole days since then; 0 when it is not over.
+    """
+
+    account: Account
+    tasks: tuple[Task, ...]
+    due: datetime | None
+    late: int
+
+
+def to_do(facts: Facts) -> tuple[list[Call], list[Call]]:
+    """Accounts with open tasks that are due today or overdue, and those with others due within a week after.
+
+    Red ones first, then by how long the task has waited. The UTC day counts.
+    """
     tomorrow = facts.now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     alive = [one for one in facts.tasks if one.outcome == "open" and one.account_id in facts.by_id]
-    today = [one for one in alive if one.due is not None and one.due < tomorrow]
-    soon = [one for one in alive if one.due is None or tomorrow <= one.due < tomorrow + WEEK]
-    return today, soon
+    today = _calls(facts, [one for one in alive if one.due is not None and one.due < tomorrow])
+    called = {call.account.crm_id for call in today}
+    later = [one for one in alive if one.due is None or tomorrow <= one.due < tomorrow + WEEK]
+    return today, _calls(facts, [one for one in later if one.account_id not in called])
+
+
+def _calls(facts: Facts, tasks: Iterable[Task]) -> list[Call]:
+    found: dict[str, list[Task]] = {}
+    for task in tasks:
+        found.setdefault(task.account_id, []).append(task)
+    calls = []
+    for crm_id, some in found.items():
+        due = min((task.due for task in some if task.due is not None), default=None)
+        late = max(0, (facts.now - due).days) if due is not None else 0
+        calls.append(Call(facts.by_id[crm_id], tuple(some), due, late))
+    return sorted(calls, key=lambda one: (BANDS.index(one.account.band), -one.late, one.account.name))
 
 
 def untended(facts: Facts) -> list[Account]:
-    """Red accounts without an open task, the most valuable first."""
+    """Red accounts without an open task, the lowest score first."""
     tended = {task.account_id for task in facts.tasks if task.outcome == "open"}
     found = [one for one in facts.accounts if one.band == "red" and one.crm_id not in tended]
-    return sorted(found, key=lambda one: (-_worth(one), one.name, one.crm_id))
+    return sorted(found, key=lambda one: (_score(one), one.name, one.crm_id))
 
 
 def outcomes(facts: Facts) -> list[Outcomes]:

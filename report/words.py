@@ -30,10 +30,17 @@ def major(minor: int, currency: str) -> float:
     return minor / float(10 ** MINOR_DIGITS.get(currency.upper(), 2))
 
 
-def money(amounts: Mapping[str, int]) -> str:
-    """Currency -> minor units, as text; nothing is converted, so each currency stands for itself."""
-    parts = [f"{major(minor, currency):,.0f} {tidy(currency)}".strip() for currency, minor in amounts.items() if minor]
-    return " + ".join(parts) or "0"
+def amounts(found: Mapping[str, int]) -> list[str]:
+    """Currency -> minor units, as texts; nothing is converted, each stands for itself, the largest first."""
+    said = sorted(
+        ((major(minor, currency), tidy(currency)) for currency, minor in found.items() if minor), reverse=True
+    )
+    return [f"{amount:,.0f} {currency}".strip() for amount, currency in said]
+
+
+def money(found: Mapping[str, int]) -> str:
+    """The same in one line."""
+    return " + ".join(amounts(found)) or "0"
 
 
 def percent(part: float, whole: float) -> str:

@@ -179,7 +179,7 @@
       { key: "owner", title: "Owner", width: "9rem", value: (row) => word(row, "owner") || null, cell: (row, td) => td.append(named(word(row, "owner"))) },
       { key: "reason", title: "Why", sortable: false, value: () => null, cell: (row, td) => td.append(named(get(row, "reason"))) },
     ],
-    orders: [{ key: "urgent", title: "most urgent", value: (row) => BANDS.indexOf(get(row, "band")) * 1e12 - (get(row, "value") || 0) }],
+    orders: [{ key: "urgent", title: "most urgent", value: (row) => BANDS.indexOf(get(row, "band")) * 1000 + (get(row, "score") ?? -1) }],
     sort: { key: "urgent", descending: false },
     filters: [
       { key: "band", title: "Band", of: (row) => get(row, "band"), order: BANDS },
