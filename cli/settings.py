@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.functional_validators import BeforeValidator
 
 from mapping.identity import Settings as IdentitySettings
+from report.settings import ReportSettings
 from scoring.cards import MOST_CARDS
 from scoring.hierarchy import Hierarchy
 from scoring.playbooks.team import Team
@@ -160,6 +161,7 @@ class Tables(BaseModel):
     guard: Guard = Field(default_factory=Guard)
     team: Team = Field(default_factory=Team)
     hierarchy: Hierarchy = Field(default_factory=Hierarchy)
+    report: ReportSettings = Field(default_factory=ReportSettings)
     state: State = Field(default_factory=State)
 
 

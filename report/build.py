@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,8 +41,23 @@ GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT 12
 """
 
 
-def report(store: Store, cards: Cards, now: datetime, settings: ReportSettings | None = None) -> str:
-    """The whole page.
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A page that was made.
+
+    Attributes:
+        text: The HTML file.
+        accounts: How many it lists.
+        as_of: The instant it was made for.
+    """
+
+    text: str
+    accounts: int
+    as_of: datetime
+
+
+def report(store: Store, cards: Cards, now: datetime, settings: ReportSettings | None = None) -> Report:
+    """Make the whole page.
 
     Args:
         store: The state, which may be open for reading only.
@@ -51,7 +67,7 @@ def report(store: Store, cards: Cards, now: datetime, settings: ReportSettings |
     """
     facts = read(store, now)
     moves, at = figures.moves(facts), weeks(facts)
-    settings = settings or ReportSettings.model_construct()
+    settings = settings or ReportSettings()
     values: dict[str, Any] = {**_words(facts), **_portfolio(facts, at), **_today(facts), **_movement(facts, moves)}
     values |= {**_drivers(facts), **_segments(store, facts, cards), **_stages(facts, cards, settings)}
     values |= {**_outcomes(facts), **_retention(store, facts, settings)}
@@ -59,7 +75,8 @@ def report(store: Store, cards: Cards, now: datetime, settings: ReportSettings |
     data = packed(facts, cards, at, moves)
     body = render("report.html", facts=facts, **values)
     scripts = ("table.js", "report.js") if facts.accounts else ()
-    return page("Customer health", body, data, scripts=scripts, styles=(STYLE, "table.css", "report.css"))
+    text = page("Customer health", body, data, scripts=scripts, styles=(STYLE, "table.css", "report.css"))
+    return Report(text, len(facts.accounts), now)
 
 
 def _words(facts: Facts) -> dict[str, Any]:
@@ -99,7 +116,7 @@ def _lead(facts: Facts, moves: Sequence[figures.Move], today: Sequence[object]) 
     """The report in two sentences."""
     red = figures.grouped(facts.accounts).get("red", figures.Group("red"))
     worse, better = (sum(move.way == way for move in moves) for way in ("worse", "better"))
-    first = f"{many(len(facts.accounts), 'customer')}, {red.accounts:,} of them red"
+    first = f"{many(len(facts.accounts), 'customer')}, {f'{red.accounts:,}' if red.accounts else 'none'} of them red"
     if red.value:
         first += f", with {money(red.value)} a month"
     if not figures.known_a_week_ago(facts):

@@ -143,7 +143,7 @@
     if (word(row, "stage")) facts.push(`stage ${readable(word(row, "stage"))}`);
     if (word(row, "plan")) facts.push(`plan ${word(row, "plan")}`);
     if (get(row, "renewal")) facts.push(`renews ${get(row, "renewal")}`);
-    if (word(row, "held")) facts.push(`held: ${word(row, "held")}`);
+    if (word(row, "held") && !get(row, "reason").includes(word(row, "held"))) facts.push(`held: ${word(row, "held")}`);
     why.append(element("p", { class: "soft" }, named(facts.join(" · "))));
     why.append(element("p", { class: "soft" }, "CRM id ", named(get(row, "id"))));
     const chips = segments(row).map((one) => element("span", { class: "chip name" }, label(one)));
