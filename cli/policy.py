@@ -39,4 +39,5 @@ def policy_of(config: Config, owned: Sequence[OwnedField]) -> Policy:
         trusted=config.guard.trusted,
         team=config.team,
         hierarchy=config.hierarchy,
+        quality=config.quality,
     )

@@ -16,6 +16,8 @@ from cli.run_view import Shown, finish, preview
 from sync import approval
 from sync.plan import Plan
 from sync.plan_groups import Choice
+from sync.policy import accepting
+from sync.quality import NAMES, Name
 from sync.run import Agent
 from sync.run_report import RunReport
 
@@ -27,15 +29,24 @@ KEEP_PLANS = timedelta(days=7)
 @click.option("--dry-run", is_flag=True, help="Show what would change; write nothing to the CRM.")
 @click.option("--initial", is_flag=True, help="Start the first fill of a CRM that Holdfast has not written to yet.")
 @click.option("--tasks", is_flag=True, help="With --initial: also create tasks for accounts in trouble already.")
+@click.option(
+    "--accept",
+    multiple=True,
+    type=click.Choice(NAMES),
+    help="With --initial: start although this measure of the data is below its pass mark.",
+)
 @click.option("--full", is_flag=True, help="Show every record, also on a terminal.")
 @click.option("--plan-out", type=click.Path(path_type=Path), help="Save the plan to this file.")
 @choosing
 @common
-def sync(config: Path, out: Output, *, plan_out: Path | None, choice: Choice, **flags: bool) -> int:
+def sync(
+    config: Path, out: Output, *, plan_out: Path | None, choice: Choice, accept: tuple[Name, ...], **flags: bool
+) -> int:
     """Pull, score, and write what changed into the CRM.
 
     With --dry-run nothing is written: every field is shown with its old value, its new value and why. The first sync of
-    all only shows the same, until --initial says that the CRM may be filled; that shows it once more, then writes.
+    all only shows the same, until --initial says that the CRM may be filled; that shows it once more, then writes. It
+    is held while the data is below its pass mark ([quality] in the config), as `holdfast check` says beforehand.
 
     Example: holdfast sync --dry-run
     """
@@ -46,6 +57,8 @@ def sync(config: Path, out: Output, *, plan_out: Path | None, choice: Choice, **
         raise CommandError(
             "--tasks goes with --initial; later runs create tasks whenever an account gets there.", USAGE
         )
+    if accept and not initial:
+        raise CommandError("--accept goes with --initial; later runs do not ask for the pass mark of the data.", USAGE)
     if not dry_run and settings.writeback.policy == "approve":
         raise CommandError(
             "writeback.policy is 'approve': make a plan with `holdfast plan`, look at it, allow it with "
@@ -60,6 +73,7 @@ def sync(config: Path, out: Output, *, plan_out: Path | None, choice: Choice, **
 
     with agent_at_work(config, out) as agent:
         agent.on_first_fill = first_fill
+        agent.policy = accepting(agent.policy, accept)
         with stop_on_signals(agent.stop.set), stop_after(settings.run.deadline, agent.stop):
             report = watched(agent, out, lambda: agent.run(dry_run=dry_run, initial=initial, with_tasks=tasks or None))
         file = None if dry_run else save_held(agent, report)

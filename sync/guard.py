@@ -76,7 +76,7 @@ class Verdict:
 
     Attributes:
         check: Its name: "band_changes", "worse", "moved", "mean", "new_tasks", "tasks_per_owner", "field", "emptied",
-            "rejects", "standing", "card".
+            "rejects", "standing", "card", and on a first fill "baseline", "quality".
         measured: What the plan comes to.
         allowed: The most that passes.
         held: Whether the plan waits because of it.

@@ -1,13 +1,14 @@
 """What the admin allows to be written, and how."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from scoring.hierarchy import Hierarchy
 from scoring.playbooks import Team
 from sync.guard import Limits
 from sync.plan import MAX_AGE
+from sync.quality import Name, Quality
 
 HumanEdits = Literal["keep", "overwrite", "ask"]
 
@@ -26,6 +27,7 @@ class Policy:
             writing, and the first fill needs no word of a person; for tests, and for programs that look themselves.
         team: When the team works and who plays which part in it.
         hierarchy: How scores go up to parents and down to people.
+        quality: How good the data must be before the first fill.
         trusted: Sources ("mixpanel") and streams ("mixpanel/events") that are believed whatever they say.
     """
 
@@ -41,3 +43,10 @@ class Policy:
     trusted: tuple[str, ...] = ()
     team: Team = field(default_factory=Team)
     hierarchy: Hierarchy = field(default_factory=Hierarchy)
+    quality: Quality = field(default_factory=Quality)
+
+
+def accepting(policy: Policy, names: Sequence[Name]) -> Policy:
+    """The same policy, with further measures of the data accepted below their pass mark."""
+    accept = tuple(dict.fromkeys([*policy.quality.accept, *names]))
+    return replace(policy, quality=policy.quality.model_copy(update={"accept": accept}))

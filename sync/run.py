@@ -18,7 +18,7 @@ from mapping.identity import collector_paused, resolve
 from scoring.cards import AnyCards
 from scoring.events import KnownEvent
 from scoring.inputs import ScoreRow
-from sync import baseline, frames, usage_files
+from sync import baseline, frames, quality, usage_files
 from sync.adopt import take_over
 from sync.apply import Applied, Applier
 from sync.approval import require_allowed, require_current
@@ -118,7 +118,7 @@ class Agent:
             if not plan.empty and (dry_run or (report.held and plan.baseline)):
                 with suppress(ConnectorError):  # a preview need not know; whoever writes has to
                     report.lacking = self.lacking()
-            if initial and plan.baseline and not dry_run:
+            if initial and plan.baseline and not dry_run and not report.held:
                 self.on_first_fill(report)
             if not dry_run:
                 self._carry_out(run_id, report, judges=True)
@@ -309,6 +309,8 @@ class Agent:
             plan = replace(plan if tasks else without_tasks(plan, self.crm.write), baseline=True)
             waits = first.due and not initial and not plan.empty
             report.verdicts = [baseline.verdict(plan)] if waits else []
+            if first.due and not plan.empty:
+                report.verdicts += quality.verdicts(self, report.as_of)
         report.plan = replace(plan, held=tuple(verdict.text for verdict in report.held))
         return report.plan
 
