@@ -10,6 +10,7 @@ from cli.config import Config, load
 from cli.errors import OK, USAGE, CommandError
 from cli.output import Output, styled
 from cli.plan_choice import choosing, chosen_numbers, only_shown
+from cli.plan_html import only_dry, paged, save_saved
 from cli.plan_view import show_plan, totals
 from cli.progress import watched
 from cli.run_view import Shown, command, finish, plan_numbers
@@ -63,8 +64,11 @@ def approve(config: Path, out: Output, *, file: Path, by: str | None) -> int:
 @click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
 @click.option("--full", is_flag=True, help="Show every record, also on a terminal.")
 @choosing
+@paged
 @common
-def apply(config: Path, out: Output, *, file: Path, dry_run: bool, full: bool, choice: Choice) -> int:
+def apply(
+    config: Path, out: Output, *, file: Path, dry_run: bool, full: bool, html: Path | None, choice: Choice
+) -> int:
     """Write a saved plan, exactly as it was shown, or refuse it.
 
     Refused is a plan that was changed, is too old, was made elsewhere, under other settings or for another CRM, and one
@@ -73,12 +77,14 @@ def apply(config: Path, out: Output, *, file: Path, dry_run: bool, full: bool, c
     Example: holdfast apply monday.plan
     """
     only_shown(choice, writes=not dry_run)
+    only_dry(html, writes=not dry_run)
     settings = load(config)
     saved = approval.load(file, settings.state_dir)
     if dry_run:
         places = _places(settings)
         shown = show_plan(out, saved.plan, full=full, places=places, choice=choice)
         _show_held(out, saved)
+        save_saved(saved, places, out, html, file)
         if saved.approved is not None:
             out.line(f"Approved by {saved.approved.by}, {saved.approved.at}.")
         if out.as_json:

@@ -160,7 +160,6 @@ def show_verdicts(out: Output, report: RunReport, shown: Shown, *, only_approved
         only_approved: Every plan must be allowed by a person before it is written.
     """
     _show_left_out(out, report)
-    first = any(verdict.check == "baseline" for verdict in report.held)
     if report.held and (shown.file is not None or not shown.dry_run):
         out.line()
         out.line("Held: a person decides first. Nothing was written.", style="bold yellow")
@@ -172,15 +171,32 @@ def show_verdicts(out: Output, report: RunReport, shown: Shown, *, only_approved
         out.line(f"{who} would hold this plan until a person has decided:", style="yellow")
         for verdict in report.held:
             out.line(styled(("  • ", "yellow"), verdict.text))
-        if not first:
-            _commands(out, _saving(report))
-    if first and shown.file is None:
+    if shown.file is not None:
+        out.line(styled("Saved as ", (str(shown.file), "bold")))
+    for words, what in next_steps(report, shown.file, only_approved=only_approved):
+        out.line(styled(("  # " + what, "dim")))
+        out.line(f"  {words}")
+
+
+def next_steps(report: RunReport, file: Path | None, *, only_approved: bool = False) -> list[tuple[str, str]]:
+    """The commands that lead on from a plan, each to be copied whole, with what it does.
+
+    Args:
+        report: With the plan.
+        file: Where the plan was saved, None when it was not.
+        only_approved: Every plan must be allowed by a person before it is written.
+    """
+    if file is not None:
+        look = (command("apply", str(file), "--dry-run"), "shows every change again")
+        allow = (command("approve", str(file), "--by", "NAME"), "allows this plan and no other")
+        write = (command("apply", str(file)), "writes exactly this plan")
+        return [look, allow, write] if report.held or only_approved else [look, write]
+    if any(verdict.check == "baseline" for verdict in report.held):
         tasks = len(report.plan.tasks) if report.plan else 0
         fields = (command("sync", "--initial"), f"writes the fields{', and no task' if tasks else ''}")
         everything = (command("sync", "--initial", "--tasks"), f"writes the fields and {count(tasks, 'task')}")
-        _commands(out, *([fields, everything] if tasks else [fields]))
-    elif shown.file is not None:
-        _show_file(out, shown.file, waits=bool(report.held) or only_approved)
+        return [fields, everything] if tasks else [fields]
+    return [_saving(report)] if report.held else []
 
 
 def _show_left_out(out: Output, report: RunReport) -> None:
@@ -208,22 +224,6 @@ def _saving(report: RunReport) -> tuple[str, str]:
     run_id = click.get_current_context().params.get("run_id") if undoes else None
     words = ("undo", str(run_id)) if undoes else ("plan",)
     return command(*words), "saves this plan, so that a person can allow it"
-
-
-def _show_file(out: Output, file: Path, *, waits: bool) -> None:
-    """Where a plan lies, and the commands that lead on from there."""
-    out.line(styled("Saved as ", (str(file), "bold")))
-    look = (command("apply", str(file), "--dry-run"), "shows every change again")
-    allow = (command("approve", str(file), "--by", "NAME"), "allows this plan and no other")
-    write = (command("apply", str(file)), "writes exactly this plan")
-    _commands(out, *([look, allow, write] if waits else [look, write]))
-
-
-def _commands(out: Output, *lines: tuple[str, str]) -> None:
-    """What one may type, each with what it does above it, so that it can be copied whole."""
-    for words, what in lines:
-        out.line(styled(("  # " + what, "dim")))
-        out.line(f"  {words}")
 
 
 def show_applied(out: Output, report: RunReport) -> None:

@@ -76,8 +76,14 @@ def _plain(value: Value) -> Value:
 
 def show(value: Value) -> str:
     """The value as a person reads it in a plan; "(empty)" when there is none."""
+    text = shown(value)
+    return "(empty)" if text is None else text
+
+
+def shown(value: Value) -> str | None:
+    """The value as a person reads it; None when there is none, for those who say that in a way of their own."""
     if _plain(value) is None:
-        return "(empty)"
+        return None
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
     if isinstance(value, tuple):

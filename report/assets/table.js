@@ -16,13 +16,15 @@
 //     sort: {key: "score", descending: false},           the first order; left out: as given
 //     orders: [{key, title, value, descending}],         further orders, in a list "Sort by"; left out: none
 //     filters: [{key: "band", title: "Band",             a list each, with how many items each choice has
-//                of: (item) => "red" or ["a", "b"],      what the item counts as; [] or null: nothing
+//                of: (item) => "red" or ["a", "b"],      what the item counts as, each once; [] or null: nothing
 //                label: (value) => "red",                how a choice is called; left out: as it is
 //                order: ["red", "yellow"]}],             choices in this order first; the rest by name
+//     matches: (item, chosen) => true,   whether an item is shown, beside what the lists say each for itself
 //     text: (item) => "words",           what the search looks at; left out: what the columns show
 //     detail: (item, td) => {},          what an item opens to, filled when it is opened; left out: nothing opens
 //     rows: (item, chosen) => [tr],      an item of several rows, in place of `columns`' cells
 //     size: (item, chosen) => 3,         how many rows `rows` gives
+//     tally: (shown, chosen) => "words", said behind how many are shown
 //     changed: (shown, chosen) => {},    called after each change of what is shown, with the items
 //   });
 //   table.choose({band: "red"})          sets lists (null: all);  table.find("acme") searches;  table.reset() shows all
@@ -39,10 +41,12 @@ globalThis.holdfast = globalThis.holdfast || {};
 (() => {
   const CHUNK_ROWS = 60; // rows filled and emptied together
   const ROW_HEIGHT = 37; // pixels, until a row of the table was measured
+  const PAUSE = 80; // milliseconds without a key until what was typed is searched for
   const NEAR = "1200px"; // how far beyond the window rows are filled
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const number = new Intl.NumberFormat("en");
-  const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+  const plain = /^[\x00-\x7f]*$/;
+  const fold = (text) => (plain.test(text) ? text : text.normalize("NFKD").replace(/\p{M}/gu, "")).toLowerCase();
   const list = (value) => (value === null || value === undefined ? [] : Array.isArray(value) ? value : [value]);
   let serial = 0;
 
@@ -99,7 +103,11 @@ globalThis.holdfast = globalThis.holdfast || {};
     toolbar() {
       const { name, filters = [], orders = [] } = this.options;
       this.search = element("input", { type: "search", id: `${this.id}-search`, placeholder: "press / to search" });
-      this.search.addEventListener("input", () => this.find(this.search.value));
+      this.search.addEventListener("focus", () => this.index());
+      this.search.addEventListener("input", () => {
+        clearTimeout(this.pause);
+        this.pause = setTimeout(() => this.find(this.search.value), PAUSE);
+      });
       this.search.addEventListener("keydown", (event) => {
         if (event.key === "Escape" && this.search.value) {
           event.preventDefault();
@@ -129,7 +137,7 @@ globalThis.holdfast = globalThis.holdfast || {};
     filterBox({ key, title, of, label = (value) => value, order = [] }) {
       const numbers = new Map();
       for (const item of this.options.items) {
-        for (const value of new Set(list(of(item)))) numbers.set(value, (numbers.get(value) || 0) + 1);
+        for (const value of list(of(item))) numbers.set(value, (numbers.get(value) || 0) + 1);
       }
       const place = (value) => (order.includes(value) ? order.indexOf(value) : order.length);
       const values = [...numbers.keys()].sort((a, b) => place(a) - place(b) || compare(label(a), label(b)));
@@ -199,12 +207,14 @@ globalThis.holdfast = globalThis.holdfast || {};
     }
 
     find(text) {
+      clearTimeout(this.pause);
       if (this.search.value !== text) this.search.value = text;
       this.words = fold(text).split(/\s+/).filter(Boolean);
       this.update();
     }
 
     choose(wanted) {
+      this.chosen = { ...this.chosen }; // another object whenever it says something else
       for (const [key, value] of Object.entries(wanted)) {
         const { box, values } = this.lists.get(key);
         if (value === null) delete this.chosen[key];
@@ -223,7 +233,7 @@ globalThis.holdfast = globalThis.holdfast || {};
     // -- what is shown -----------------------------------------------------------------------------------------------
 
     update() {
-      const { items, name, changed, orders = [] } = this.options;
+      const { items, name, changed, tally, orders = [] } = this.options;
       let shown = items.filter((item, place) => this.matches(item, place));
       if (this.order) {
         const { key, descending } = this.order;
@@ -243,6 +253,7 @@ globalThis.holdfast = globalThis.holdfast || {};
       this.count.textContent = all
         ? `${number.format(items.length)} ${name}`
         : `${number.format(shown.length)} of ${number.format(items.length)} ${name}`;
+      if (tally) this.count.append(`: ${tally(shown, this.chosen)}`);
       this.lay();
       if (changed) changed(shown, this.chosen);
     }
@@ -251,9 +262,15 @@ globalThis.holdfast = globalThis.holdfast || {};
       for (const [key, value] of Object.entries(this.chosen)) {
         if (!list(this.lists.get(key).of(item)).includes(value)) return false;
       }
+      if (this.options.matches && !this.options.matches(item, this.chosen)) return false;
       if (!this.words.length) return true;
+      return this.words.every((word) => this.index()[place].includes(word));
+    }
+
+    // What is searched, made when somebody is about to search.
+    index() {
       this.texts = this.texts || this.options.items.map((one) => fold(this.said(one)));
-      return this.words.every((word) => this.texts[place].includes(word));
+      return this.texts;
     }
 
     said(item) {
@@ -300,6 +317,8 @@ globalThis.holdfast = globalThis.holdfast || {};
     }
 
     fill(chunk) {
+      const home = this.chunks.find((one) => one.first <= this.active && this.active <= one.last);
+      if (home !== chunk && !home.filled) this.active = chunk.first; // one item can always be reached by Tab
       const rows = [];
       let index = chunk.row;
       for (let place = chunk.first; place <= chunk.last; place += 1) {
