@@ -166,13 +166,19 @@ def _field_overrides(vendor: VendorConfig) -> dict[str, Any]:
 def agent_at_work(path: Path, out: Output, clock: Clock | None = None, stop: Event | None = None) -> Iterator[Agent]:
     """A wired agent that holds the lock of its state folder, whose state was found whole and is copied daily.
 
+    When its work has ended, people are told what changed by it.
+
     Raises:
         LockedError: At once, when another agent is at work.
         DamagedError: When state or ledger are damaged.
     """
-    with run_lock(load(path).state_dir), open_agent(path, clock, stop, locked=True) as agent:
+    from cli.telling import telling
+
+    config = load(path)
+    with run_lock(config.state_dir), open_agent(path, clock, stop, locked=True) as agent:
         begin_work(agent.store, agent.clock.now(), out.warn)
-        yield agent
+        with telling(agent, config, out):
+            yield agent
 
 
 @contextmanager

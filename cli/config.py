@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, c
 
 from cli.settings import Section, Tables, tables
 from connectors.registry import VENDORS
+from notify.settings import CHANNELS
 from scoring import bounded
 from scoring.events import KnownEvent
 
@@ -20,6 +22,9 @@ M = TypeVar("M", bound=BaseModel)
 
 MAX_FILE = 1024 * 1024
 """Bytes of a config file that are read."""
+
+BESIDE = frozenset({"notify", "log"})
+"""Tables that no plan depends on: a saved plan may be applied after they were changed."""
 
 HOW_TO_REFER = 'write it as { env = "NAME" } or { file = "path" }'
 
@@ -90,6 +95,8 @@ def load(path: Path, env: Mapping[str, str] | None = None) -> Config:
     data = _read(path)
     top = _validate(_File, data, path, "")
     loader = _Loader(path, env)
+    tables_of = {name: getattr(top, name) for name in tables()}
+    tables_of["notify"] = loader.channels(tables_of["notify"])
     sources = tuple(loader.vendor(f"sources.{name}", name, table, crm=False) for name, table in top.sources.items())
     crm = loader.vendor("crm", str(top.crm.get("type", "crm")), top.crm, crm=True)
     if crm.name in top.sources:
@@ -100,7 +107,7 @@ def load(path: Path, env: Mapping[str, str] | None = None) -> Config:
         sources=sources,
         events=_validate(Events, {"events": top.events}, path, "").events,
         hash="",
-        **{name: _validate(model, getattr(top, name), path, name) for name, model in tables().items()},
+        **{name: _validate(model, tables_of[name], path, name) for name, model in tables().items()},
     )
     return config.model_copy(update={"hash": _hash(data, config.card_paths)})
 
@@ -124,7 +131,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _hash(data: Mapping[str, Any], cards: Sequence[Path]) -> str:
     # References to secrets are names, never values, so the raw data is safe to hash.
-    digest = hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode())
+    shaping = {name: table for name, table in data.items() if name not in BESIDE}
+    digest = hashlib.sha256(json.dumps(shaping, sort_keys=True, default=str).encode())
     for card in cards:
         if card.is_file():
             digest.update(card.read_bytes())
@@ -154,6 +162,28 @@ class _Loader:
         model: type[BaseModel] = VENDORS[kind].load().Settings
         settings = _validate(model, self._resolve(model, rest, where), self.path, where)
         return VendorConfig(name=kind if crm else name, type=kind, settings=settings, fields=fields)
+
+    def channels(self, table: dict[str, Any]) -> dict[str, Any]:
+        """The `[notify]` table with its channels checked, their references replaced."""
+        channels = table.get("channels")
+        if not isinstance(channels, dict):
+            return table
+        return {**table, "channels": {name: self._channel(str(name), one) for name, one in channels.items()}}
+
+    def _channel(self, name: str, table: Any) -> Any:
+        where = f"notify.channels.{name}"
+        if not isinstance(table, dict):
+            raise InvalidConfigError(f"{self.path}: {where}: must be a table.")
+        if not re.fullmatch("[a-z0-9_-]{1,40}", name):
+            raise InvalidConfigError(f"{self.path}: {where[:80]}: a name has 1 to 40 of a-z, 0-9, - and _.")
+        kind = str(table.get("type", ""))
+        if kind not in CHANNELS:
+            raise InvalidConfigError(
+                f"{self.path}: {where}.type = {kind[:80]!r}: no such kind of channel.{_nearest(kind, list(CHANNELS))} "
+                f"Allowed: {', '.join(CHANNELS)}."
+            )
+        model = CHANNELS[kind]
+        return _validate(model, self._resolve(model, table, where), self.path, where)
 
     def _resolve(self, model: type[BaseModel], table: dict[str, Any], where: str) -> dict[str, Any]:
         """Replace references by their values; a secret written out is refused."""

@@ -12,13 +12,11 @@ from pydantic.functional_validators import BeforeValidator
 
 from mapping.identity import Settings as IdentitySettings
 from notify.settings import Notify
-from report.settings import ReportSettings
 from scoring.cards import MOST_CARDS
 from scoring.hierarchy import Hierarchy
 from scoring.playbooks.team import Team
 from sync.plan import MAX_AGE
 from sync.policy import HumanEdits
-from sync.quality import Quality
 
 
 def parse_duration(text: str) -> int:
@@ -161,10 +159,8 @@ class Tables(BaseModel):
     writeback: Writeback = Field(default_factory=Writeback)
     run: Run = Field(default_factory=Run)
     guard: Guard = Field(default_factory=Guard)
-    quality: Quality = Field(default_factory=Quality)
     team: Team = Field(default_factory=Team)
     hierarchy: Hierarchy = Field(default_factory=Hierarchy)
-    report: ReportSettings = Field(default_factory=ReportSettings)
     notify: Notify = Field(default_factory=Notify)
     state: State = Field(default_factory=State)
 

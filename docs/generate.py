@@ -14,7 +14,9 @@ from cli.errors import EXIT_CODES
 from cli.features import needs
 from cli.settings import tables
 from connectors.registry import VENDORS
+from docs.data_page import data
 from mapping.schema import RECORDS
+from notify.settings import CHANNELS
 from scoring.events import KnownEvent
 from scoring.features import CATALOGUE, Feature
 from scoring.sources import SOURCES
@@ -62,7 +64,10 @@ def settings() -> str:
     for name, vendor in VENDORS.items():
         table = "[crm]" if vendor.is_crm else f"[sources.{name}]"
         parts.append(f"## {table}: {vendor.title}\n\n{_table(vendor.load().Settings)}\n")
-    parts += [f"## [{name}]\n\n{_table(model)}\n" for name, model in tables().items()]
+    for name, model in tables().items():
+        parts.append(f"## [{name}]\n\n{_table(model)}\n")
+        if name == "notify":
+            parts += [f"## [notify.channels.NAME]: {kind}\n\n{_table(one)}\n" for kind, one in CHANNELS.items()]
     parts.append(
         f"## [[events]]\n\nKnown events, any number of them ([stability](stability.md)).\n\n{_table(KnownEvent)}"
     )
@@ -157,7 +162,18 @@ def _source_rows() -> Iterator[str]:
         yield f"### {name}\n\n```sql\n{statement.sql('duckdb', pretty=True)}\n```\n"
 
 
-PAGES = {"features.md": features, "commands.md": commands, "configuration.md": settings, "schema.md": schema}
+def data_out() -> str:
+    """What other programs may read."""
+    return MADE + data()
+
+
+PAGES = {
+    "features.md": features,
+    "commands.md": commands,
+    "configuration.md": settings,
+    "schema.md": schema,
+    "data.md": data_out,
+}
 """Page -> what makes it."""
 
 

@@ -4,7 +4,7 @@ import ipaddress
 from datetime import datetime, time
 from email.errors import HeaderParseError
 from email.headerregistry import Address
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -49,8 +49,6 @@ class ChannelSettings(BaseModel):
     digest: Literal["off", "daily", "weekly"] = Field("off", description="How often it gets a summary.")
     digest_at: Clock = Field(time(8), description="When, in team.timezone.")
     digest_day: Day = Field("mon", description="On which day the weekly one comes.")
-
-    secrets: ClassVar[tuple[str, ...]] = ()
 
     @field_validator("kinds")
     @classmethod
@@ -157,8 +155,12 @@ Channel = Slack | Email | Webhook
 
 
 def _seconds(value: Any) -> Any:
-    if isinstance(value, str) and value.endswith("s") and value[:-1].isdigit():
-        return int(value[:-1])
+    """Seconds in "15s" or "3h"; numbers pass."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    if isinstance(value, str):
+        if value[-1:] not in units or not value[:-1].isdigit():
+            raise ValueError("is no duration; write for example 15s, 3h or 1d")
+        return int(value[:-1]) * units[value[-1]]
     return value
 
 
@@ -168,6 +170,11 @@ class Notify(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     timeout: Annotated[int, BeforeValidator(_seconds)] = Field(
         15, ge=1, le=300, description='A run waits so long at most for all channels together, such as "15s".'
+    )
+    stale_after: Annotated[int, BeforeValidator(_seconds)] = Field(
+        3 * 3600,
+        ge=0,
+        description='A source that cannot be read is told when what is known of it is older than this, such as "3h".',
     )
     channels: dict[str, Annotated[Channel, Field(discriminator="type")]] = Field(
         default_factory=dict, description="One table `[notify.channels.NAME]` each; `type` says which kind."
