@@ -10,6 +10,7 @@ SCORE_COLUMNS = (
     "trend INTEGER",
     "stage TEXT",
     "rfm TEXT",
+    "role TEXT",
 )
 """Added to `score` and its history. `computed` is empty where it is not known: then it was the band itself."""
 
@@ -31,6 +32,10 @@ CREATE TABLE note (
   themes TEXT,
   PRIMARY KEY (crm_id, since)
 ) WITHOUT ROWID;
+CREATE TABLE fact (
+  key INTEGER PRIMARY KEY,
+  features TEXT NOT NULL
+);
 -- A trend reads seven past scores of every account: out of this, not out of the wide rows.
 CREATE INDEX score_history_past ON score_history (key, valid_from, valid_to, score, card) WHERE level = 'account';
 DROP VIEW latest_score;

@@ -13,6 +13,7 @@ from mapping.links import Resolution
 from scoring.features.segments import LAYERS
 from scoring.inputs import Level, ScoreRow, SignalPoints
 from sync.database import StateFile
+from sync.facts import save_facts
 from sync.records import Counts
 from sync.tables import compact
 
@@ -106,7 +107,7 @@ def _save_review(conn: sqlite3.Connection, resolution: Resolution, now: int) -> 
 
 # -- scores -------------------------------------------------------------------------------------------------------
 
-_RESULT = "crm_id, score, health, points, coverage, band, segments, reason, card, computed, rule, stage, rfm"
+_RESULT = "crm_id, score, health, points, coverage, band, segments, reason, card, computed, rule, stage, rfm, role"
 """What makes a score another one. A signal's value may move every day without moving any of these."""
 _DETAIL = "name, owner_id, signals, held, trend"
 _WIDTH = len(_RESULT.split(", "))
@@ -195,11 +196,13 @@ def save_scores(conn: sqlite3.Connection, run_id: int, rows: Iterable[ScoreRow],
             writer.write(chunk, chunk[-1].key)
         writer.write([], _LAST)
         counts += writer.counts
+    save_facts(conn, by_level["account"])
     return counts
 
 
 _BEFORE = attrgetter("crm_id", "score", "health", "points", "coverage", "band")
 _AFTER = attrgetter("reason", "card", "computed", "rule")
+_FEATURES = (*LAYERS, "role")
 _WHO = attrgetter("name", "owner_id")
 _BESIDE = attrgetter("held", "trend")
 """What stands before a row's segments, after them, after its layers, and after its signals."""
@@ -213,7 +216,7 @@ def _as_stored(rows: Sequence[ScoreRow]) -> Iterator[tuple[Any, ...]]:
     # A contact's parts are many and of use to nobody afterwards: `explain` and plans look at accounts.
     signals = map(attrgetter("signals"), rows) if rows[0].level == "account" else repeat((), len(rows))
     texts = [text.decode() for text in map(to_json, signals)]
-    layers = (tuple(map(row.features.get, LAYERS)) for row in rows)
+    layers = (tuple(map(row.features.get, _FEATURES)) for row in rows)
     columns = (map(_BEFORE, rows), map(_AFTER, rows), layers, map(_WHO, rows), texts, map(_BESIDE, rows))
     return (
         (*before, segments[row.segments], *after, *layer, *who, text, *beside)
@@ -222,17 +225,41 @@ def _as_stored(rows: Sequence[ScoreRow]) -> Iterator[tuple[Any, ...]]:
 
 
 def latest_scores(state: StateFile, level: Level | None) -> Iterator[ScoreRow]:
-    """The latest scores, by level and key; of their features the layers."""
+    """The latest scores, by level and key; of their features the layers, and of contacts the role."""
     where = "WHERE level = ?" if level else ""
-    rows = state.rows(
-        "SELECT level, key, crm_id, name, owner_id, score, health, points, coverage, band, segments, reason, signals, "
-        f"card, computed, held, rule, trend, stage, rfm FROM score {where} ORDER BY level, key",
-        (level,) if level else (),
-    )
+    return _score_rows(state.rows(_LATEST.format(where=where), (level,) if level else ()))
+
+
+def latest_score(state: StateFile, level: Level, key: int) -> ScoreRow | None:
+    """The latest score of one account or contact, like `latest_scores`."""
+    return next(_score_rows(state.rows(_LATEST.format(where="WHERE level = ? AND key = ?"), (level, key))), None)
+
+
+def signals_at(state: StateFile, key: int, at: int) -> tuple[SignalPoints, ...]:
+    """What the signals of an account said by the score that held at an instant; empty when none did.
+
+    Their values are those of the last run that left the score as it was.
+    """
+    rows = state.rows(_SIGNALS_AT, (key, at))
+    return tuple(map(_signal, json.loads(rows[0][0]))) if rows else ()
+
+
+_LATEST = (
+    "SELECT level, key, crm_id, name, owner_id, score, health, points, coverage, band, segments, reason, signals, "
+    "card, computed, held, rule, trend, stage, rfm, role FROM score {where} ORDER BY level, key"
+)
+_SIGNALS_AT = """
+SELECT signals FROM score WHERE level = 'account' AND key = ?1 AND valid_from <= ?2
+UNION ALL SELECT signals FROM score_history
+WHERE level = 'account' AND key = ?1 AND valid_from <= ?2 AND valid_to > ?2
+"""
+
+
+def _score_rows(rows: Iterable[Sequence[Any]]) -> Iterator[ScoreRow]:
     for row in rows:
         signals = tuple(map(_signal, json.loads(row[12])))
         computed = row[14] or row[9]  # an earlier version kept the band alone
-        layers = {name: value for name, value in zip(LAYERS, row[18:], strict=True) if value is not None}
+        layers = {name: value for name, value in zip(_FEATURES, row[18:], strict=True) if value is not None}
         parts = (tuple(json.loads(row[10])), row[11], signals, layers, row[13], computed, *row[15:18])
         yield ScoreRow._make((*row[:10], *parts))
 

@@ -132,6 +132,7 @@ def summary(report: RunReport) -> dict[str, object]:
         "bands": dict(report.bands),
         "planned_fields": report.plan.field_count if report.plan else 0,
         "planned_tasks": len(report.plan.tasks) if report.plan else 0,
+        "left_alone": dict(Counter(edit.why for edit in report.plan.kept)) if report.plan else {},
         "endings": dict(report.endings),
         "held": [verdict.check for verdict in report.held],
         "deferred": len(report.deferred),

@@ -246,13 +246,17 @@ class Store(StateFile):
             return results.save_links(conn, resolution, streams.source_key(conn, crm), epoch(now))
 
     def save_scores(self, run_id: int, rows: Iterable[ScoreRow], now: datetime) -> Counts:
-        """Replace the latest scores; only what differs is written, with history; of features stage and RFM are kept."""
+        """Replace the latest scores; only what differs is written, with history; contacts keep their role alone."""
         with self.transaction() as conn:
             return results.save_scores(conn, run_id, rows, epoch(now))
 
     def latest_scores(self, level: Level | None = None) -> Iterator[ScoreRow]:
-        """The latest scores, by level and key; of features only stage and RFM, and without the parts of contacts."""
+        """The latest scores, by level and key; of features stage, RFM and role, and without the parts of contacts."""
         return results.latest_scores(self, level)
+
+    def latest_score(self, level: Level, key: int) -> ScoreRow | None:
+        """The latest score of one account or contact; of its features what `latest_scores` gives."""
+        return results.latest_score(self, level, key)
 
 
 def _gone(writer: RecordWriter, page: Page) -> Counts:

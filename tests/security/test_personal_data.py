@@ -23,7 +23,9 @@ TEXTS = {
     "crm_value": "object record_id values",
     "link": "kind rule evidence",
     "review": "kind source source_id rule candidates reason",
-    "score": "level crm_id name owner_id band segments reason signals card computed held rule stage rfm",
+    "score": "level crm_id name owner_id band segments reason signals card computed held rule stage rfm role",
+    # Numbers, days and names of segments, events and themes, as `holdfast features` lists them.
+    "fact": "features",
     "standing": "crm_id band candidate",
     "card": "cards fingerprint",
     "disbelief": "breaches",
