@@ -11,6 +11,7 @@ from cli.config import load
 from cli.errors import USAGE, CommandError
 from cli.output import Output
 from cli.plan_choice import choosing, only_shown
+from cli.plan_html import only_dry, paged, save_run
 from cli.progress import watched
 from cli.run_view import Shown, finish, preview
 from sync import approval
@@ -38,9 +39,17 @@ KEEP_PLANS = timedelta(days=7)
 @click.option("--full", is_flag=True, help="Show every record, also on a terminal.")
 @click.option("--plan-out", type=click.Path(path_type=Path), help="Save the plan to this file.")
 @choosing
+@paged
 @common
 def sync(
-    config: Path, out: Output, *, plan_out: Path | None, choice: Choice, accept: tuple[Name, ...], **flags: bool
+    config: Path,
+    out: Output,
+    *,
+    plan_out: Path | None,
+    accept: tuple[Name, ...],
+    choice: Choice,
+    html: Path | None,
+    **flags: bool,
 ) -> int:
     """Pull, score, and write what changed into the CRM.
 
@@ -52,6 +61,7 @@ def sync(
     """
     dry_run, initial, tasks, full = (flags[name] for name in ("dry_run", "initial", "tasks", "full"))
     only_shown(choice, writes=not dry_run)
+    only_dry(html, writes=not dry_run)
     settings = load(config)
     if tasks and not initial:
         raise CommandError(
@@ -80,6 +90,7 @@ def sync(
         if plan_out is not None and report.plan is not None:
             file = plan_out
             approval.save(report.plan, file, agent.store.path)
+        save_run(agent, report, out, html, file)
         return finish(agent, report, out, Shown(dry_run, full, file, bool(previewed), choice))
 
 
@@ -91,8 +102,18 @@ def sync(
 @click.option("--tasks", is_flag=True, help="On the first fill: also create tasks for accounts in trouble already.")
 @click.option("--full", is_flag=True, help="Show every record, also on a terminal.")
 @choosing
+@paged
 @common
-def plan(config: Path, out: Output, *, path: Path | None, sheet: Path | None, choice: Choice, **flags: bool) -> int:
+def plan(
+    config: Path,
+    out: Output,
+    *,
+    path: Path | None,
+    sheet: Path | None,
+    html: Path | None,
+    choice: Choice,
+    **flags: bool,
+) -> int:
     """Pull, score, and save what would change as a plan file. Writes nothing to the CRM.
 
     The file is bound to this state folder, these settings and this CRM; `holdfast apply` refuses it when it is too old
@@ -110,6 +131,7 @@ def plan(config: Path, out: Output, *, path: Path | None, sheet: Path | None, ch
             approval.save(report.plan, file, agent.store.path)
             if sheet is not None:
                 cells.save(report.plan, sheet)
+        save_run(agent, report, out, html, file)
         return finish(agent, report, out, Shown(True, flags["full"], file, choice=choice))
 
 
