@@ -71,6 +71,7 @@ def explain(error: Exception) -> tuple[str, int]:
     from sync.approval import HeldError
     from sync.churn import ChurnFileError
     from sync.database import EnvironmentMismatchError
+    from sync.export import ExportError
     from sync.heartbeat import SecondAgentError
     from sync.lock import LockedError
     from sync.plan import PlanError
@@ -96,7 +97,7 @@ def explain(error: Exception) -> tuple[str, int]:
         ((CredentialsError, MissingPermissionError), CREDENTIALS),
         ((LockedError, SecondAgentError), LOCKED),
         ((HeldError,), HELD),
-        ((ConnectorError, StoreError), ERROR),
+        ((ConnectorError, StoreError, ExportError), ERROR),
     )
     if isinstance(error, CommandError):
         return error.message, error.code

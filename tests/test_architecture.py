@@ -23,7 +23,7 @@ ALLOWED = {
 
 ONLY_IN = {
     "click": ("agent.py", "cli/"),
-    "duckdb": ("scoring/", "sync/usage"),
+    "duckdb": ("scoring/", "sync/usage", "sync/export_parquet"),
     "sqlglot": ("scoring/",),
     "hubspot": ("connectors/hubspot",),
     "simple_salesforce": ("connectors/salesforce",),
