@@ -51,6 +51,7 @@ from connectors.hubspot_read import Reader, Rhythm
 from connectors.hubspot_setup import Checkup, Setup, files
 from connectors.hubspot_values import own_values
 from connectors.hubspot_write import OBJECTS, Writer, is_id
+from connectors.known import KnownField, known_type
 
 BASE_URL = "https://api.hubapi.com"
 
@@ -176,6 +177,16 @@ class HubSpot:
         yield from checkup.quota(self.quota())
         if self._own_fields:
             yield checkup.tasks()
+
+    def known_fields(self, stream: str) -> list[KnownField]:
+        """See `connectors.known.Describes`."""
+        known = self._writer.definitions(KINDS[stream].name, fresh=True)
+        return [
+            KnownField(
+                name, str(row.get("label") or name), known_type(str(row.get("type"))), not row.get("hubspotDefined")
+            )
+            for name, row in sorted(known.items())
+        ]
 
     def pull(self, stream: Stream, cursor: str | None) -> Iterator[Batch]:
         """See `Source.pull`."""

@@ -5,6 +5,7 @@ the vendor sends them, `$distinct_id` always text. The query API behind profiles
 does not. Facts about the vendor: Mixpanel's OpenAPI files for export and query, 2026-08.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from requests.adapters import BaseAdapter
 
 from connectors.base import Batch, Clock, Environment, FieldSpec, Finding, Stream
-from connectors.errors import ConnectorError, MissingPermissionError, QuotaError
+from connectors.errors import ConnectorError, MissingPermissionError, QuotaError, ShapeError
 from connectors.http import Bucket, Http, Rule
 from connectors.mixpanel_events import Events
 from connectors.mixpanel_export import Exporter, library
@@ -29,6 +30,8 @@ USUAL = ("$email", "$name", "$last_seen", "$created")
 """Profile properties asked for when no field map says otherwise."""
 HOUR = 3600.0
 CALLS_AN_HOUR = 60
+SAMPLE = 100
+"""Events that are looked at to see what they carry."""
 EXPORT_PATIENCE = ((5.0, 300.0), 900.0)
 QUERY_PATIENCE = ((5.0, 60.0), 300.0)
 """Time-outs to connect and to read, and the deadline with all tries, in seconds. A large export is prepared before its
@@ -155,6 +158,22 @@ class Mixpanel:
         yield self._check_profiles()
         yield Finding("info", "quota", f"Mixpanel allows {CALLS_AN_HOUR} exports and {CALLS_AN_HOUR} queries an hour.")
         yield from self._clock.check()
+
+    def sample_events(self) -> list[dict[str, Any]]:
+        """See `connectors.known.Samples`: a hundred of the last week."""
+        today = self._events.today()
+        days = {
+            "from_date": (today - timedelta(days=7)).isoformat(),
+            "to_date": (today - timedelta(days=1)).isoformat(),
+        }
+        query = {"project_id": self.settings.project_id, **days, "limit": SAMPLE}
+        answer = self._export.request("GET", "api/2.0/export", params=query, purpose="check")
+        try:
+            lines = [json.loads(line) for line in answer.text.splitlines()[:SAMPLE] if line]
+        except ValueError:
+            raise ShapeError("a line of the export is not JSON.", vendor=self.name) from None
+        found = [line.get("properties") for line in lines if isinstance(line, dict)]
+        return [properties for properties in found if isinstance(properties, dict)]
 
     def pull(self, stream: Stream, cursor: str | None) -> Iterator[Batch]:
         """Yield what changed since `cursor`, see `Source.pull`."""

@@ -45,6 +45,7 @@ from connectors.base import (
     WriteSpec,
 )
 from connectors.errors import ShapeError
+from connectors.known import KnownField, known_type
 from connectors.salesforce_api import API_VERSION, Api
 from connectors.salesforce_auth import Keys, Way
 from connectors.salesforce_check import Checkup
@@ -310,6 +311,14 @@ class Salesforce:
         yield from checkup.quota(self._api.daily)
         if self._own_fields:
             yield checkup.tasks(self._writer.choose(fresh=True), receipts=self._settings.task_receipts)
+
+    def known_fields(self, stream: str) -> list[KnownField]:
+        """See `connectors.known.Describes`."""
+        known = self._api.describe(self._kinds[stream].object, purpose="check")
+        return [
+            KnownField(name, str(row.get("label") or name), known_type(str(row.get("type"))), bool(row.get("custom")))
+            for name, row in sorted(known.items())
+        ]
 
     def pull(self, stream: Stream, cursor: str | None) -> Iterator[Batch]:
         """See `Source.pull`."""
