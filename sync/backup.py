@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sync import database
 from sync.database import StateFile, StoreError, explained, private_folder
-from sync.migrations import APPLICATION_ID
+from sync.schema import APPLICATION_ID
 from sync.stamp import Stamp, Stamps
 
 KEEP = 7

@@ -9,11 +9,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import sqlite_utils
-
 from sync.lock import FencedError, run_lock
-from sync.migrations import APPLICATION_ID, migrations, newer_schema
 from sync.mounts import network_type
+from sync.schema import APPLICATION_ID, STEPS, applied_steps, newer_schema
 from sync.stamp import Stamp, Stamps
 from sync.store_errors import RESTORE, DamagedError, EnvironmentMismatchError, StoreError, explain, explained
 
@@ -26,17 +24,19 @@ LOG_LIMIT = 32 * 1024 * 1024
 """Size of the write-ahead log, in bytes, from which on it is folded into the main file."""
 
 
-class _Database(sqlite_utils.Database):
-    """sqlite-utils, with errors in words."""
+class _Database:
+    """A connection, with errors in words."""
 
     def __init__(self, conn: sqlite3.Connection, file: Path) -> None:
+        self.conn = conn
         self.file = file
-        with explained(file):
-            super().__init__(conn)
 
-    def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any] | None = None) -> sqlite3.Cursor:
+    def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
         with explained(self.file):
-            return super().execute(sql, parameters)
+            return self.conn.execute(sql, parameters)
+
+    def close(self) -> None:
+        self.conn.close()
 
 
 class StateFile:
@@ -89,8 +89,8 @@ class StateFile:
         if tables and self._scalar("PRAGMA application_id") != APPLICATION_ID:
             raise StoreError(self.file, "This database belongs to another program.", "Set [state] dir elsewhere.")
         with explained(self.file):
-            applied = {migration.name for migration in migrations.applied(self.db)}
-            pending = [migration.name for migration in migrations.pending(self.db)]
+            applied = applied_steps(self.db.conn)
+        pending = not applied.issuperset(STEPS)
         if newer := newer_schema(applied):
             raise StoreError(self.file, newer, "Nothing was changed. Install that version or a later one.")
         if pending and self.readonly:
@@ -104,7 +104,10 @@ class StateFile:
 
     def _migrate(self, schema: str | None, *, locked: bool) -> None:
         """Convert the file in one transaction, having checked and copied it. An agent that works is not disturbed."""
+        from sqlite_utils import Database
+
         from sync.backup import copy_before_migration
+        from sync.migrations import migrations
 
         with ExitStack() as stack:
             if schema is not None:
@@ -113,7 +116,7 @@ class StateFile:
                 self.trust()
                 copy_before_migration(self, schema)
             with self.transaction(), explained(self.file):
-                migrations.apply(self.db)  # looks again what is pending: another process may have been quicker
+                migrations.apply(Database(self.db.conn))  # looks again: another may have been quicker
 
     def _configure(self) -> None:
         """Set what makes commits durable and readers welcome. WAL stays with the file, the rest with the connection."""

@@ -4,16 +4,12 @@ Instants are epoch seconds UTC, days are epoch days, `version` is a record's own
 docs/state.md says what each table is for.
 """
 
-from collections.abc import Collection
-
 from sqlite_utils import Database, Migrations
 
 from sync import migrations_ledger, migrations_notices, migrations_scoring
+from sync.schema import APPLICATION_ID, SET
 
-APPLICATION_ID = 0x48464153
-"""Marks the file as ours ("HFAS")."""
-
-migrations = Migrations("holdfast")
+migrations = Migrations(SET)
 
 _RECORDS_1 = {
     "user": "email TEXT, name TEXT, active INTEGER",
@@ -339,13 +335,3 @@ def m005_settled_bands(db: Database) -> None:
     """How each account's band stands, notes of people, beside each score how it came about; what people are told."""
     for statement in (*migrations_scoring.steps(), *migrations_notices.steps()):
         db.execute(statement)
-
-
-def newer_schema(applied: Collection[str]) -> str:
-    """What to say of a file in which steps were taken that this version does not know; nothing when it knows all."""
-    ours = {step.name for step in migrations._migrations}  # there is no public list
-    unknown = set(applied) - ours
-    if not unknown:
-        return ""
-    theirs, newest = (max(steps).removeprefix("m").partition("_")[0].lstrip("0") for steps in (unknown, ours))
-    return f"It has schema {theirs}, from a newer version of Holdfast; this one knows schemas up to {newest}."

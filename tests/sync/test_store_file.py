@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlite_utils import Database
 
 from mapping.schema import Activity, Contact, ContactRole, Ticket
 from sync import database
-from sync.migrations import APPLICATION_ID, migrations
+from sync.migrations import migrations
+from sync.schema import APPLICATION_ID, STEPS
 from sync.store import EnvironmentMismatchError, Page, Store, StoreError
 from sync.tables import instant
 from tests.sync.released import SCHEMAS, build
@@ -72,6 +74,7 @@ def test_commits_are_durable_and_checked(store: Store) -> None:
 
 def test_every_step_of_the_schema_is_among_the_released_ones() -> None:
     store_names = [migration.name for migration in migrations._migrations]
+    assert tuple(store_names) == STEPS
     assert [names[-1] for names in SCHEMAS] == store_names
 
 
@@ -95,7 +98,7 @@ def test_a_file_of_every_released_schema_is_converted(number: int, folder: Path)
     assert store.cursor("crm", "people") == "page 1"
     assert [r.source_id for r in store.records("contact")] == ["1"]
     assert store.commit(people("2"), NOW).new == 1
-    assert not migrations.pending(store.db)
+    assert not migrations.pending(Database(store.db.conn))
     store.close()
 
 

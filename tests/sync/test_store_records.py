@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlite_utils import Database
 
 from mapping.mapped import Reject
 from mapping.schema import RECORDS, Account, Contact, Deal, Record
@@ -36,11 +37,11 @@ def test_every_kind_has_a_column_for_every_field() -> None:
 
 
 def test_tables_have_the_columns_that_the_kinds_expect(store: Store) -> None:
-    common = {"key", "source", "source_id", "stream", "version", "valid_from", "valid_to"}
+    common, db = {"key", "source", "source_id", "stream", "version", "valid_from", "valid_to"}, Database(store.db.conn)
     for name, kind in KINDS.items():
         columns = {column.name for column in kind.columns}
-        assert {column.name for column in store.db[name].columns} == columns | common
-        assert {column.name for column in store.db[f"{name}_history"].columns} == columns | common - {
+        assert {column.name for column in db[name].columns} == columns | common
+        assert {column.name for column in db[f"{name}_history"].columns} == columns | common - {
             "source",
             "source_id",
         }

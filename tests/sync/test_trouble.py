@@ -22,11 +22,11 @@ from sync.database import DamagedError, StoreError
 from sync.forget import screen_of
 from sync.guard import Limits
 from sync.integrity import begin_work, examine
-from sync.migrations import APPLICATION_ID
 from sync.plan import Plan, PlanError
 from sync.plan_file import PlanFile
 from sync.policy import Policy
 from sync.run_report import RunReport
+from sync.schema import APPLICATION_ID
 from sync.stamp import Stamp, Stamps
 from sync.store import Page, Store
 from sync.store_errors import explained
