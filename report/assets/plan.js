@@ -11,8 +11,8 @@
     kept: "conflicts: fields left alone",
     skipped: "skipped: effects that stay",
   };
+  const KEYS = { task: "tasks", removal: "removals", kept: "kept", skipped: "skipped" };
   const NOUNS = {
-    fields: ["field", "fields"],
     tasks: ["new task", "new tasks"],
     removals: ["task to remove", "tasks to remove"],
     kept: ["field left alone", "fields left alone"],
@@ -43,18 +43,14 @@
       (part) => (part.record || part.edit || part.one).id,
     );
     group.parts = [...found.filter((part) => part.object !== "contact"), ...[...people.values()].flat()];
-    group.has = { kind: [], object: [], field: [] };
-    for (const part of found) {
-      for (const [key, values] of Object.entries(group.has)) {
-        if (part[key] && !values.includes(part[key])) values.push(part[key]);
-      }
-    }
     return group.parts;
   };
 
+  const narrowed = (chosen) => ["kind", "object", "field"].filter((key) => chosen[key] !== undefined);
+
   // The parts that the lists leave; asked for several times while one choice stands.
   const wanted = (group, chosen) => {
-    const keys = ["kind", "object", "field"].filter((key) => chosen[key] !== undefined);
+    const keys = narrowed(chosen);
     if (!keys.length) return parts(group);
     if (group.choice !== chosen) {
       group.choice = chosen;
@@ -63,24 +59,57 @@
     return group.left;
   };
 
-  // What a group counts as in a list: everything that any part of it is.
-  const every = (key) => (group) => {
-    parts(group);
-    return group.has[key];
+  // What a group counts as in the lists, everything that any part of it is, and the plan's numbers of it. Taken from
+  // the data as it stands: parts are made of what is shown only, for there may be a million.
+  const about = (group) => {
+    if (group.about) return group.about;
+    const n = { fields: 0, accounts: 0, contacts: 0 };
+    const has = { kind: new Set(), object: new Set(), field: new Set() };
+    const people = new Set();
+    for (const record of group.records || []) {
+      n.fields += record.fields.length;
+      n[record.object === "account" ? "accounts" : "contacts"] += 1;
+      has.object.add(record.object);
+      for (const [field] of record.fields) has.field.add(field);
+      if (record.object === "contact") people.add(record.id);
+    }
+    if (n.fields) has.kind.add("field");
+    for (const [kind, all] of Object.entries(KEYS)) {
+      n[all] = (group[all] || []).length;
+      if (n[all]) has.kind.add(kind);
+      for (const one of group[all] || []) {
+        has.object.add(one.object || "task");
+        if (kind === "kept") has.field.add(one.field);
+        if (kind === "skipped" && one.object !== "task") has.field.add(one.what);
+        if (kind === "kept" && one.object === "contact") people.add(one.id);
+      }
+    }
+    const lists = Object.fromEntries(Object.entries(has).map(([key, values]) => [key, [...values]]));
+    group.about = { n, ...lists, rows: 1 + people.size + n.fields + n.tasks + n.removals + n.kept + n.skipped };
+    return group.about;
   };
+
+  const every = (key) => (group) => about(group)[key];
 
   // The plan's numbers, counted in what is shown.
   const counted = (groups, chosen) => {
-    const n = { fields: 0, accounts: 0, contacts: 0, tasks: 0, removals: 0, kept: 0, skipped: 0 };
-    const kinds = { field: "fields", task: "tasks", removal: "removals", kept: "kept", skipped: "skipped" };
+    const total = { fields: 0, accounts: 0, contacts: 0, tasks: 0, removals: 0, kept: 0, skipped: 0 };
+    const all = !narrowed(chosen).length;
     for (const group of groups) {
-      const records = new Set();
-      for (const part of wanted(group, chosen)) {
-        n[kinds[part.kind]] += 1;
-        if (part.record) records.add(part.record);
-      }
-      for (const record of records) n[record.object === "account" ? "accounts" : "contacts"] += 1;
+      const n = all ? about(group).n : countedParts(wanted(group, chosen));
+      for (const key of Object.keys(total)) total[key] += n[key] || 0;
     }
+    return total;
+  };
+
+  const countedParts = (shown) => {
+    const n = { fields: 0, accounts: 0, contacts: 0, tasks: 0, removals: 0, kept: 0, skipped: 0 };
+    const records = new Set();
+    for (const part of shown) {
+      n[part.kind === "field" ? "fields" : KEYS[part.kind]] += 1;
+      if (part.record) records.add(part.record);
+    }
+    for (const record of records) n[record.object === "account" ? "accounts" : "contacts"] += 1;
     return n;
   };
 
@@ -104,11 +133,11 @@
   const why = (text) => (text ? element("span", { class: "why" }, "Why: ", name(text)) : null);
 
   const accountRow = (group, shown) => {
-    const about = [];
-    if (group.band) about.push(element("span", { class: `band ${group.band}` }, group.band));
-    about.push(`account ${group.id}`);
-    if (group.owner) about.push(" · owner ", name(group.owner));
-    if (group.segments) about.push(` · ${group.segments.join(", ")}`);
+    const told = [];
+    if (group.band) told.push(element("span", { class: `band ${group.band}` }, group.band));
+    told.push(`account ${group.id}`);
+    if (group.owner) told.push(" · owner ", name(group.owner));
+    if (group.segments) told.push(` · ${group.segments.join(", ")}`);
     const own = shown.find((part) => part.record && part.object === "account");
     const weight = element("td", { class: "number" });
     if (group.worst) {
@@ -118,16 +147,16 @@
     return element(
       "tr",
       { class: "account" },
-      element("th", { scope: "row", colspan: COLUMNS - 1 }, name(group.name || group.id), meta(...about), own ? why(own.record.why) : null),
+      element("th", { scope: "row", colspan: COLUMNS - 1 }, name(group.name || group.id), meta(...told), own ? why(own.record.why) : null),
       weight,
     );
   };
 
-  const contactRow = ({ object, id, name: called, why: reason }) =>
+  const contactRow = ({ id, name: called }, reason) =>
     element(
       "tr",
       { class: "contact" },
-      element("th", { scope: "row", colspan: COLUMNS }, name(called), meta(`${object} ${id}`), why(reason)),
+      element("th", { scope: "row", colspan: COLUMNS }, name(called), meta(`contact ${id}`), why(reason)),
     );
 
   const taskRow = ({ task }, said) => {
@@ -163,10 +192,10 @@
     const own = (group.records || []).find((record) => record.object === "account");
     let contact = "";
     for (const part of shown) {
-      const about = part.record || part.edit;
-      if (part.object === "contact" && about && about.id !== contact) {
-        contact = about.id;
-        made.push(contactRow({ why: part.edit ? "" : about.why, ...{ object: about.object, id: about.id, name: about.name } }));
+      const person = part.object === "contact" && (part.record || part.edit);
+      if (person && person.id !== contact) {
+        contact = person.id;
+        made.push(contactRow(person, part.record ? person.why : ""));
       }
       const make = { field: fieldRow, removal: removalRow, kept: keptRow, skipped: skippedRow }[part.kind];
       made.push(part.kind === "task" ? taskRow(part, own && own.why) : make(part));
@@ -175,13 +204,14 @@
   };
 
   const size = (group, chosen) => {
+    if (!narrowed(chosen).length) return about(group).rows;
     const shown = wanted(group, chosen);
     let contact = "";
     let extra = 0;
     for (const { object, record, edit } of shown) {
-      const about = record || edit;
-      if (object === "contact" && about && about.id !== contact) {
-        contact = about.id;
+      const person = object === "contact" && (record || edit);
+      if (person && person.id !== contact) {
+        contact = person.id;
         extra += 1;
       }
     }
@@ -203,10 +233,12 @@
 
   const tally = (shown, chosen) => {
     const n = counted(shown, chosen);
-    return Object.entries(NOUNS)
-      .filter(([key]) => n[key] || key === "fields")
-      .map(([key, [one, many]]) => `${number(n[key])} ${n[key] === 1 ? one : many}`)
-      .join(", ");
+    const on = [[n.accounts, "account"], [n.contacts, "contact"]].filter(([many]) => many);
+    const records = on.map(([many, what]) => `${number(many)} ${what}`).join(" and ");
+    const ends = n.accounts + n.contacts === 1 ? "record" : "records";
+    const fields = n.fields ? [`${number(n.fields)} ${n.fields === 1 ? "field" : "fields"} on ${records} ${ends}`] : [];
+    const others = Object.entries(NOUNS).filter(([key]) => n[key]);
+    return [...fields, ...others.map(([key, [one, many]]) => `${number(n[key])} ${n[key] === 1 ? one : many}`)].join(", ");
   };
 
   const check = () => {
@@ -242,7 +274,7 @@
       { key: "name", title: "Account and field", value: (group) => group.name || group.id, width: "32%" },
       { key: "before", title: "Now", sortable: false, width: "22%" },
       { key: "after", title: "Will be", sortable: false },
-      { key: "weight", title: "Weight", number: true, value: (group) => (group.worst ? group.worst[0] * group.worst[1] : 0), width: "10.5rem" },
+      { key: "weight", title: "Weight", number: true, value: (group) => (group.worst ? group.worst[0] * group.worst[1] : 0), width: "11.5rem" },
     ],
     orders: [
       { key: "weight", title: "worst first", descending: true, value: (group) => (group.worst ? group.worst[0] * group.worst[1] : 0) },
@@ -260,7 +292,7 @@
       { key: "segment", title: "Segment", of: (group) => group.segments || [] },
       { key: "owner", title: "Owner", of: (group) => group.owner || null },
     ],
-    matches: (group, chosen) => wanted(group, chosen).length > 0,
+    matches: (group, chosen) => !narrowed(chosen).length || wanted(group, chosen).length > 0,
     text: words,
     rows,
     size,
