@@ -79,6 +79,12 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("value", "integer", "The value of its feature; docs/features.md has the unit."),
         Column("fresh", "integer", "How much its kind of record still counts, by the age of its source.", "percent"),
     ),
+    "v_feature": (
+        _ID, _NAME,
+        Column("feature", "text", "Name of the feature; docs/features.md has its unit and meaning."),
+        Column("value", "integer", "Its value, of a feature that is a number."),
+        Column("word", "text", "Its value, of one that is a word."),
+    ),
     "v_segment": (_ID, _NAME, Column("segment", "text", "A segment that the account is in."), _SINCE),
     "v_score_history": (
         _ID, _NAME,
@@ -174,6 +180,7 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("contact_id", "text", "The person's id in the CRM.", personal=True),
         Column("email", "text", "Their e-mail address.", personal=True),
         Column("title", "text", "Their job title.", personal=True),
+        Column("role", "text", "The part they play, such as champion; empty when unknown.", personal=True),
         _ID, _NAME, _SCORE, _HEALTH, _BAND, _COVERAGE, _SEGMENTS, _REASON, _OWNER,
         Column("last_login_at", "instant", "Last sign-in that the CRM knows of.", personal=True),
         _SINCE, _RUN,
@@ -183,6 +190,7 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
 _TITLES = {
     "v_account": "One account as it stands, with those that left while they were watched.",
     "v_driver": "One signal of an account's score.",
+    "v_feature": "One fact about an account, as its latest score saw it; unknown ones are left out.",
     "v_segment": "One account in one segment, now.",
     "v_score_history": "How an account stood from `valid_from` up to, not including, `valid_to`.",
     "v_band_change": "An account's way from one band to another.",
@@ -201,6 +209,7 @@ _TITLES = {
 
 _KEYS = {
     "v_driver": "account_id signal",
+    "v_feature": "account_id feature",
     "v_segment": "account_id segment",
     "v_score_history": "account_id valid_from",
     "v_band_change": "account_id at band_after",

@@ -37,8 +37,8 @@ WHERE s.level = 'account'
 """
 
 _CONTACT = f"""
-SELECT s.crm_id AS contact_id, c.email, c.title, a.source_id AS account_id, a.name AS account_name, s.score, s.health,
-  s.band, s.coverage, s.segments, s.reason, s.owner_id, {_at("c.last_login_at")} AS last_login_at,
+SELECT s.crm_id AS contact_id, c.email, c.title, s.role, a.source_id AS account_id, a.name AS account_name, s.score,
+  s.health, s.band, s.coverage, s.segments, s.reason, s.owner_id, {_at("c.last_login_at")} AS last_login_at,
   {_at("s.valid_from")} AS since, s.run_id
 FROM score s JOIN contact c ON c.key = s.key LEFT JOIN account a ON a.key = c.account WHERE s.level = 'contact'
 """
@@ -48,6 +48,12 @@ SELECT s.crm_id AS account_id, coalesce(s.name, s.crm_id) AS account_name, json_
   json_extract(j.value, '$[1]') AS points, json_extract(j.value, '$[2]') AS weight,
   json_extract(j.value, '$[3]') AS value, coalesce(json_extract(j.value, '$[4]'), 100) AS fresh
 FROM score s JOIN json_each(s.signals) j WHERE s.level = 'account'
+"""
+
+_FEATURE = """
+SELECT s.crm_id AS account_id, coalesce(s.name, s.crm_id) AS account_name, j.key AS feature,
+  CASE WHEN j.type <> 'text' THEN j.value END AS value, CASE j.type WHEN 'text' THEN j.value END AS word
+FROM score s JOIN fact f ON f.key = s.key JOIN json_each(f.features) j WHERE s.level = 'account'
 """
 
 _KEPT = "valid_from, {end} AS valid_to, score, health, band, computed, coverage, trend, stage, rfm, segments, reason, "
@@ -249,6 +255,7 @@ def _moves(what: str, now: str) -> str:
 VIEWS: dict[str, str] = {
     "v_account": _ACCOUNT,
     "v_driver": _DRIVER,
+    "v_feature": _FEATURE,
     "v_segment": _SEGMENT,
     "v_score_history": _SCORE_HISTORY,
     "v_band_change": _moves("band", "band"),
