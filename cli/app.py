@@ -25,6 +25,7 @@ from connectors.base import Clock, Crm, FieldSpec, Source, SystemClock
 from connectors.errors import ConfigError
 from connectors.registry import VENDORS
 from mapping.fields import FieldMap
+from mapping.themes import Themes
 from scoring.cards import Cards
 from scoring.events import problems
 from sync.database import private_folder
@@ -127,7 +128,8 @@ def _connect(
     config: Config, vendor: VendorConfig, clock: Clock, own: list[FieldSpec], where: str
 ) -> tuple[Source, FieldMap]:
     fields = _field_overrides(vendor)
-    field_map = FieldMap.load(vendor.type, fields, file=str(config.path), prefix=f"{where}.fields")
+    themes = Themes.of(config.themes)
+    field_map = FieldMap.load(vendor.type, fields, file=str(config.path), prefix=f"{where}.fields", themes=themes)
     wanted = {stream: field_map.paths(stream) for stream in field_map.streams}
     try:
         source = (

@@ -10,6 +10,8 @@ from cli.errors import CONFLICTS, CREDENTIALS, ERROR, OK
 from cli.output import Output, count
 from connectors.base import FieldDiff, Finding, Source
 from connectors.errors import ConnectorError, CredentialsError, MissingPermissionError
+from sync import accountable
+from sync.accountable import Answerable
 from sync.overview import MatchRate, match_rates, match_rules
 from sync.store import Store, StoreError
 
@@ -110,13 +112,15 @@ def _state(wiring: Wiring) -> list[Finding]:
     """The state file, and how well identities match."""
     folder = wiring.config.state_dir
     if not (folder / "state.db").exists():
-        return [Finding("info", "no_state", f"{folder}: nothing stored yet.", "Run: holdfast sync --dry-run")]
+        nothing = Finding("info", "no_state", f"{folder}: nothing stored yet.", "Run: holdfast sync --dry-run")
+        return [nothing, *accountable.of_settings(_answerable(wiring))]
     try:
         store = Store.open(folder, readonly=True)
     except StoreError as error:
         return [Finding("error", "state", str(error))]
     try:
         findings = [Finding("ok", "state", f"{store.file} opens.")]
+        findings += accountable.findings(store, _answerable(wiring))
         names = {source.name for source, _ in wiring.sources}
         findings += [_match(rate) for rate in match_rates(store, crm=wiring.crm.name) if rate.source in names]
         for source, kind, rule, number in match_rules(store):
@@ -129,6 +133,11 @@ def _state(wiring: Wiring) -> list[Finding]:
         return findings
     finally:
         store.close()
+
+
+def _answerable(wiring: Wiring) -> Answerable:
+    policy = wiring.policy
+    return Answerable(wiring.crm.name, policy.team, policy.fallback_owner, policy.tasks)
 
 
 def _match(rate: MatchRate) -> Finding:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.functional_validators import BeforeValidator
 
 from mapping.identity import Settings as IdentitySettings
+from mapping.themes import Settings as ThemeSettings
 from notify.settings import Notify
 from scoring.cards import MOST_CARDS
 from scoring.hierarchy import Hierarchy
@@ -162,6 +163,7 @@ class Tables(BaseModel):
     team: Team = Field(default_factory=Team)
     hierarchy: Hierarchy = Field(default_factory=Hierarchy)
     notify: Notify = Field(default_factory=Notify)
+    themes: ThemeSettings = Field(default_factory=ThemeSettings)
     state: State = Field(default_factory=State)
 
 

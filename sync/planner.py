@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from connectors.base import Clock, Crm, ObjectName, Value, WriteSpec
 from scoring.cards import AnyCards
 from scoring.inputs import ScoreRow
-from sync import baseline, frames, mirror
+from sync import accountable, baseline, frames, mirror
 from sync.budget import Budget, expected_calls
 from sync.diff import Known, sweeps
 from sync.kept import compare
@@ -38,6 +38,7 @@ class Planner:
     Attributes:
         written: What we last wrote, by (object, record id); known once a plan was made.
         settled: Which accounts get no task for now, and which overrides wait for a person.
+        nobodys: Red accounts for which nobody answers; known once a plan was made.
     """
 
     crm: Crm
@@ -50,6 +51,7 @@ class Planner:
     config_hash: str
     written: Mapping[tuple[str, str], Mapping[str, Value]] = field(default_factory=dict)
     settled: Outcome | None = None
+    nobodys: tuple[str, ...] = ()
 
     def make(self, rows: Sequence[ScoreRow], as_of: datetime, environment: str) -> Plan:
         """Desired minus current. Remembers which band each account is in, so that an episode starts once."""
@@ -65,7 +67,8 @@ class Planner:
         records, tasks = self._weigh(records, tasks, known, as_of)
         bulk = Budget(self.crm, self.policy.budget_share).needs_bulk(records, tasks)
         refused = [one.line for one in self.settled.waiting] if self.settled else []
-        notes = ((BULK_NOTE,) if bulk else ()) + (*sweeps(records, kept, written), *refused)
+        nobodys = accountable.lines(self.nobodys, {crm_id: one.name for crm_id, one in accounts.items()})
+        notes = ((BULK_NOTE,) if bulk else ()) + (*nobodys, *sweeps(records, kept, written), *refused)
         return Plan(
             as_of,
             environment,
@@ -140,7 +143,7 @@ class Planner:
         policy = self.policy
         stage = Stage(self.crm, self.store, self.ledger, self.card, environment, policy.team, policy.fallback_owner)
         decisions = stage.play(rows, as_of, self.settled.paused if self.settled else {})
-        done = self.ledger.known_tasks()
+        done, self.nobodys = self.ledger.known_tasks(), decisions.nobodys
         wanted = [stage.change(task, accounts[task.crm_id]) for task in decisions.tasks if task.crm_id in accounts]
         return [change for change in wanted if change.key not in done], stage.removals(decisions.clear, accounts, as_of)
 

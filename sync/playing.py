@@ -20,16 +20,13 @@ from scoring.playbooks.memory import Chooser
 from scoring.playbooks.problems import auto_segments
 from scoring.settle import Pause
 from sync import followups
+from sync.accountable import active_users
 from sync.frames import CrmRecord
 from sync.ledger import Ledger
 from sync.order import account_values
 from sync.plan import TaskChange, TaskRemoval, derive_key
 from sync.store import Store
 
-_USERS = """
-SELECT u.source_id FROM user u JOIN source s ON s.id = u.source
-WHERE s.name = ? AND u.active = 1 AND u.valid_from IS NOT NULL AND u.valid_to IS NULL
-"""
 _NOTES = "SELECT crm_id, text FROM note WHERE until IS NULL"
 _MADE = """
 SELECT key, op_id, remote_id, coalesce(json_extract(payload, '$.subject'), '') FROM op
@@ -70,7 +67,7 @@ class Stage:
         }
         return Situation(
             fallback_owner=self.fallback_owner,
-            active_owners=frozenset(user for (user,) in self.store.rows(_USERS, (self.crm.name,))),
+            active_owners=active_users(self.store, self.crm.name),
             team=self.team,
             values=account_values(self.store, self.crm.name, now),
             work=followups.work(self.store),

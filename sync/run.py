@@ -274,8 +274,8 @@ class Agent:
                 rows = list(score(self.card, given))
             keep_era(self.store, self.card, report.breaches, report.as_of)
             bands = self.ledger.band_states()
-            fingerprint = self.card.fingerprint
-            bench = Bench(self.store, self.crm.name, self.people, self.events, fingerprint, report.breaches)
+            cards, texts = self.card.fingerprint, self.sources[0][1].themes
+            bench = Bench(self.store, self.crm.name, self.people, self.events, cards, report.breaches, texts)
             report.settled = bench.settle(self.card.card_of, rows, bands, report.as_of)
             rows = hold_bands(report.settled.rows, bands, report.breaches, card=self.card, as_of=report.as_of)
             where = self.store.environment(self.crm.name) or ""

@@ -21,6 +21,7 @@ from scoring.playbooks.memory import (
     task_key,
 )
 from scoring.playbooks.model import Caps, Playbook, Priority, Step, Suppression, Trigger, Variant
+from scoring.playbooks.owners import accountable
 from scoring.playbooks.team import Team
 from scoring.playbooks.text import WORDS, fill
 
@@ -43,6 +44,7 @@ __all__ = [
     "Variant",
     "Withheld",
     "Work",
+    "accountable",
     "base_name",
     "decide",
     "desired_tasks",

@@ -29,6 +29,7 @@ from scoring.playbooks.memory import (
     task_key,
 )
 from scoring.playbooks.model import URGENCY, Playbook, Step
+from scoring.playbooks.owners import accountable, owner_by
 from scoring.playbooks.risk import risk
 from scoring.playbooks.rules import Words, holds
 from scoring.playbooks.text import fill
@@ -99,6 +100,7 @@ class _Desk:
     """Account -> playbooks whose condition holds."""
     cards: dict[str, "Scorecard"] = field(default_factory=dict)
     states: dict[str, BandState] = field(default_factory=dict)
+    nobodys: list[str] = field(default_factory=list)
     given: Counter[str] = field(default_factory=Counter)
     """Open tasks by owner, those of this run included."""
 
@@ -121,6 +123,8 @@ class _Desk:
             episode = state.episodes.get(playbook.name)
             if playbook.acts and episode is not None:
                 self._steps(case, playbook, episode)
+        if row.band == "red" and self._is_nobodys(row):
+            self.nobodys.append(row.crm_id)
         if row.band == "red" and before == len(self.wanted) + len(self.withheld):
             self._no_task(case, card.answer(row))
 
@@ -219,15 +223,19 @@ class _Desk:
         """Who gets it: whoever has it already, else by the rule, else the fallback owner."""
         if work is not None:
             return work.owner_id
-        kind, _, role = rule.partition(":")
-        active = self.situation.active_owners
-        candidates = self.situation.team.roles.get(role, ()) if role else (row.owner_id,)
-        usable = [one for one in candidates if one is not None and (active is None or one in active)]
-        if kind == "fallback" or not usable:
-            return self.situation.fallback_owner
-        chosen = min(usable, key=lambda one: self.given[one]) if kind == "least_loaded" else usable[0]
-        self.given[chosen] += 1
+        chosen = owner_by(rule, row, self.situation, self.given)
+        if chosen is not None and chosen != self.situation.fallback_owner:
+            self.given[chosen] += 1
         return chosen
+
+    def _is_nobodys(self, row: ScoreRow) -> bool:
+        """Whether nobody answers for an account: neither an owner, nor whoever has an open task on it."""
+        if accountable(row, self.situation) is not None:
+            return False
+        active = self.situation.active_owners
+        work = (one for one in self.situation.work.values() if one.crm_id == row.crm_id and one.state == "open")
+        have = (one.owner_id for one in work)
+        return not any(one is not None and (active is None or one in active) for one in have)
 
     # -- what follows from tasks that exist ---------------------------------------------------------------------
 
@@ -310,7 +318,7 @@ class _Desk:
         tasks = tuple(task for task in self.wanted if task.key not in barred)
         withheld = tuple(sorted(self.withheld, key=lambda one: (one.crm_id, one.playbook, one.rule)))
         enrolled = {crm_id: tuple(sorted(set(names))) for crm_id, names in self.enrolled.items()}
-        return Decisions(tasks, withheld, enrolled, tuple(self._clear()), self.states)
+        return Decisions(tasks, withheld, enrolled, tuple(self._clear()), self.states, tuple(self.nobodys))
 
     def _cap(self, task: DesiredTask, rule: str, until: datetime, why: str) -> None:
         why = f"{why}; risk {task.risk} x value {task.value}"

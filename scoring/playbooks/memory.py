@@ -196,6 +196,7 @@ class Decisions:
         enrolled: Account -> segments that auto steps put it into.
         clear: Tasks to be taken away.
         states: What to remember of each account of known band; see `next_states`.
+        nobodys: Red accounts for which nobody answers: no active owner, no role, no fallback owner.
     """
 
     tasks: tuple[DesiredTask, ...]
@@ -203,6 +204,7 @@ class Decisions:
     enrolled: Mapping[str, tuple[str, ...]]
     clear: tuple[Clear, ...]
     states: Mapping[str, BandState]
+    nobodys: tuple[str, ...] = ()
 
 
 def task_key(crm_id: str, playbook: str, episode: datetime) -> str:

@@ -28,6 +28,11 @@ class Team(BaseModel):
         default_factory=dict,
         description='Who plays a part, by CRM user id, such as manager = ["0055g0000001"]; playbooks name the part.',
     )
+    accountable: str = Field(
+        "",
+        description="The part that answers for accounts without an active owner, such as success, before "
+        "`writeback.fallback_owner` does; whoever of it has the fewest open tasks.",
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -50,6 +55,8 @@ class Team(BaseModel):
     def _works(self) -> "Team":
         if len(self.holidays) > 1000:
             raise ValueError("more than 1,000 holidays")
+        if self.accountable and not self.roles.get(self.accountable):
+            raise ValueError(f"accountable names {self.accountable!r}, which is nobody in [team.roles]")
         return self
 
     @cached_property
