@@ -9,6 +9,7 @@ from cli.app import agent_at_work, current_clock, stop_after, stop_on_signals, w
 from cli.clock import StoppedError, stoppable
 from cli.config import Config, load
 from cli.errors import OK, USAGE, CommandError, explain
+from cli.listening import listening
 from cli.output import Output, count
 from cli.progress import watched
 from cli.run_view import Shown, finish
@@ -85,8 +86,8 @@ class Schedule:
         return due + (missed + 1) * self.period
 
 
-def keep_running(config: Path, out: Output, *, every: str | None, times: int | None) -> int:
-    """Sync until told to stop.
+def keep_running(config: Path, out: Output, *, every: str | None, times: int | None, listen: str | None = None) -> int:
+    """Sync until told to stop, and serve numbers beside it where `listen` or the config says where.
 
     Raises:
         CommandError: When the period cannot be read.
@@ -94,13 +95,15 @@ def keep_running(config: Path, out: Output, *, every: str | None, times: int | N
     settings = wire(config).config  # what is wrong with the settings is said now, not every hour
     stopping = Stopping()
     clock = current_clock()
+    period = _period(settings, every)
     schedule = Schedule(
-        _period(settings, every),
+        period,
         stoppable(clock, stopping.for_good),
         stopping.for_good.is_set,
         say=out.warn,
     )
-    with stop_on_signals(stopping):
+    where = settings.run.listen if listen is None else listen
+    with stop_on_signals(stopping), listening(where, settings, clock, out, period):
         return schedule.keep(lambda: _once(config, out, stopping, clock), times)
 
 

@@ -13,11 +13,13 @@ from pydantic.functional_validators import BeforeValidator
 from mapping.identity import Settings as IdentitySettings
 from mapping.themes import Settings as ThemeSettings
 from notify.settings import Notify
+from report.settings import ReportSettings
 from scoring.cards import MOST_CARDS
 from scoring.hierarchy import Hierarchy
 from scoring.playbooks.team import Team
 from sync.plan import MAX_AGE
 from sync.policy import HumanEdits
+from sync.quality import Quality
 
 
 def parse_duration(text: str) -> int:
@@ -104,6 +106,10 @@ class Run(Section):
     deadline: Annotated[int, BeforeValidator(lambda v: parse_duration(v) if isinstance(v, str) else v)] = Field(
         3000, ge=60, description='A run stops at a batch boundary after this time, such as "50m".'
     )
+    listen: str = Field(
+        "",
+        description='Where `holdfast run` serves /metrics and /healthz, such as "127.0.0.1:9464"; left out: nowhere.',
+    )
 
 
 class Guard(Section):
@@ -160,8 +166,10 @@ class Tables(BaseModel):
     writeback: Writeback = Field(default_factory=Writeback)
     run: Run = Field(default_factory=Run)
     guard: Guard = Field(default_factory=Guard)
+    quality: Quality = Field(default_factory=Quality)
     team: Team = Field(default_factory=Team)
     hierarchy: Hierarchy = Field(default_factory=Hierarchy)
+    report: ReportSettings = Field(default_factory=ReportSettings)
     notify: Notify = Field(default_factory=Notify)
     themes: ThemeSettings = Field(default_factory=ThemeSettings)
     state: State = Field(default_factory=State)

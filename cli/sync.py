@@ -138,8 +138,9 @@ def plan(
 @click.command()
 @click.option("--every", help='Time between two runs, such as "1h"; left out: run.every of the config.')
 @click.option("--times", type=click.IntRange(min=1), help="Stop after this many runs.")
+@click.option("--listen", help="Serve /metrics and /healthz here, such as 127.0.0.1:9464; left out: run.listen.")
 @common
-def run(config: Path, out: Output, *, every: str | None, times: int | None) -> int:
+def run(config: Path, out: Output, *, every: str | None, times: int | None, listen: str | None) -> int:
     """Sync now and then every hour, until SIGTERM or Ctrl-C, which end at the next batch boundary.
 
     A run that fails is reported and the next one tries again. A run that is still going when the next is due is not
@@ -149,7 +150,7 @@ def run(config: Path, out: Output, *, every: str | None, times: int | None) -> i
     """
     from cli.schedule import keep_running
 
-    return keep_running(config, out, every=every, times=times)
+    return keep_running(config, out, every=every, times=times, listen=listen)
 
 
 def plan_path(agent: Agent, made: Plan) -> Path:

@@ -383,6 +383,11 @@ class Crm(Source, Protocol):
         """The same fields as files, for admins who deploy them by their own means: relative path -> text."""
         ...
 
+    @property
+    def seen_quota(self) -> Quota:
+        """The CRM's daily budget as the last answer told it; costs no call, and knows nothing before the first."""
+        ...
+
     def quota(self) -> Quota:
         """The CRM's daily budget as last seen, less what the settings leave to others; costs at most one call."""
         ...

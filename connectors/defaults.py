@@ -23,6 +23,11 @@ class CrmDefaults:
         del ids
         return {}
 
+    @property
+    def seen_quota(self) -> Quota:
+        """See `Crm.seen_quota`."""
+        return Quota(None, None, "day")
+
     def quota(self) -> Quota:
         """See `Crm.quota`."""
         return Quota(None, None, "day")

@@ -250,6 +250,11 @@ class HubSpot:
         """See `Crm.setup_files`: bodies for HubSpot's own "create a batch of properties" call."""
         return files(fields)
 
+    @property
+    def seen_quota(self) -> Quota:
+        """See `Crm.seen_quota`."""
+        return self._api.daily
+
     def quota(self) -> Quota:
         """The day's calls, from the headers of the last answer, or else from the usage report."""
         if self._api.daily.remaining is not None:

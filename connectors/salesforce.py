@@ -367,6 +367,11 @@ class Salesforce:
         settings = self._settings
         return files(fields, settings.permission_set, settings.api_version, further, receipts=settings.task_receipts)
 
+    @property
+    def seen_quota(self) -> Quota:
+        """See `Crm.seen_quota`."""
+        return self._api.daily
+
     def quota(self) -> Quota:
         """The org's calls in 24 hours up to `stop_at`, from the headers of the last answer or the list of limits."""
         return self.quotas()[-1]

@@ -53,4 +53,9 @@ def noted(agent: "Agent", mode: str, report: RunReport) -> Iterator[int]:
 def numbers(agent: "Agent", report: RunReport) -> dict[str, object]:
     """The numbers kept with a run: what it came to, and the calls that it took."""
     calls = {source.name: sum(source.calls.values()) for source, _ in agent.sources}
-    return {**summary(report), "calls": {name: number for name, number in calls.items() if number}}
+    quota = agent.crm.seen_quota
+    return {
+        **summary(report),
+        "calls": {name: number for name, number in calls.items() if number},
+        "quota": {agent.crm.name: [quota.limit, quota.remaining]},
+    }
