@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from report.figures import Move
-from report.reading import LEFT, Account, Facts, standing
+from report.reading import LEFT, Account, Facts, along
 from report.words import major, tidy
 from scoring.cards import Cards
 from scoring.features import catalogue
@@ -104,8 +104,7 @@ def _who(one: Account, words: _Words) -> list[Any]:
 def history(one: Account, weeks: Sequence[datetime]) -> str:
     """One character for each week: its score, or that there was none; weeks before the first score are left out."""
     found = []
-    for at in weeks:
-        version = standing(one.versions, at)
+    for version in along(one.versions, weeks):
         if version is None or version.band == LEFT:
             found.append(ABSENT)
         else:

@@ -109,7 +109,11 @@ def _words(facts: Facts) -> dict[str, Any]:
 
 def _hours(numbers: Sequence[float]) -> str:
     middle = figures.quantile(numbers, 0.5)
-    return NONE if middle is None else f"{middle:,.0f} h"
+    return NONE if middle is None else _time(middle)
+
+
+def _time(hours: float) -> str:
+    return f"{hours:,.0f} h" if hours >= 1 else "under 1 h"
 
 
 def _lead(facts: Facts, moves: Sequence[figures.Move], today: Sequence[object]) -> str:
@@ -254,11 +258,7 @@ def _outcomes(facts: Facts) -> dict[str, Any]:
     found = figures.outcomes(facts)
     every = [hours for one in found for hours in one.hours]
     middle, slow = figures.quantile(every, 0.5), figures.quantile(every, 0.9)
-    said = (
-        ""
-        if middle is None
-        else f"from signal to task {middle:,.0f} h in the middle, {slow:,.0f} h at most for nine of ten"
-    )
+    said = "" if middle is None else f"from signal to task {_time(middle)} in the middle, {_time(slow)} for nine of ten"
     return {"outcomes": found, "total_made": sum(one.made for one in found), "reaction": said}
 
 

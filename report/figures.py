@@ -10,7 +10,7 @@ from itertools import pairwise
 from math import ceil
 from statistics import median
 
-from report.reading import BANDS, LEFT, OUTSIDE, WEEK, Account, Facts, Task, standing
+from report.reading import BANDS, LEFT, OUTSIDE, WEEK, Account, Facts, Task, along, standing
 
 CLASSES = tuple(f"{start} to {start + 9 if start < 90 else 100}" for start in range(0, 100, 10))
 """Of scores: tens, the last with 100."""
@@ -133,8 +133,7 @@ def bands_over(facts: Facts, instants: Sequence[datetime]) -> dict[str, list[int
     """Band -> accounts at each instant."""
     found = {band: [0] * len(instants) for band in BANDS}
     for versions in (*(one.versions for one in facts.accounts), *facts.gone.values()):
-        for place, at in enumerate(instants):
-            version = standing(versions, at)
+        for place, version in enumerate(along(versions, instants)):
             if version is not None and version.band in found:
                 found[version.band][place] += 1
     return found

@@ -71,6 +71,7 @@ class Account:
         mrr: Monthly recurring revenue in minor units of `currency`.
         versions: Its history, the oldest first; there may be gaps.
         row: The score with its signals.
+        shares: Signal -> tenths of a point around 50; they add up to the score.
     """
 
     crm_id: str
@@ -94,15 +95,11 @@ class Account:
     renewal: date | None
     versions: tuple[Version, ...]
     row: ScoreRow
+    shares: Mapping[str, int]
 
     def at(self, instant: datetime) -> Version | None:
         """How it stood at an instant; None when it was not scored then."""
         return standing(self.versions, instant)
-
-    @property
-    def shares(self) -> dict[str, int]:
-        """Signal -> tenths of a point around 50; they add up to the score."""
-        return shares(self.row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +213,17 @@ def standing(versions: Sequence[Version], instant: datetime) -> Version | None:
     return found if found and (found.until is None or instant < found.until) else None
 
 
+def along(versions: Sequence[Version], instants: Sequence[datetime]) -> list[Version | None]:
+    """The same for many instants, the oldest first, in one walk."""
+    place, found = -1, []
+    for at in instants:
+        while place + 1 < len(versions) and versions[place + 1].since <= at:
+            place += 1
+        one = versions[place] if place >= 0 else None
+        found.append(one if one and (one.until is None or at < one.until) else None)
+    return found
+
+
 def weeks(facts: Facts) -> list[datetime]:
     """The instants at which history is shown: a week apart, the last is now; none before the first score."""
     every = [one.versions for one in facts.accounts] + list(facts.gone.values())
@@ -265,6 +273,7 @@ def _accounts(store: Store, history: Mapping[str, tuple[Version, ...]]) -> Itera
             renewal=date.fromisoformat(renewal) if renewal else None,
             versions=history.get(crm_id, ()),
             row=rows[crm_id],
+            shares=shares(rows[crm_id]),
         )
 
 
