@@ -11,6 +11,7 @@ from cli.errors import EXIT_CODES, exit_code
 
 COMMANDS = {
     "demo": ("cli.demo", "demo"),
+    "init": ("cli.init", "init"),
     "check": ("cli.prepare", "check"),
     "setup": ("cli.prepare", "setup"),
     "sync": ("cli.sync", "sync"),
@@ -44,6 +45,7 @@ COMMANDS = {
 
 SUMMARIES = {
     "demo": "Watch a whole run against the built-in sandbox.",
+    "init": "Write a config and a scorecard by a few questions.",
     "check": "Say who we are at each vendor, and what is missing.",
     "setup": "Create the agent's fields in the CRM.",
     "sync": "Pull, score and write what changed; --dry-run only shows it.",

@@ -112,6 +112,31 @@ def load(path: Path, env: Mapping[str, str] | None = None) -> Config:
     return config.model_copy(update={"hash": _hash(data, config.card_paths)})
 
 
+def vendor_config(path: Path, where: str, table: Mapping[str, Any], env: Mapping[str, str]) -> VendorConfig:
+    """One vendor's table, checked by itself, with its references to secrets resolved.
+
+    Args:
+        path: The config file, to which paths of secret files are relative.
+        where: "crm" or "sources.NAME".
+        table: What stands there.
+        env: Environment for `{ env = ... }` references.
+
+    Raises:
+        InvalidConfigError: With the file, the key, the value and what is allowed.
+    """
+    crm = where == "crm"
+    return _Loader(path, env).vendor(where, where.removeprefix("sources."), dict(table), crm=crm)
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """A config file as TOML, with nothing checked.
+
+    Raises:
+        InvalidConfigError: It cannot be read, or is not TOML.
+    """
+    return _read(path)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:

@@ -169,7 +169,7 @@ class Mixpanel:
         query = {"project_id": self.settings.project_id, **days, "limit": SAMPLE}
         answer = self._export.request("GET", "api/2.0/export", params=query, purpose="check")
         try:
-            lines = [json.loads(line) for line in answer.text.splitlines()[:SAMPLE] if line]
+            lines = [json.loads(line) for line in answer.content.split(b"\n")[:SAMPLE] if line]
         except ValueError:
             raise ShapeError("a line of the export is not JSON.", vendor=self.name) from None
         found = [line.get("properties") for line in lines if isinstance(line, dict)]
