@@ -8,7 +8,7 @@ from rich.progress import Progress, TaskID
 from cli.output import Output
 from sync.apply import Applied
 from sync.pull import PullProgress
-from sync.run import Agent
+from sync.run import Agent, Phase
 from sync.run_report import RunReport
 
 PHASES = {
@@ -25,8 +25,13 @@ def watched(agent: Agent, out: Output, work: Callable[[], RunReport]) -> RunRepo
     """Do the work while a person sees how far it is."""
     with ExitStack() as stack:
         progress = stack.enter_context(out.progress())
-        watch = Watch(out, progress)
-        agent.on_phase, agent.on_pull, agent.on_applied = watch.phase, watch.pull, watch.applied
+        watch, noted = Watch(out, progress), agent.on_phase
+
+        def phase(name: Phase) -> None:
+            noted(name)
+            watch.phase(name)
+
+        agent.on_phase, agent.on_pull, agent.on_applied = phase, watch.pull, watch.applied
         return work()
 
 

@@ -146,6 +146,14 @@ class Guard(Section):
     )
 
 
+class Log(Section):
+    """What is written down of runs for programs."""
+
+    file: str = Field(
+        "", description='File to which JSON lines are added, relative to the config, or "stderr"; left out: no log.'
+    )
+
+
 class State(Section):
     """Where the agent keeps what it must remember."""
 
@@ -171,6 +179,7 @@ class Tables(BaseModel):
     hierarchy: Hierarchy = Field(default_factory=Hierarchy)
     report: ReportSettings = Field(default_factory=ReportSettings)
     notify: Notify = Field(default_factory=Notify)
+    log: Log = Field(default_factory=Log)
     themes: ThemeSettings = Field(default_factory=ThemeSettings)
     state: State = Field(default_factory=State)
 

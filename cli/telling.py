@@ -1,5 +1,6 @@
 """After a run: notes what changed, and tells the channels of the config. Whatever goes wrong here, the run stands."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 
 from cli.config import Config
 from cli.errors import explain
+from cli.log import RunLog, logged
 from cli.output import Output, count
 from cli.run_view import command
 from connectors.base import Clock
@@ -45,22 +47,28 @@ def telling(agent: Agent, config: Config, out: Output) -> Iterator[None]:
         ends.append(end)
 
     agent.on_end = ended
-    try:
-        yield
-    finally:
-        counting = [end for end in ends if end.mode != "dry" or agent.policy.only_approved]
-        if config.notify.channels and counting:
-            tell(Teller(agent.store, config, agent.clock, out), stands_after(agent, config, counting[-1]))
+    with logged(agent, config.log, config.path.parent) as log:
+        try:
+            yield
+        finally:
+            _tell_of(ends, agent, config, out, log)
 
 
-def tell(teller: "Teller", stands: Stands | None) -> None:
-    """Note what changed and send what is to be sent; what goes wrong is said and does no harm."""
+def _tell_of(ends: list[Ended], agent: Agent, config: Config, out: Output, log: RunLog | None) -> None:
+    """Tell of the last run that counts, if there was one; what goes wrong is said and does no harm."""
+    counting = [end for end in ends if end.mode != "dry" or agent.policy.only_approved]
+    if not config.notify.channels or not counting:
+        return
     try:
-        if stands is not None:
-            teller.note(stands)
-        teller.send()
+        teller = Teller(agent.store, config, agent.clock, out)
+        teller.note(stands_after(agent, config, counting[-1]))
+        sent = Counter((one.channel, bool(one.error)) for one in teller.send())
     except Exception as error:  # noqa: BLE001  # the run has done its work, and the next one tries again
-        teller.out.warn(f"telling people did not work: {explain(error)[0]}")
+        out.warn(f"telling people did not work: {explain(error)[0]}")
+        return
+    if log is not None:
+        for (channel, failed), number in sorted(sent.items()):
+            log.event("told", "warning" if failed else "info", channel=channel, messages=number, failed=failed)
 
 
 def stands_after(agent: Agent, config: Config, end: Ended) -> Stands:
