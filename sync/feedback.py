@@ -5,7 +5,7 @@ calls and meetings that the CRM knows of. What people wrote is not here; of thei
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -31,7 +31,7 @@ BEFORE, AFTER = timedelta(days=1, hours=1), timedelta(days=7)
 """An episode begins at the answer, which a rule knows in whole hours or days, or up to a week later: later it is
 another matter."""
 NEWS = timedelta(days=7)
-"""An answer that was older when it was first read is history: nobody waits for us to act on it."""
+"""An answer that was older when it was first read is history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class Answer:
         state: How far it came.
         since: When it came there.
         needs: Whether it calls for a follow-up: an unhappy answer, or one that complains.
+        history: Whether it was old already when it was first read: nobody waits for us to act on it.
         stuck: Whether it has waited too long for the next state.
         why: What it waits for, or why it is not matched; "" when there is nothing to say.
         playbook: What acted on it; "" when nothing did.
@@ -75,12 +76,19 @@ class Answer:
     state: State
     since: datetime
     needs: bool
+    history: bool
     stuck: bool
     why: str = ""
     playbook: str = ""
     owner: str | None = None
     due: datetime | None = None
     told: datetime | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is still to be done about it."""
+        open_ = self.state == "acted" or not self.matched
+        return not self.history and (open_ or (self.needs and self.state != "told"))
 
     @property
     def matched(self) -> bool:
@@ -118,7 +126,7 @@ def feedback(
     *,
     days: int = 90,
 ) -> list[Answer]:
-    """The answers of the last days, the newest first.
+    """The answers of the last days: stuck ones first, then those that wait for something, each the newest first.
 
     Args:
         store: The state.
@@ -135,7 +143,8 @@ def feedback(
     }
     held = {place: why for place, why in waits_of(store).items() if base_name(place[1]) in playbooks}
     desk = Desk(store, crm, mailboxes, playbooks, now, kept, held, touches(store, since))
-    return [_answer(desk, row) for row in answers(store, crm, since, now)]
+    found = [_answer(desk, row) for row in answers(store, crm, since, now)]
+    return sorted(found, key=lambda one: (not one.stuck, not one.waits))
 
 
 def _answer(desk: Desk, row: Row) -> Answer:
@@ -158,17 +167,16 @@ def _answer(desk: Desk, row: Row) -> Answer:
             late = told is None and due is not None and due < desk.now
             why = "its task is past its date" if late else "its task is open" if told is None else ""
         elif needs and told is None:
-            why = _waits(desk, row)
+            why = "it was old when it was first read" if collected - answered > NEWS else _waits(desk, row)
         if told is not None:
             state, since = "told", told
-    news = collected - answered <= NEWS
-    calls = (needs and state != "told") or row.account is None or state == "acted"
-    stuck = news and calls and desk.now - since > PATIENCE.get(state, timedelta.max)
+    history = collected - answered > NEWS
     who = (row.account, row.name, row.contact, row.person)
-    return Answer(
+    one = Answer(
         row.source, row.source_id, row.survey, row.score, row.top, mood, row.themes, *who, answered, state, since,
-        needs, stuck, why, playbook, owner, due, told,
+        needs, history, stuck=False, why=why, playbook=playbook, owner=owner, due=due, told=told,
     )  # fmt: skip
+    return replace(one, stuck=one.waits and desk.now - since > PATIENCE.get(state, timedelta.max))
 
 
 def mood_of(row: Row) -> Mood:
@@ -241,7 +249,7 @@ class Counts:
         states: State -> answers.
         stuck: State -> answers that have waited too long.
         matched: Answers that belong to an account.
-        needs: Answers that call for a follow-up and are matched.
+        needs: Answers that call for a follow-up, are matched, and were not old when they were first read.
         in_time: Of these, acted on or told within seven days of the answer.
         themes: Theme -> answers, most first.
     """
@@ -269,8 +277,9 @@ def counted(found: Iterable[Answer]) -> Counts:
         counts.states[one.state] += 1
         counts.stuck[one.state] += one.stuck
         counts.matched += one.matched
-        counts.needs += one.needs and one.matched
-        counts.in_time += one.needs and one.state in ("acted", "told") and one.since - one.answered <= AFTER
+        due = one.needs and one.matched and not one.history
+        counts.needs += due
+        counts.in_time += due and one.state in ("acted", "told") and one.since - one.answered <= AFTER
         for theme in one.themes:
             themes[theme] = themes.get(theme, 0) + 1
     counts.themes = dict(sorted(themes.items(), key=lambda item: (-item[1], item[0])))
