@@ -1,10 +1,13 @@
 """What `status` and `check` tell of the state file, in a few small queries."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from sync import outbox
 from sync.store import Store
 from sync.tables import instant
+
+WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,15 @@ def waiting(store: Store) -> list[Waiting]:
         (),
     )
     return [Waiting(*row) for row in found]
+
+
+def untold(store: Store, now: datetime) -> list[Waiting]:
+    """Channels that could not be told everything: what waits for another try, and what was given up in a week."""
+    words = {"failed": "notices to be sent again", "given_up": "notices given up"}
+    return [
+        Waiting(f"notify.channels.{one.channel}", words[one.state], one.error, one.notices)
+        for one in outbox.troubles(store, now - WEEK)
+    ]
 
 
 def band_counts(store: Store) -> dict[str, int]:
