@@ -2,8 +2,8 @@
 
 The noise reference: a year of one score a week. An account's level is normal with mean 60 and deviation 12 and stays
 what it is; around it lies noise of deviation 5 that half carries over from week to week. Without any rule that makes
-6.5 changes of band for an account and year, none of which means anything. The same noise is also read once a day: then
-a day's score is nearly that of the day before, and two days confirm less than two weeks do.
+6.5 changes of band for an account and year, none of which means anything. The same noise is also read once a day and,
+as the agent does, once an hour: then a score is nearly that of the reading before, and two days confirm little.
 
 Everything goes through the real `settle`; the weekly bands of 1,000 accounts through the real `judge` of the guard. At
 last the time that settling takes out of a run.
@@ -30,13 +30,14 @@ from sync.store import Store
 NOW = datetime(2026, 1, 1, 2, tzinfo=UTC)
 LEVEL, SPREAD, NOISE, CARRY = 60, 12, 5, 0.5
 WEEKS, ACCOUNTS, GUARDED = 52, 2_000, 1_000
-DAILY_ACCOUNTS = 300
+OFTEN = {"daily": (7, 300, 100), "hourly": (7 * 24, 40, 20)}
+"""Readings a week, accounts and slides."""
 FLIP = 4
 """Weeks within which coming back is a flip."""
 SLIDE = (80, 25, 6)
 """From, to, over so many weeks."""
-RULES = {"no rule": (0, 1), "margin only": (3, 1), "two readings only": (0, 2), "margin and two readings": (3, 2)}
-"""Margin in points, days of confirmation."""
+RULES = {"no rule": (0, 1), "margin only": (3, 1), "days only": (0, 7), "margin and days": (3, 7)}
+"""Margin in points, days of confirmation; the last is the default."""
 
 
 def card(margin: int, days: int) -> Scorecard:
@@ -143,29 +144,23 @@ def main() -> list[dict[str, Any]]:
                 "value": alarms([reading[:GUARDED] for reading in readings]),
             },
         ]
-    results += daily()
+    results += often()
     results += settling()
     return results
 
 
-def daily() -> Iterator[dict[str, Any]]:
-    """The same noise and the same slide, read once a day."""
-    dice = random.Random(21)
-    years = [year(dice, 7 * WEEKS + 1, CARRY ** (1 / 7)) for _ in range(DAILY_ACCOUNTS)]
-    slides = [slide(dice, 7) for _ in range(100)]
-    for name, (margin, days) in {**RULES, "margin and eight readings": (3, 8)}.items():
-        of = card(margin, days)
-        found = by_account(settled(of, years, timedelta(days=1)))
-        reds = by_account(settled(of, slides, timedelta(days=1)))
-        yield {
-            "name": f"read daily, {name}: changes an account and year",
-            "value": sum(map(changes, found)) / DAILY_ACCOUNTS,
-        }
-        yield {
-            "name": f"read daily, {name}: 80 to 25 in 6 weeks, red after",
-            "value": sum(map(delay, reds)) / len(reds) / 7,
-            "unit": "w",
-        }
+def often() -> Iterator[dict[str, Any]]:
+    """The same noise and the same slide, read once a day and once an hour."""
+    for how, (a_week, accounts, sliding) in OFTEN.items():
+        dice, step = random.Random(21), timedelta(days=7) / a_week
+        years = [year(dice, a_week * WEEKS + 1, CARRY ** (1 / a_week)) for _ in range(accounts)]
+        slides = [slide(dice, a_week) for _ in range(sliding)]
+        for name, rule in {**RULES, "margin and two days": (3, 2)}.items():
+            found = by_account(settled(card(*rule), years, step))
+            reds = by_account(settled(card(*rule), slides, step))
+            noisy, late = sum(map(changes, found)) / accounts, sum(map(delay, reds)) / sliding / a_week
+            yield {"name": f"read {how}, {name}: changes an account and year", "value": noisy}
+            yield {"name": f"read {how}, {name}: 80 to 25 in 6 weeks, red after", "value": late, "unit": "w"}
 
 
 HELD, DAYS = 10_000, 60

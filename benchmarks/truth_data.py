@@ -39,7 +39,8 @@ SELECT account, crm_id, name, owner_id, parent, plan, mrr, currency, since AS cu
   since + term * max(1, ({day} - since + term - 1) / term) AS renewal_date, created_at,
   CASE WHEN churn <= {day} THEN 'other' ELSE 'customer' END AS lifecycle FROM company WHERE created_at <= {at}""",
     "contact": """
-SELECT contact, 'C' || contact AS crm_id, account, title, NULL AS last_login_at, created_at FROM person
+SELECT contact, 'C' || contact AS crm_id, account, title, NULL AS last_login_at, created_at, NULL AS email_opt_out,
+  NULL AS do_not_call FROM person
 WHERE created_at <= {at}""",
     "ticket": """
 SELECT account, contact, CASE WHEN solved <= {at} - 345600 THEN 'closed' WHEN solved <= {at} THEN 'solved'

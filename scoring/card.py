@@ -57,7 +57,7 @@ class Bands(_Closed):
     min_coverage: StrictInt = Field(50, ge=1, le=100, description="Below this percentage the band is unknown.")
     margin: StrictInt = Field(3, ge=0, le=20, description="A band is left only by so many points beyond its edge,")
     confirm_days: StrictInt = Field(
-        2, ge=1, le=30, description="and only when that lasts for so many days; 1: at once."
+        7, ge=1, le=30, description="and only when that lasts for so many days; 1: at once."
     )
     red_families: StrictInt = Field(
         2, ge=1, le=5, description="An account is red only when so many families of signals pull it down, or by a rule."
