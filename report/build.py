@@ -258,7 +258,9 @@ def _outcomes(facts: Facts) -> dict[str, Any]:
     found = figures.outcomes(facts)
     every = [hours for one in found for hours in one.hours]
     middle, slow = figures.quantile(every, 0.5), figures.quantile(every, 0.9)
-    said = "" if middle is None else f"from signal to task {_time(middle)} in the middle, {_time(slow)} for nine of ten"
+    said = ""
+    if middle is not None and slow is not None:
+        said = f"from signal to task {_time(middle)} in the middle, {_time(slow)} for nine of ten"
     return {"outcomes": found, "total_made": sum(one.made for one in found), "reaction": said}
 
 

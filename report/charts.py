@@ -11,6 +11,7 @@ What is drawn once per account (sparklines, a score's history) is a single line 
 is looked at: ten thousand drawings would be 20 MB.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -18,6 +19,9 @@ from xml.etree import ElementTree as ET
 import pygal
 from markupsafe import Markup
 from pygal.style import Style
+
+# pygal puts a finder for its maps, which we do not draw, into all imports: an old one, of which Python 3.11 warns.
+sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _DROPPED = {f"{_SVG}defs", f"{_SVG}desc", f"{_SVG}title"}
