@@ -179,6 +179,7 @@ def _group(group: Group) -> dict[str, Any]:
         "owner": legible(group.place.owner or ", ".join(sorted({task.owner_name for task in group.tasks}))),
         "band": group.place.band,
         "segments": [legible(name) for name in group.place.segments],
+        "weight": group.weight,
         "worst": [worst.severity, worst.value] if worst is not None and worst.undoes is None else None,
         "records": [_record(record) for record in group.records],
         "tasks": [_task(task) for task in group.tasks],

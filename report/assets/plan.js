@@ -142,7 +142,7 @@
     const weight = element("td", { class: "number" });
     if (group.worst) {
       const [severity, worth] = group.worst;
-      weight.append(`${number(severity * worth)}`, meta(`severity ${severity} × value ${worth}`));
+      weight.append(number(group.weight), meta(`severity ${severity} × value ${worth}`));
     }
     return element(
       "tr",
@@ -181,7 +181,7 @@
     ]);
 
   const skippedRow = ({ one }) =>
-    effect(`${one.what || one.object} (stays)`, [name(one.name)], ["stays as it is: ", name(one.why)]);
+    effect(`${one.what || one.object} (stays)`, [one.object === "contact" ? name(one.name) : null], ["stays as it is: ", name(one.why)]);
 
   const fieldRow = ({ field, before, after }) =>
     effect(field, [value(before, "old")], [arrow(), value(after, "new")]);
@@ -238,7 +238,7 @@
     const ends = n.accounts + n.contacts === 1 ? "record" : "records";
     const fields = n.fields ? [`${number(n.fields)} ${n.fields === 1 ? "field" : "fields"} on ${records} ${ends}`] : [];
     const others = Object.entries(NOUNS).filter(([key]) => n[key]);
-    return [...fields, ...others.map(([key, [one, many]]) => `${number(n[key])} ${n[key] === 1 ? one : many}`)].join(", ");
+    return [...fields, ...others.map(([key, [one, many]]) => `${number(n[key])} ${n[key] === 1 ? one : many}`)].join(", ") || "nothing";
   };
 
   const check = () => {
@@ -274,11 +274,11 @@
       { key: "name", title: "Account and field", value: (group) => group.name || group.id, width: "32%" },
       { key: "before", title: "Now", sortable: false, width: "22%" },
       { key: "after", title: "Will be", sortable: false },
-      { key: "weight", title: "Weight", number: true, value: (group) => (group.worst ? group.worst[0] * group.worst[1] : 0), width: "11.5rem" },
+      { key: "weight", title: "Weight", number: true, value: (group) => group.weight, width: "11.5rem" },
     ],
     orders: [
-      { key: "weight", title: "worst first", descending: true, value: (group) => (group.worst ? group.worst[0] * group.worst[1] : 0) },
-      { key: "worth", title: "most valuable first", descending: true, value: (group) => (group.worst ? group.worst[1] : 0) },
+      { key: "weight", title: "worst first", descending: true, value: (group) => group.weight },
+      { key: "worth", title: "most valuable first", descending: true, value: (group) => (group.worst ? group.worst[1] : null) },
       { key: "many", title: "most changes first", descending: true, value: (group) => parts(group).length },
       { key: "name", title: "name", value: (group) => group.name || group.id },
       { key: "owner", title: "owner", value: (group) => group.owner || null },

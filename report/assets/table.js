@@ -308,12 +308,25 @@ globalThis.holdfast = globalThis.holdfast || {};
     }
 
     seen(entries) {
-      for (const { target, isIntersecting } of entries) {
-        const chunk = this.of.get(target);
-        if (!chunk || this.printing) continue;
-        if (isIntersecting && !chunk.filled) this.fill(chunk);
-        else if (!isIntersecting && chunk.filled && !target.contains(document.activeElement)) this.empty(chunk);
-      }
+      this.still(() => {
+        for (const { target, isIntersecting } of entries) {
+          const chunk = this.of.get(target);
+          if (!chunk || this.printing) continue;
+          if (isIntersecting && !chunk.filled) this.fill(chunk);
+          else if (!isIntersecting && chunk.filled && !target.contains(document.activeElement)) this.empty(chunk);
+        }
+      });
+    }
+
+    // Rows may be higher than they were taken for: what somebody looks at stays where it is all the same.
+    still(change) {
+      const inside = (row) => row && row.getBoundingClientRect().bottom > 0 && row.getBoundingClientRect().top < innerHeight;
+      const focused = this.element.contains(document.activeElement) ? document.activeElement.closest("tbody tr") : null;
+      const middle = document.elementFromPoint(innerWidth / 2, innerHeight / 2);
+      const mark = inside(focused) ? focused : middle && middle.closest("tbody tr:not(.space)");
+      const before = mark && mark.getBoundingClientRect().top;
+      change();
+      if (mark && mark.isConnected) window.scrollBy(0, mark.getBoundingClientRect().top - before);
     }
 
     fill(chunk) {

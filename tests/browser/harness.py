@@ -120,7 +120,12 @@ class Browser:
 
     def texts(self, css: str) -> list[str]:
         """What each element says that a selector finds now, as a person sees it."""
-        return [element.text for element in self.all(css)]
+        texts: list[str] = self.run(
+            "return [...document.querySelectorAll(arguments[0])].map("
+            "(one) => one.checkVisibility({visibilityProperty: true}) ? one.innerText.trim() : '')",
+            css,
+        )
+        return texts
 
     def run(self, script: str, *args: object) -> Any:
         """What JavaScript returns; it runs beside the page, whatever the page's policy."""
