@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scoring.inputs import Band
 from scoring.playbooks.model import Playbook, Purpose, Trigger
 from scoring.playbooks.rules import features_of, vocabulary
 
 if TYPE_CHECKING:
     from scoring.card import Scorecard
 
+BANDS: tuple[Band, ...] = ("green", "yellow", "red", "unknown")
 TELL = "tell"
 """A step of this name is the one whose end says that somebody was told; without one any task of the playbook does."""
 
@@ -37,9 +39,12 @@ def answering(cards: "Iterable[Scorecard]") -> dict[str, Answering]:
         for trigger in card.triggers.values():
             if _by_answers(_named(trigger, segments)):
                 found.setdefault(trigger.name, _as_answering(trigger.playbook))
+        # What a band brings too is about much else: its tasks say nothing of an answer.
+        of_bands = {card.playbook_of(band).name for band in BANDS}
         for rule in card.account.rules.values():
-            if rule.playbook is not None and _by_answers(features_of(rule.when)):
-                found.setdefault(rule.playbook, _as_answering(card.playbooks[rule.playbook]))
+            name = rule.playbook
+            if name is not None and name not in of_bands and _by_answers(features_of(rule.when)):
+                found.setdefault(name, _as_answering(card.playbooks[name]))
     return found
 
 
