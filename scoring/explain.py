@@ -118,7 +118,7 @@ def _part(card: "Scorecard", row: ScoreRow, signal: SignalPoints, total: int, te
 
 def _tenths(row: ScoreRow, known: Sequence[SignalPoints]) -> list[int]:
     """Whole tenths by signal that add up to the score's distance from 50, each near its exact share."""
-    if row.score is None:
+    if row.score is None or not known:  # a row that an older version kept may have no signals
         return [0] * len(known)
     # Exact share: 1000 tenths x w x (p - 300) / 400 / W x r / 1000, kept as a fraction of `whole`.
     whole = 400 * sum(signal.weight for signal in known)
