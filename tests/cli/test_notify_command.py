@@ -1,12 +1,10 @@
 """People are told what changed: once, at the end of a run, whatever becomes of the receivers."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from sandbox.faults import Fault
-from sync.store import Store
 from tests.cli.conftest import FILL, Site
 from tests.notify.receivers import Web, web
 

@@ -2,6 +2,7 @@
 
 import json
 import ssl
+from asyncio import Server
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -122,7 +123,7 @@ class _Handler:
         del server, session
         assert isinstance(envelope.content, bytes)
         if self.box.answer.startswith("250"):
-            self.box.got.append(message_from_bytes(envelope.content, policy=default))  # type: ignore[arg-type]
+            self.box.got.append(message_from_bytes(envelope.content, policy=default))
         return self.box.answer
 
 
@@ -130,9 +131,9 @@ class _AnyPort(Controller):
     """Finds out on which port it listens before it looks whether it does."""
 
     def _trigger_server(self) -> None:
-        assert self.server is not None
+        assert isinstance(self.server, Server)
         self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
+        super()._trigger_server()  # type: ignore[no-untyped-call]  # the library's
 
 
 @contextmanager
@@ -150,7 +151,7 @@ def mail(*, context: ssl.SSLContext | None = None, tls: bool = False, password: 
         del server, session, envelope, mechanism
         assert isinstance(data, LoginPassword)
         box.logins.append(data.login.decode())
-        return AuthResult(success=data.password.decode() == str(password))
+        return AuthResult(success=data.password.decode() == str(password), handled=False)
 
     options: dict[str, Any] = {"authenticator": check, "auth_required": True} if password is not None else {}
     if context is not None and not tls:
