@@ -20,7 +20,7 @@ COMMANDS = {
     "apply": ("cli.approve", "apply"),
     "run": ("cli.sync", "run"),
     "explain": ("cli.explain", "explain"),
-    "status": ("cli.look", "status"),
+    "status": ("cli.status", "status"),
     "score": ("cli.look", "score"),
     "what-if": ("cli.whatif", "what_if"),
     "card": ("cli.card", "card"),

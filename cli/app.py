@@ -1,6 +1,5 @@
 """From a config file to a wired agent, and the options that every command shares."""
 
-import functools
 import hashlib
 import json
 import signal
@@ -11,17 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Timer
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any
 
-import click
 from pydantic import SecretStr
 
 from cli.clock import stoppable
+from cli.common import DEFAULT_CONFIG, common, current_clock
 from cli.config import Config, InvalidConfigError, VendorConfig, load
-from cli.errors import explain
 from cli.output import Output
 from cli.policy import policy_of
-from connectors.base import Clock, Crm, FieldSpec, Source, SystemClock
+from connectors.base import Clock, Crm, FieldSpec, Source
 from connectors.errors import ConfigError
 from connectors.registry import VENDORS
 from mapping.fields import FieldMap
@@ -37,48 +35,10 @@ from sync.policy import Policy
 from sync.run import Agent
 from sync.store import Store
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-DEFAULT_CONFIG = Path("config.toml")
+__all__ = ["DEFAULT_CONFIG", "common", "current_clock"]
 
 ONE_PRESS = 1.0
 """Seconds in which signals count as one: `timeout` and some shells send theirs to the process and then to its group."""
-
-
-def common(function: F) -> F:
-    """Add `--config` and `--json`; the command gets `config: Path` and `out: Output`.
-
-    With `--json` a command that fails prints an object with `error` and `exit_code`.
-    """
-
-    @click.option(
-        "--config",
-        type=click.Path(path_type=Path),
-        default=DEFAULT_CONFIG,
-        show_default=True,
-        envvar="HOLDFAST_CONFIG",
-        help="The config file.",
-    )
-    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
-    @functools.wraps(function)
-    def wrapper(*args: Any, as_json: bool, **kwargs: Any) -> Any:
-        out = Output(as_json=as_json)
-        try:
-            return function(*args, out=out, **kwargs)
-        except Exception as error:
-            if as_json and not isinstance(error, BrokenPipeError):
-                text, code = explain(error)
-                out.json({"error": text, "exit_code": code})
-            raise
-
-    return wrapper  # type: ignore[return-value]  # click's decorators keep the function's use, not its type
-
-
-def current_clock() -> Clock:
-    """The clock handed in as click's context object (the demo and the tests do), else the machine's."""
-    context = click.get_current_context(silent=True)
-    clock = context.find_object(object) if context is not None else None
-    return clock if isinstance(clock, Clock) else SystemClock()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,31 +5,79 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from cli.app import common, open_agent
+from cli.common import Reading, common, reading
 from cli.errors import OK
-from cli.look import find_account, held_names, last_scored, past_of, require_state, scored_rows, task_lines
+from cli.look import find_account, held_names, last_scored, task_lines
 from cli.output import Output
 from cli.people import Family, family_of, people_data, people_lines
-from scoring.change import Change, sparkline, split
+from scoring.change import NEUTRAL_SCORE, Change, moved, signed, sparkline
+from scoring.change import split as split_change
 from scoring.inputs import ScoreRow
-from sync.eras import breaches_at
+from sync.eras import breaches_at, cards_at
+from sync.facts import facts_of
+from sync.ledger_reads import LedgerReads
 from sync.past import Kept, Past, kept_scores, last_score_before
+from sync.results import signals_at
+from sync.tables import epoch
 
 if TYPE_CHECKING:
+    from scoring.card import Scorecard
+    from scoring.cards import Cards
     from scoring.explain import Explanation
     from sync.people import Note
-    from sync.run import Agent
+    from sync.store import Store
 
 SHOWN = 52
 """Weeks of history at most."""
 
 WEEK = timedelta(days=7)
 
+_NAMES = "SELECT key, crm_id, name FROM score WHERE level = 'account' ORDER BY key"
+
 _WITHHELD = "SELECT playbook, rule, until, why FROM withheld WHERE crm_id = ? AND ended IS NULL ORDER BY playbook, rule"
+
+
+class _Name(NamedTuple):
+    key: int
+    crm_id: str
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How the score came from an instant to now.
+
+    Attributes:
+        since: The earlier instant.
+        before: The score then; None when too little was known.
+        after: The score now.
+        moved: Signal -> hundredths then and now, where they differ; None for not known.
+        change: The same split into what configuration, data and behaviour did, where that was asked for.
+    """
+
+    since: datetime
+    before: int | None
+    after: int | None
+    moved: Mapping[str, tuple[int | None, int | None]]
+    change: Change | None = None
+
+    @property
+    def sentence(self) -> str:
+        """One line."""
+        if self.change is not None:
+            return self.change.sentence
+        old, new = ("unknown" if one is None else str(one) for one in (self.before, self.after))
+        return f"Since {self.since:%Y-%m-%d}: {old} to {new}, {signed(self.total)}."
+
+    @property
+    def total(self) -> int:
+        """Tenths of a point; a score that is not known counts as the neutral 50."""
+        was, now = (NEUTRAL_SCORE if one is None else one for one in (self.before, self.after))
+        return 10 * (now - was)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +86,10 @@ class Story:
 
     Attributes:
         now: As of the last run.
+        card: That scored it.
         kept: What runs made of it, the oldest first.
         weeks: Week's end and score, the oldest first, up to now.
-        changes: What changed since last week and since the last run that scored it otherwise.
+        steps: What changed since last week and since the last run that scored it otherwise.
         notes: What people noted.
         tasks: What became of our tasks.
         withheld: Actions that wait: playbook, rule, until when, why.
@@ -48,9 +97,10 @@ class Story:
     """
 
     now: ScoreRow
+    card: "Scorecard"
     kept: Sequence[Kept]
     weeks: Sequence[tuple[datetime, int | None]]
-    changes: Mapping[str, Change]
+    steps: Mapping[str, Step]
     notes: Sequence["Note"]
     tasks: Sequence[str]
     withheld: Sequence[Mapping[str, object]] = field(default_factory=list)
@@ -59,9 +109,17 @@ class Story:
 
 @click.command()
 @click.argument("account")
+@click.option(
+    "--split",
+    is_flag=True,
+    help="Also split each change into behaviour, data and configuration. Scores the past again: takes seconds.",
+)
 @common
-def explain(config: Path, out: Output, *, account: str) -> int:
+def explain(config: Path, out: Output, *, account: str, split: bool) -> int:
     """Say why ACCOUNT (a CRM id or a name) has its score, what changed it since last week, and how it got there.
+
+    Answers out of what the last run kept, fit to be pasted into a ticket. After a change of the scorecard the account
+    is scored by the new one.
 
     Example: holdfast explain "Acme GmbH"
     """
@@ -69,42 +127,63 @@ def explain(config: Path, out: Output, *, account: str) -> int:
     from scoring.explain import explain as explain_row
     from scoring.settle import FROZEN
 
-    require_state(config)
-    with open_agent(config) as agent:
-        as_of = last_scored(agent)
-        story = _story(agent, as_of, account)
+    with reading(config) as stored:
+        as_of = last_scored(LedgerReads(stored.store))
+        story = _story(stored, as_of, account, split=split)
     now = story.now
     # Of a frozen account only the last words are left.
-    card = agent.card.card_of(now)
-    explanation = Explanation(now, (), (now.reason,)) if now.held.startswith(FROZEN) else explain_row(card, now)
+    frozen = now.held.startswith(FROZEN)
+    explanation = Explanation(now, (), (now.reason,)) if frozen else explain_row(story.card, now)
     _print(out, story, explanation, as_of)
     if out.as_json:
         out.json(_data(story, explanation, as_of))
     return OK
 
 
-def _story(agent: "Agent", as_of: datetime, account: str) -> Story:
+def _story(stored: Reading, as_of: datetime, account: str, *, split: bool) -> Story:
+    from scoring.cards import Cards
     from sync.people import notes_of
-    from sync.standings import as_kept
 
-    rows = scored_rows(agent, as_of)
-    accounts = as_kept(agent.store, [row for row in rows if row.level == "account"])
-    now = find_account(accounts, account, held_names(agent))
-    kept = kept_scores(agent.store, as_of, now.key).get(now.key, [])
-    waits = agent.store.rows(_WITHHELD, (now.crm_id,))
+    store, crm = stored.store, stored.crm
+    cards = Cards.load(stored.config.card_paths)
+    named = [_Name(*row) for row in store.rows(_NAMES)]
+    found = find_account(named, account, lambda: held_names(store, crm))
+    past = Past(store, crm, stored.sources, cards)
+    now = _kept_row(store, cards, as_of, found.key) or _scored_again(past, as_of, found.key)
+    kept = kept_scores(store, as_of, now.key).get(now.key, [])
+    waits = store.rows(_WITHHELD, (now.crm_id,))
     return Story(
         now=now,
+        card=cards.card_of(now),
         kept=kept,
         weeks=_weeks(kept, as_of),
-        changes=_changes(agent, now, kept, as_of),
-        notes=notes_of(agent.store, now.crm_id),
-        tasks=task_lines(agent, now.crm_id),
+        steps=_steps(past, now, kept, as_of, split=split),
+        notes=notes_of(store, now.crm_id),
+        tasks=task_lines(store, crm, now.crm_id),
         withheld=[
             {"playbook": playbook, "rule": rule, "until": datetime.fromtimestamp(until, UTC), "why": why}
             for playbook, rule, until, why in waits
         ],
-        family=family_of(agent, now, accounts, (row for row in rows if row.level == "contact")),
+        family=family_of(store, crm, now, cards, stored.config.hierarchy.rollup),
     )
+
+
+def _kept_row(store: "Store", cards: "Cards", as_of: datetime, key: int) -> ScoreRow | None:
+    """What the last run kept of an account with its features; None when the cards are others now, or kept none."""
+    if cards_at(store, as_of, cards) is not cards:
+        return None
+    row, facts = store.latest_score("account", key), facts_of(store, key)
+    if row is None or facts is None:
+        return None
+    return row._replace(features=dict.fromkeys(cards.features("account")) | facts)
+
+
+def _scored_again(past: Past, as_of: datetime, key: int) -> ScoreRow:
+    """An account scored anew, with what runs made of it as far as that still holds."""
+    from sync.standings import as_kept
+
+    rows = as_kept(past.store, past.computed(as_of, cards=past.cards, levels=["account"]))
+    return next(row for row in rows if row.key == key)
 
 
 def _weeks(kept: Sequence[Kept], as_of: datetime) -> list[tuple[datetime, int | None]]:
@@ -119,42 +198,46 @@ def _weeks(kept: Sequence[Kept], as_of: datetime) -> list[tuple[datetime, int | 
     return found[::-1]
 
 
-def _changes(agent: "Agent", now: ScoreRow, kept: Sequence[Kept], as_of: datetime) -> dict[str, Change]:
+def _steps(past: Past, now: ScoreRow, kept: Sequence[Kept], as_of: datetime, *, split: bool) -> dict[str, Step]:
     """The change since a week ago, and since what the last run but this one found, where those are there."""
-    past = past_of(agent)
-    instants = {"week": as_of - WEEK, "run": _last_run_before(agent, as_of)}
+    instants = {"week": as_of - WEEK, "run": _last_run_before(LedgerReads(past.store), as_of)}
     found = {}
     for name, at in instants.items():
-        if at is None or last_score_before({0: kept}, 0, at) is None:
+        then = None if at is None else last_score_before({0: kept}, 0, at)
+        if at is None or then is None:
             continue
-        if (change := change_of(agent, past, now, at, as_of)) is not None:
-            found[name] = change
+        change = change_of(past, now, at, as_of) if split else None
+        if change is not None:
+            found[name] = Step(at, change.before, change.after, change.signals, change)
+        elif not split:
+            before = signals_at(past.store, now.key, epoch(at))
+            found[name] = Step(at, then.score, now.score, moved(before, now.signals))
     return found
 
 
-def _last_run_before(agent: "Agent", as_of: datetime) -> datetime | None:
-    for run in agent.ledger.runs(limit=20):
+def _last_run_before(ledger: LedgerReads, as_of: datetime) -> datetime | None:
+    for run in ledger.runs(limit=20):
         at = run.counts.get("as_of")
         if run.counts.get("scored") and isinstance(at, str) and datetime.fromisoformat(at) < as_of:
             return datetime.fromisoformat(at)
     return None
 
 
-def change_of(agent: "Agent", past: Past, now: ScoreRow, at: datetime, as_of: datetime) -> Change | None:
+def change_of(past: Past, now: ScoreRow, at: datetime, as_of: datetime) -> Change | None:
     """What changed an account's score since an instant; None when it was not scored then."""
-    old = past.cards_at(at)
-    breaches = breaches_at(agent.store, at)
+    old, cards = past.cards_at(at), past.cards
+    breaches = breaches_at(past.store, at)
 
     def row(rows: Sequence[ScoreRow]) -> ScoreRow | None:
         return next((one for one in rows if one.key == now.key), None)
 
     before = row(past.computed(at, cards=old, levels=["account"], breaches=breaches))
-    same = old.fingerprint == agent.card.fingerprint
-    configured = before if same else row(past.computed(at, cards=agent.card, levels=["account"], breaches=breaches))
-    corrected = row(past.computed(at, cards=agent.card, levels=["account"], breaches=breaches, known=as_of))
+    same = old.fingerprint == cards.fingerprint
+    configured = before if same else row(past.computed(at, cards=cards, levels=["account"], breaches=breaches))
+    corrected = row(past.computed(at, cards=cards, levels=["account"], breaches=breaches, known=as_of))
     if before is None or configured is None:
         return None
-    return split(at, agent.card.card_of(now), before, (configured, corrected or configured, now))
+    return split_change(at, cards.card_of(now), before, (configured, corrected or configured, now))
 
 
 def _print(out: Output, story: Story, explanation: "Explanation", as_of: datetime) -> None:
@@ -164,12 +247,12 @@ def _print(out: Output, story: Story, explanation: "Explanation", as_of: datetim
     out.line(f"{now.name or now.crm_id}  ({now.crm_id}), as of {as_of:%Y-%m-%d %H:%M} UTC", style="bold")
     for line in (*explanation.sentences, *standing_lines(now)):
         out.line(line)
-    for name, change in story.changes.items():
-        if name == "week" or change.total or len(story.changes) == 1:
-            out.line(change.sentence)
-            moved = [f"{signal} {_points(old)} to {_points(new)}" for signal, (old, new) in change.signals.items()]
-            if moved:
-                out.line(f"  moved: {', '.join(moved)}", style="dim")
+    for name, step in story.steps.items():
+        if name == "week" or step.total or len(story.steps) == 1:
+            out.line(step.sentence)
+            changed = [f"{signal} {_points(old)} to {_points(new)}" for signal, (old, new) in step.moved.items()]
+            if changed:
+                out.item(f"moved: {', '.join(changed)}", 2, style="dim")
     if len(story.weeks) > 1:
         line = sparkline([score for _, score in story.weeks], _can_show)
         out.line(f"History, a mark a week since {story.weeks[0][0]:%Y-%m-%d}: {line}")
@@ -232,22 +315,23 @@ def _data(story: Story, explanation: "Explanation", as_of: datetime) -> dict[str
         "parts": explanation.parts,
         "changes": {
             name: {
-                "since": change.since,
-                "before": change.before,
-                "after": change.after,
-                "tenths": {
-                    "total": change.total,
-                    "behaviour": change.behaviour,
-                    "data": change.data,
-                    "configuration": change.configuration,
-                },
-                "signals": change.signals,
-                "sentence": change.sentence,
+                "since": step.since,
+                "before": step.before,
+                "after": step.after,
+                "tenths": {"total": step.total, **_parts(step.change)},
+                "signals": step.moved,
+                "sentence": step.sentence,
             }
-            for name, change in story.changes.items()
+            for name, step in story.steps.items()
         },
         "history": [{"at": at, "score": score} for at, score in story.weeks],
         "tasks": story.tasks,
         "withheld": story.withheld,
         **people_data(story.family),
     }
+
+
+def _parts(change: Change | None) -> dict[str, int]:
+    if change is None:
+        return {}
+    return {"behaviour": change.behaviour, "data": change.data, "configuration": change.configuration}

@@ -72,7 +72,9 @@ def override(
     with agent_at_work(config, out) as agent:
         if baseline.stand(agent.store).due:
             raise CommandError("nothing was written into this CRM yet; start with `holdfast sync --initial`.")
-        row = find_account(list(agent.store.latest_scores("account")), account, held_names(agent))
+        row = find_account(
+            list(agent.store.latest_scores("account")), account, lambda: held_names(agent.store, agent.crm.name)
+        )
         asked = Asked(row.crm_id, row.name or row.crm_id, values)
         out.line(_stands(row))
         with stop_on_signals(agent.stop.set), stop_after(settings.run.deadline, agent.stop):

@@ -1,14 +1,15 @@
 """What `explain` says of an account's people by role, and of the accounts below it."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scoring.hierarchy import RoleView, Rollup, by_role
+from scoring.hierarchy import RoleView, Rollup, by_role, roll_up
 from scoring.inputs import ScoreRow
 
 if TYPE_CHECKING:
-    from sync.run import Agent
+    from scoring.cards import AnyCards
+    from scoring.hierarchy import Share
+    from sync.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +27,27 @@ class Family:
     note: str = ""
 
 
-def family_of(agent: "Agent", now: ScoreRow, accounts: Sequence[ScoreRow], contacts: Iterable[ScoreRow]) -> Family:
-    """The family of one account, out of all accounts and contacts as they are scored."""
-    from sync.family import homes, rolled_up
+def family_of(store: "Store", crm: str, now: ScoreRow, cards: "AnyCards", share: "Share") -> Family:
+    """The family of one account, out of what the last run kept.
 
-    home = homes(agent.store, agent.crm.name)
-    rolled = rolled_up(agent, accounts)
+    Args:
+        store: The state.
+        crm: Name of the CRM's source.
+        now: The account.
+        cards: What scored it.
+        share: By what the accounts below it count.
+    """
+    from sync.family import relatives, tree
+
+    people, nodes = relatives(store, crm, now.key), tree(store, crm)
+    if not any(now.key in {node.key, node.parent} and node.parent is not None for node in nodes):
+        return Family(by_role(people))
+    kept = [row for row in store.latest_scores("account") if row.key != now.key]
+    rolled = roll_up([now, *kept], nodes, cards.card_of, share)
     note = "The CRM does not have its parent: it stands alone." if now.key in rolled.missing else ""
     if now.key in rolled.circular:
         note = "It is its own ancestor in the CRM: that circle of parents is not followed."
-    return Family(by_role(row for row in contacts if home.get(row.key) == now.key), rolled.parents.get(now.key), note)
+    return Family(by_role(people), rolled.parents.get(now.key), note)
 
 
 def people_lines(family: Family) -> list[str]:

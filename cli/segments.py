@@ -104,7 +104,7 @@ def _words(names: Sequence[str]) -> str:
 
 
 def _of_account(store: Store, out: Output, wanted: str, begin: datetime | None) -> None:
-    row = find_account(list(store.latest_scores("account")), wanted, {})
+    row = find_account(list(store.latest_scores("account")), wanted)
     history = [one for one in transitions.versions(store, begin) if one.crm_id == row.crm_id]
     _moves(transitions.moves(history, begin or datetime.fromtimestamp(0, UTC)), out)
 

@@ -56,15 +56,18 @@ def what_if(config: Path, out: Output, *, card: tuple[Path, ...], **options: Any
 
     Example: holdfast what-if new-card.toml --against churn.csv
     """
+    from sync.followups import done_on
+
     require_state(config)
     asked = Asked(**options)
     with open_agent(config) as agent:
         until = asked.end.replace(tzinfo=UTC) + timedelta(days=1) - timedelta(seconds=1) if asked.end else None
-        last = min(until, last_scored(agent)) if until else last_scored(agent)
+        last = min(until, last_scored(agent.ledger)) if until else last_scored(agent.ledger)
         instants = _instants(asked.start, last, asked.every)
         labels = _labels(agent, asked.against)
         runs = _play(agent, card, instants)
-        found = [_measured(run, labels, last.date(), asked.calls) for run in runs]
+        worked = done_on(agent.store)
+        found = [_measured(run, labels, last.date(), asked.calls, worked) for run in runs]
     _print(out, runs, found, asked.calls)
     if out.as_json:
         out.json(_data(runs, found, labels, asked.calls))
@@ -113,11 +116,14 @@ def _play(agent: "Agent", files: Sequence[Path], instants: Sequence[datetime]) -
     return runs
 
 
-def _measured(run: "Run", labels: "dict[str, Label]", until: date, calls: int) -> "Measured":
+def _measured(
+    run: "Run", labels: "dict[str, Label]", until: date, calls: int, worked: dict[str, list[date]]
+) -> "Measured":
     from scoring.whatif import measure
 
     ids = {crm_id for scores in run.scores.values() for crm_id in scores}
-    return measure(run, {one: labels[crm_key(one)] for one in ids if crm_key(one) in labels}, until, calls)
+    known = {one: labels[crm_key(one)] for one in ids if crm_key(one) in labels}
+    return measure(run, known, until, calls, worked)
 
 
 def _print(out: Output, runs: "Sequence[Run]", found: "Sequence[Measured]", calls: int) -> None:
@@ -168,6 +174,9 @@ def _lines(result: "Measured", calls: int) -> list[str]:
         f"left out: {result.dropped:,} with notice given or too near, {result.censored:,} not known yet",
         f"without a score: {result.unknown:,}",
     ]
+    if result.worked_on.whole:
+        alone = result.untouched_area.words if result.untouched_area else nothing
+        lines.append(f"worked on meanwhile: {result.worked_on.words} left; not: {result.untouched.words} left, {alone}")
     return lines + [f"leak? {text}" for text in result.leaks]
 
 
@@ -203,8 +212,10 @@ def _data(runs: "Sequence[Run]", found: "Sequence[Measured]", labels: "dict[str,
 def _numbers(result: "Measured") -> dict[str, Any]:
     called = result.called
     rates = {"precision": called.precision, "recall": called.recall, "found": result.lead.found}
+    rates |= {"worked_on": result.worked_on, "untouched": result.untouched}
     return {
         "auc": asdict(result.area) if result.area else None,
+        "untouched_auc": asdict(result.untouched_area) if result.untouched_area else None,
         "calls": called.calls,
         **{
             name: {"part": rate.part, "whole": rate.whole, "interval": rate.interval, "words": rate.words}

@@ -13,7 +13,7 @@ counts as the neutral 50 here. The order matters where two things changed at onc
 changed too): it is always this one, the card first because somebody decided that, and what is said of customers last.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -74,15 +74,15 @@ def split(since: datetime, card: "Scorecard", before: ScoreRow, rows: tuple[Scor
     """
     configured, corrected, after = rows
     was, first, second, last = (_tenths(row.score) for row in (before, configured, corrected, after))
-    moved = _tenths(as_known(card, after, corrected)) if after.card == corrected.card else last
+    taken = _tenths(as_known(card, after, corrected)) if after.card == corrected.card else last
     return Change(
         since=since,
         before=before.score,
         after=after.score,
         configuration=first - was,
-        data=(second - first) + (last - moved),
-        behaviour=moved - second,
-        signals=_moved(before, after),
+        data=(second - first) + (last - taken),
+        behaviour=taken - second,
+        signals=moved(before.signals, after.signals),
     )
 
 
@@ -110,8 +110,9 @@ def _value(then: SignalPoints, now: SignalPoints | None) -> int | None:
     return then.points if now is None or now.points is None else now.points
 
 
-def _moved(before: ScoreRow, after: ScoreRow) -> dict[str, tuple[int | None, int | None]]:
-    old, new = ({signal.name: signal.points for signal in row.signals} for row in (before, after))
+def moved(before: Sequence[SignalPoints], after: Sequence[SignalPoints]) -> dict[str, tuple[int | None, int | None]]:
+    """Signal -> points of its value then and now in hundredths, where they differ; None for not known."""
+    old, new = ({signal.name: signal.points for signal in signals} for signals in (before, after))
     names = [*old, *(name for name in new if name not in old)]
     return {name: (old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)}
 

@@ -33,6 +33,20 @@ def homes(store: "Store", crm: str) -> dict[int, int]:
     return dict(store.rows(_HOMES, (crm,)))
 
 
+_PEOPLE_OF = """
+SELECT c.key FROM contact c JOIN source s ON s.id = c.source
+WHERE s.name = ?1 AND c.valid_from IS NOT NULL AND c.valid_to IS NULL AND (c.account = ?2 OR c.account IN (
+  SELECT m.key FROM record_map m WHERE m.kind = 'account' AND m.status = 'merged' AND m.merged_into = ?2
+)) ORDER BY c.key
+"""
+
+
+def relatives(store: "Store", crm: str, key: int) -> list[ScoreRow]:
+    """The latest scores of the people of one account."""
+    rows = (store.latest_score("contact", found) for (found,) in store.rows(_PEOPLE_OF, (crm, key)))
+    return [row for row in rows if row is not None]
+
+
 def rolled_up(agent: "Agent", rows: Sequence[ScoreRow]) -> RolledUp:
     """The roll-up of every parent among these rows."""
     nodes = tree(agent.store, agent.crm.name)

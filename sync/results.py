@@ -5,17 +5,19 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from mapping.links import Resolution
 from scoring.features.segments import LAYERS
 from scoring.inputs import Level, ScoreRow, SignalPoints
 from sync.database import StateFile
 from sync.facts import save_facts
 from sync.records import Counts
 from sync.tables import compact
+
+if TYPE_CHECKING:
+    from mapping.links import Resolution
 
 # -- links --------------------------------------------------------------------------------------------------------
 
@@ -61,7 +63,7 @@ WHERE NOT EXISTS (SELECT 1 FROM link WHERE link.kind = w.kind AND link.key = w.k
 """
 
 
-def save_links(conn: sqlite3.Connection, resolution: Resolution, crm: int, now: int) -> Counts:
+def save_links(conn: sqlite3.Connection, resolution: "Resolution", crm: int, now: int) -> Counts:
     """Make links and review list say what the resolution says; `crm` is the key of the CRM's source."""
     for statement in filter(str.strip, _LINK_TABLES.split(";\n")):
         conn.execute(statement)
@@ -93,7 +95,7 @@ def _count(conn: sqlite3.Connection, table: str) -> int:
     return int(conn.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 
-def _save_review(conn: sqlite3.Connection, resolution: Resolution, now: int) -> None:
+def _save_review(conn: sqlite3.Connection, resolution: "Resolution", now: int) -> None:
     held = {tuple(row[:3]): row for row in conn.execute("SELECT * FROM review")}
     rows = []
     for item in resolution.review:

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from connectors.base import Value
-from mapping.links import Resolution
 from mapping.mapped import Reject
 from mapping.schema import Record
 from scoring.inputs import Level, ScoreRow
@@ -23,6 +23,9 @@ from sync.row_doubt import RowDoubt
 from sync.store_errors import explained
 from sync.streams import PullEnd, Quarantined, StreamStatus
 from sync.tables import KINDS, epoch
+
+if TYPE_CHECKING:
+    from mapping.links import Resolution
 
 __all__ = [
     "Counts",
@@ -234,7 +237,7 @@ class Store(StateFile):
 
     # -- results ------------------------------------------------------------------------------------------------
 
-    def save_links(self, resolution: Resolution, now: datetime, *, crm: str) -> Counts:
+    def save_links(self, resolution: "Resolution", now: datetime, *, crm: str) -> Counts:
         """Replace links and review list; only what differs is written, and links keep their history.
 
         Args:

@@ -153,7 +153,7 @@ def test_status_explain_and_score(site: Site) -> None:
     assert status.code == 0
     assert status.data["runs"][0]["status"] == "done"
     assert sum(status.data["bands"].values()) == synced.data["scored"]["account"]
-    assert "hubspot companies" in site.run("status").out
+    assert "hubspot companies" in site.run("status", "--full").out
 
     account = next(item for item in synced.data["changes"] if item.get("object") == "account")
     by_id = site.run("explain", account["record_id"], "--json")

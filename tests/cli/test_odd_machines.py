@@ -44,12 +44,12 @@ def test_ctrl_c_before_any_work_has_begun_says_so(capsys: pytest.CaptureFixture[
 
 
 def test_a_state_that_was_never_scored_says_what_to_run() -> None:
-    agent: Any = SimpleNamespace(ledger=SimpleNamespace(runs=lambda limit: []))
+    ledger: Any = SimpleNamespace(runs=lambda limit: [])
     with pytest.raises(CommandError, match="holdfast sync --dry-run"):
-        last_scored(agent)
+        last_scored(ledger)
 
 
 def test_of_two_accounts_with_one_name_both_ids_are_told() -> None:
     rows = [ScoreRow("account", n, f"80{n}", "Acme", None, 50, 3, 300, 90, "yellow", (), "", (), {}) for n in (1, 2)]
     with pytest.raises(CommandError, match=r"2 accounts are called 'acme': name one by its id \(801, 802\)"):
-        find_account(rows, "acme", {})
+        find_account(rows, "acme")

@@ -4,16 +4,14 @@ import getpass
 import io
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from cli import explain, look, override, whatif
+from cli import explain, override, whatif
 from cli.errors import CommandError
 from sync.run import Agent
-from sync.store_errors import DamagedError
 from tests.cli.conftest import FILL, Site
 
 LAST = datetime(2026, 11, 22, tzinfo=UTC)
@@ -42,16 +40,6 @@ def test_a_machine_without_a_name_for_us_asks_for_one(monkeypatch: pytest.Monkey
     assert override._name(" Dana ") == "Dana"
     with pytest.raises(CommandError, match="say who says so: --by NAME"):
         override._name(None)
-
-
-def test_a_damaged_ledger_leaves_status_without_the_fields_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def damaged(*_: Any) -> Any:
-        raise DamagedError(Path("state"), "A row says something else than its hash.", "Restore a copy.")
-
-    monkeypatch.setattr(look, "left_alone", damaged)
-    wiring: Any = SimpleNamespace(crm=SimpleNamespace(name="hubspot"), fields=(), policy=None)
-    store: Any = None
-    assert look._left_alone(store, wiring) == {}
 
 
 def test_what_is_refused_says_so(site: Site, tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any) -> None:

@@ -28,7 +28,7 @@ def test_the_past_is_told_the_same_whatever_comes_after(site: Site) -> None:
     assert site.run(*AS_OF).out == then.out
 
     account = then.data["rows"][0]["crm_id"]
-    told = site.run("explain", account, "--json").data
+    told = site.run("explain", account, "--split", "--json").data
     week = told["changes"]["week"]
     tenths = week["tenths"]
     assert tenths["total"] == tenths["behaviour"] + tenths["data"] + tenths["configuration"]
@@ -36,10 +36,10 @@ def test_the_past_is_told_the_same_whatever_comes_after(site: Site) -> None:
     assert week["after"] == told["score"]
     assert any(one["changes"]["week"]["tenths"]["configuration"] for one in explained(site, then.data["rows"]))
     assert [one["score"] for one in told["history"]][-1] == told["score"]
-    said = site.run("explain", account).out
+    said = site.run("explain", account, "--split").out
     assert week["sentence"] in said
     assert "History, a mark a week since" in said
 
 
 def explained(site: Site, rows: list[dict[str, str]]) -> list[dict[str, dict[str, dict[str, dict[str, int]]]]]:
-    return [site.run("explain", row["crm_id"], "--json").data for row in rows[:3]]
+    return [site.run("explain", row["crm_id"], "--split", "--json").data for row in rows[:3]]

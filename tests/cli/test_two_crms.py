@@ -72,7 +72,7 @@ def test_the_same_state_with_the_other_crm_starts_afresh_and_says_so(
         checked = site.run("check")
         assert "hubspot: not in the config any more; what was read of it is kept and not used." in checked.out
         assert "! hubspot" not in checked.out
-        status = site.run("status")
+        status = site.run("status", "--full")
         lines = [line for line in status.out.splitlines() if line.startswith("hubspot ")]
         assert len(lines) > 4
         assert all(line.endswith("unused  not in the config any more") for line in lines)
