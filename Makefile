@@ -1,9 +1,10 @@
 # Needs Python 3.11 or later with pip and venv, and make. Everything else is installed into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+ROOT = $(shell test "$$(id -u)" = 0 || echo sudo)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint bench crash faults fuzz lives mutants soak outages requirements docs clean lock wheel-check
+.PHONY: demo test lint bench crash faults fuzz lives mutants soak outages requirements docs clean lock wheel-check browser
 
 demo: .venv/.run          ## watch a whole hourly run against the built-in sandbox
 	$(BIN)/holdfast demo
@@ -16,6 +17,10 @@ lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+browser:                  ## install what the tests of pages need: Chromium and its driver, on Debian and Ubuntu
+	$(ROOT) apt-get update -qq
+	$(ROOT) apt-get install -qq --yes --no-install-recommends chromium chromium-driver
 
 bench: .venv/.dev         ## speed and API calls, printed as ratios
 	$(BIN)/python -m benchmarks

@@ -9,17 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.browser.harness import Browser, missing, start
+from tests.browser.harness import Browser, missing, require, start
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """The browser, started when the first test wants it."""
-    lacks = missing()
-    if lacks:
-        if os.environ.get("HOLDFAST_BROWSER") == "required":
-            pytest.fail(f"HOLDFAST_BROWSER=required, but {lacks}")
-        pytest.skip(lacks)
+    require(missing(), os.environ.get("HOLDFAST_BROWSER", ""))
     driver = start()
     try:
         yield Browser(driver)

@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -49,6 +50,19 @@ def missing() -> str:
     lacks = [] if any(map(shutil.which, PROGRAMS)) else ["chromium"]
     lacks += [] if shutil.which(DRIVER) else ["chromium-driver"]
     return f"{' and '.join(lacks)} not installed: make browser" if lacks else ""
+
+
+def require(lacks: str, wish: str) -> None:
+    """Skip a test for want of a browser, or fail it where there must be one.
+
+    Args:
+        lacks: What is missing, see `missing`.
+        wish: `HOLDFAST_BROWSER`: "required" where these tests must run, anything else where they may.
+    """
+    if lacks and wish == "required":
+        pytest.fail(f"HOLDFAST_BROWSER=required, but {lacks}")
+    if lacks:
+        pytest.skip(lacks)
 
 
 def start() -> webdriver.Chrome:

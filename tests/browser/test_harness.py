@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 from markupsafe import Markup
 from selenium.webdriver.common.keys import Keys
 
 from report.page import page
-from tests.browser.harness import Browser
+from tests.browser.harness import Browser, missing, require
 
 
 def saved(folder: Path, text: str) -> Path:
@@ -65,3 +66,14 @@ def test_keys_reach_the_page(browser: Browser, tmp_path: Path) -> None:
     assert browser.run("return document.activeElement.className") == "skip"
     browser.press(Keys.ENTER)
     assert browser.run("return location.hash") == "#main"
+
+
+def test_without_a_browser_these_tests_are_skipped_but_not_where_they_must_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    lacks = missing()
+    assert lacks == "chromium and chromium-driver not installed: make browser"
+    with pytest.raises(pytest.skip.Exception, match="make browser"):
+        require(lacks, "")
+    with pytest.raises(pytest.fail.Exception, match="HOLDFAST_BROWSER=required, but chromium"):
+        require(lacks, "required")
+    require("", "required")
