@@ -27,7 +27,8 @@ MANIFEST = "manifest.json"
 MODE = 0o640
 """Of exported files: a program of the same group may read them, nobody else."""
 
-_FORMULA = re.compile(r"""(\A|[;,|"'\t\r\n])(\s*)([=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])""")
+_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
+_FORMULA = re.compile(rf"""\A(?=[ \u00a0]*[{_SIGNS}\t\r\n])|(?<=[;,|"'\t\r\n])(?=[ \u00a0]*[{_SIGNS}])""")
 """Where a spreadsheet may take text for a formula: at the start of a cell, and behind what it may take for its end."""
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _BATCH = 5000
@@ -88,7 +89,7 @@ def safe(text: str) -> str:
 
     After OWASP, "CSV Injection". Numbers stay as they are.
     """
-    return text if _NUMBER.fullmatch(text) else _FORMULA.sub(r"\1'\2\3", text)
+    return text if _NUMBER.fullmatch(text) else _FORMULA.sub("'", text)
 
 
 def export(store: Store, wanted: Wanted, folder: Path, kind: Format, now: datetime) -> Export:

@@ -1,0 +1,106 @@
+"""`export` as somebody types it, and the files for Looker and Datasette."""
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import lkml
+import pytest
+
+from sync.catalogue import tables
+from sync.describe import INTERNAL, datasette, lookml
+from tests.cli.conftest import Site
+
+COMMON = ("--format", "csv", "--out")
+
+
+def test_nothing_stored_is_told(site: Site, tmp_path: Path) -> None:
+    shutil.rmtree(site.state)
+    said = site.run("export", "--out", str(tmp_path / "x"))
+    assert said.code == 1
+    assert "nothing is stored yet" in said.err
+
+
+def test_an_export_tells_its_files_and_their_rows(site: Site, tmp_path: Path) -> None:
+    said = site.run("export", *COMMON, str(tmp_path / "x"), "--table", "v_run", "--table", "v_account", "--json")
+    assert said.code == 0, said.text
+    assert {(one["table"], one["rows"]) for one in said.data["files"]} == {("v_account", 11), ("v_run", 1)}
+    assert said.data["next_since"].endswith("Z")
+    text = (tmp_path / "x" / "v_run.csv").read_text(encoding="utf-8")
+    assert text.startswith("run_id,mode,started_at,")
+    whole = site.run("export", *COMMON, str(tmp_path / "y"), "--since", "2026-11-01")
+    assert whole.code == 0
+    made = {path.stem for path in (tmp_path / "y").glob("*.csv")}
+    assert made == {name for name, table in tables().items() if not table.personal}
+    assert json.loads((tmp_path / "y" / "manifest.json").read_text(encoding="utf-8"))["since"] == "2026-11-01T00:00:00Z"
+    people = site.run("export", "--out", str(tmp_path / "z"), "--people", "--since", "2026-11-01T02:00:00+02:00")
+    assert people.code == 0
+    assert {path.stem for path in (tmp_path / "z").glob("*.csv")} == set(tables())
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--table", "nope"), "no table 'nope'; there are v_account, "),
+        (("--table", "v_contact"), "add --people"),
+        (("--since", "yesterday"), "such as 2026-11-01"),
+        (("--format", "parquet", "--raw"), "--raw is about CSV"),
+    ],
+)
+def test_what_cannot_be_meant_is_wrong_usage(site: Site, tmp_path: Path, words: tuple[str, ...], told: str) -> None:
+    said = site.run("export", "--out", str(tmp_path / "x"), *words)
+    assert said.code == 2
+    assert told in said.err
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    said = site.run("export", "--out", str(tmp_path / "file" / "x"))
+    assert said.code == 1
+    assert str(tmp_path / "file") in said.err
+
+
+@pytest.mark.parametrize("kind", ["lookml", "datasette"])
+def test_descriptions_need_no_state(site: Site, tmp_path: Path, kind: str) -> None:
+    said = site.run("export", "--format", kind, "--out", str(tmp_path), "--json")
+    assert said.code == 0
+    assert said.data["files"]
+    assert all(Path(file).read_text(encoding="utf-8") for file in said.data["files"])
+
+
+@pytest.mark.parametrize("whom", ["accounts", "people"])
+def test_lookml_is_understood_and_speaks_of_what_is_exported(whom: str) -> None:
+    people = whom == "people"
+    shown = [table for table in tables().values() if people or not table.personal]
+    files = lookml(shown, people=people)
+    assert len(files) == len(shown) + 1
+    for table in shown:
+        (view,) = lkml.load(files[f"{table.name}.view.lkml"])["views"]
+        assert (view["name"], view["sql_table_name"]) == (table.name, f"holdfast.{table.name}")
+        fields = {one["name"]: one for one in view["dimensions"] + view.get("dimension_groups", [])}
+        assert set(fields) - {"row_key"} == {column.name for column in table.shown(people=people)}
+        assert all(one.get("description") or one["name"] == "row_key" for one in fields.values())
+        for measure in view["measures"]:
+            for named in (part.partition("}")[0] for part in measure.get("sql", "").split("${")[1:]):
+                assert named in set(fields) | {one["name"] for one in view["measures"]}
+    model = lkml.load(files["holdfast.model.lkml"])
+    assert {explore["name"] for explore in model["explores"]} == {table.name for table in shown}
+    joined = {explore["name"] for explore in model["explores"] if "joins" in explore}
+    assert joined == {t.name for t in shown if t.name != "v_account" and any(c.name == "account_id" for c in t.columns)}
+
+
+def test_the_metadata_for_datasette_fits_the_state_file(site: Site) -> None:
+    told: dict[str, Any] = json.loads(datasette(list(tables().values()))["metadata.json"])["databases"]["state"]
+    with sqlite3.connect(f"file:{site.state / 'state.db'}?mode=ro", uri=True) as db:
+        for name, about in told["tables"].items():
+            columns = {row[1] for row in db.execute(f"PRAGMA table_info('{name}')")}
+            assert columns, name
+            assert about == {"hidden": True} or set(about["columns"]) <= columns, name
+        for query in told["queries"].values():
+            assert query["title"]
+            db.execute(query["sql"], {"since": "", "account_id": "", "run_id": 1}).fetchall()
+    db.close()
+    assert {name for name, about in told["tables"].items() if about.get("hidden")} == set(INTERNAL)
