@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from scoring.cards import AnyCards
+from scoring.cards import AnyCards, Cards
 from scoring.inputs import Band, ScoreRow
 from scoring.measure import Area, Called, Lead, Rate, area, at_capacity, lead_of
 from scoring.playbooks import BandState, Situation, decide, next_states
@@ -36,11 +36,9 @@ class Label:
 
     Attributes:
         left: The day of notice or lapse, not the end of the contract; None for those who stayed.
-        treated: Somebody worked on it because of a score: not told apart here, but counted.
     """
 
     left: date | None
-    treated: bool = False
 
 
 @dataclass(slots=True)
@@ -144,6 +142,9 @@ class Measured:
         censored: Cases left out because what became of them is not known yet.
         unknown: Cases of which too little was known for a score.
         leaks: Warnings that a signal knows the outcome.
+        worked_on: Of the cases on which somebody did one of our tasks in that time, who left all the same.
+        untouched: Of the others, who left.
+        untouched_area: How the card ranked these alone: nobody can have been saved among them by a task of ours.
     """
 
     area: Area | None
@@ -155,6 +156,9 @@ class Measured:
     censored: int
     unknown: int
     leaks: tuple[str, ...]
+    worked_on: Rate
+    untouched: Rate
+    untouched_area: Area | None
 
 
 @dataclass(slots=True)
@@ -176,7 +180,9 @@ def measured_at(instants: Sequence[datetime]) -> list[datetime]:
     return found
 
 
-def measure(run: Run, labels: Mapping[str, Label], until: date, calls: int) -> Measured:
+def measure(
+    run: Run, labels: Mapping[str, Label], until: date, calls: int, worked: Mapping[str, Sequence[date]] | None = None
+) -> Measured:
     """Measure a card against who left.
 
     A case is an account at a measured instant. It left when its day lies 30 to 120 days after; it stayed when it is
@@ -188,8 +194,11 @@ def measure(run: Run, labels: Mapping[str, Label], until: date, calls: int) -> M
         labels: By CRM id; accounts that are not there stayed.
         until: The day up to which leaving is known.
         calls: How many accounts the team can call at each measured instant.
+        worked: By CRM id, the days on which one of our tasks was done.
     """
     cases = _cases(run, labels, until)
+    touched = [[case for case in group if _worked_on(case, worked or {})] for group in (cases.left, cases.stayed)]
+    free = [set(group) - set(part) for group, part in zip((cases.left, cases.stayed), touched, strict=True)]
     scored = {(one, at): run.scores[at][one] for one, at in (*cases.left, *cases.stayed)}
     left, stayed = ([scored[case] for case in group] for group in (cases.left, cases.stayed))
     known = [[float(score) for score in group if score is not None] for group in (left, stayed)]
@@ -205,7 +214,16 @@ def measure(run: Run, labels: Mapping[str, Label], until: date, calls: int) -> M
         censored=cases.censored,
         unknown=sum(score is None for score in (*left, *stayed)),
         leaks=tuple(_leaks(run, cases)),
+        worked_on=Rate(len(touched[0]), sum(map(len, touched))),
+        untouched=Rate(len(free[0]), sum(map(len, free))),
+        untouched_area=area(*([float(s) for case in group if (s := scored[case]) is not None] for group in free)),
     )
+
+
+def _worked_on(case: tuple[str, datetime], worked: Mapping[str, Sequence[date]]) -> bool:
+    """Whether somebody did one of our tasks on an account between the forecast and the end of its 120 days."""
+    one, at = case
+    return any(0 <= (day - at.date()).days < FROZEN_DAYS + HORIZON_DAYS for day in worked.get(one, ()))
 
 
 def _cases(run: Run, labels: Mapping[str, Label], until: date) -> _Cases:
@@ -265,9 +283,15 @@ def _leaks(run: Run, cases: _Cases) -> Iterator[str]:
         alone = area(left, stayed) if len(left) >= LEAST and len(stayed) >= LEAST else None
         if alone is not None and alone.auc > TOO_GOOD:
             yield (
-                f"{name}: by itself it ranks who leaves with an AUC of {alone.auc:.3f} thirty days before. That is too "
-                "good to be a forecast: does it know the outcome?"
+                f"{name} ({_features(run, name)}): by itself it ranks who leaves with an AUC of {alone.auc:.3f} thirty "
+                "days before. That is too good to be a forecast: does it know the outcome?"
             )
+
+
+def _features(run: Run, signal: str) -> str:
+    """The feature that a signal reads; of several cards, those that they read."""
+    cards = run.cards.cards if isinstance(run.cards, Cards) else (run.cards,)
+    return ", ".join(dict.fromkeys(s.feature for one in cards if (s := one.account.signals.get(signal)) is not None))
 
 
 def _points(run: Run, cases: Sequence[tuple[str, datetime]]) -> dict[str, list[float]]:

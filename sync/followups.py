@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from connectors.base import Crm, TaskState
 from connectors.errors import ConnectorError
@@ -100,6 +100,14 @@ def note(store: Store, tasks: Iterable[tuple[str, DesiredTask]], bands: Mapping[
                ON CONFLICT (key) DO UPDATE SET due = excluded.due WHERE looked IS NULL AND due <> excluded.due""",
             rows,
         )
+
+
+def done_on(store: Store) -> dict[str, list[date]]:
+    """Account -> the days on which one of our tasks there was done, as far as the CRM told."""
+    found: dict[str, list[date]] = {}
+    for crm_id, ended in store.rows("SELECT crm_id, ended FROM followup WHERE state = 'done' AND ended IS NOT NULL"):
+        found.setdefault(crm_id, []).append(instant(ended).date())
+    return found
 
 
 def look(crm: Crm, store: Store, now: datetime) -> int:

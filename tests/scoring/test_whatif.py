@@ -92,9 +92,22 @@ def test_a_signal_that_knows_the_outcome_is_named() -> None:
     run = played({name: [50] for name in names})
     labels = {name: Label(date(2026, 3, 1)) for name in names[:6]}
     (warning,) = measure(run, labels, date(2026, 12, 31), calls=5).leaks
-    assert warning.startswith("login: ")
+    assert warning.startswith("login (days_since_login): ")
     assert "AUC of 1.000" in warning
     assert measure(run, dict(list(labels.items())[:3]), date(2026, 12, 31), calls=5).leaks == ()
+
+
+@pytest.mark.requirement("R44", "R89")
+def test_accounts_that_somebody_worked_on_are_told_apart() -> None:
+    run = played({name: [20] if name in "ab" else [80] for name in "abcd"})
+    labels = {"a": Label(date(2026, 3, 1)), "b": Label(date(2026, 3, 1))}
+    first, day = START.date(), timedelta(days=1)
+    worked = {"b": [first + 119 * day], "c": [first], "d": [first - day, WEEKS[-1].date() + 120 * day]}
+    found = measure(run, labels, first + 120 * day, calls=1, worked=worked)
+    assert (found.worked_on, found.untouched) == (Rate(1, 2), Rate(1, 2))
+    assert found.untouched_area is not None
+    assert (found.untouched_area.left, found.untouched_area.stayed, found.untouched_area.auc) == (1, 1, 1.0)
+    assert measure(run, labels, first + 120 * day, calls=1).worked_on == Rate(0, 0)
 
 
 def test_accounts_that_stand_elsewhere_are_named() -> None:
