@@ -1,6 +1,9 @@
 """What people write counts: themes by lists of words, kept by name; the text is kept nowhere."""
 
+import re
+import tomllib
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,6 +95,15 @@ def test_every_shipped_list_is_a_feature_and_every_word_of_it_is_found() -> None
             expected = (COMPLAINT, name) if theme.complaint else (name,)
             assert alone.tags(f"so: {word.strip('*')}!") == tuple(sorted(expected)), word
     assert "themes" not in vendors()
+
+
+def test_the_docs_tell_every_theme_and_their_config_loads() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "feedback.md").read_text("utf-8")
+    told = dict(re.findall(r"^\| `(\w+)` \| (yes|no) \|", text, re.MULTILINE))
+    assert told == {name: "yes" if theme.complaint else "no" for name, theme in shipped_lists().items()}
+    (block,) = re.findall(r"```text\n(\[themes.*?)```", text, re.DOTALL)
+    themes = Themes.of(Settings.model_validate(tomllib.loads(block)["themes"]))
+    assert themes.tags("Die Preiserhöhungen beim Umzug") == ("complaint", "migration", "price")
 
 
 def test_a_very_long_text_takes_no_time_and_is_cut() -> None:

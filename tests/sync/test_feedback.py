@@ -1,5 +1,6 @@
 """The feedback record: collected, analysed, acted on, told; what is stuck, and what is not matched and why."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from scoring.card import Scorecard
 from scoring.playbooks import DesiredTask, Withheld
 from scoring.playbooks.answers import Answering, answering
 from sync import followups
-from sync.feedback import Answer, counted, feedback
+from sync.feedback import PATIENCE, Answer, counted, feedback
 from sync.ledger import Ledger
 from sync.plan import TaskChange
 from sync.store import Store
@@ -223,6 +224,15 @@ subject = "Tell {account} what came of it"
 body = "Tell them what we have changed."
 """)
     assert answering([told])["negative_survey"].closing == "negative_survey/tell"
+
+
+def test_what_the_docs_show_loads() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "feedback.md").read_text("utf-8")
+    card = card_with("".join(re.findall(r"```toml\n(.*?)```", text, re.DOTALL)))
+    assert answering([card])["negative_survey"].closing == "negative_survey/tell"
+    assert "theme_price_90d" in card.features("account")
+    for state, limit in PATIENCE.items():
+        assert re.search(rf"^\| `{state}` \|.*\| {limit.days} days", text, re.MULTILINE)
 
 
 # -- who is not matched, and why ----------------------------------------------------------------------------------
