@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from cli.common import Reading, common, reading
+from cli.completion import accounts
 from cli.errors import OK
 from cli.look import find_account, held_names, last_scored, task_lines
 from cli.output import Output
@@ -108,7 +109,7 @@ class Story:
 
 
 @click.command()
-@click.argument("account")
+@click.argument("account", shell_complete=accounts)
 @click.option(
     "--split",
     is_flag=True,

@@ -136,13 +136,25 @@ class Output:
 
 
 class HowFar(ProgressColumn):
-    """How many are done, of how many where that is known, and how fast."""
+    """How many are done, of how many where that is known, how fast, and how long the rest will take at that speed."""
 
     def render(self, task: Task) -> Text:
         """The text behind one bar."""
         total = f" of {task.total:,.0f}" if task.total else ""
         speed = f"  {task.speed:,.0f}/s" if task.speed and task.speed >= 1 else ""
-        return Text(f"{task.completed:,.0f}{total}{speed}")
+        left = task.time_remaining
+        rest = f"  {lasting(left)} left" if left and task.speed else ""
+        return Text(f"{task.completed:,.0f}{total}{speed}{rest}")
+
+
+def lasting(seconds: float) -> str:
+    """A time in its two largest units: "45 s", "2 min 5 s", "1 h 20 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def clean(text: str, longest: int = LONGEST) -> str:

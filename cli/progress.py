@@ -1,4 +1,4 @@
-"""How far a run is: bars on a terminal, a line a phase elsewhere."""
+"""How far a run is: bars on a terminal, a line a phase and every tenth of a long writing elsewhere."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -10,6 +10,9 @@ from sync.apply import Applied
 from sync.pull import PullProgress
 from sync.run import Agent, Phase
 from sync.run_report import RunReport
+
+MANY = 1000
+"""Changes from which on also those who read a file are told how far writing is, every tenth of the way."""
 
 PHASES = {
     "recover": "Settling what an earlier run left unclear",
@@ -42,6 +45,9 @@ class Watch:
         self.out = out
         self.progress = progress
         self.bars: dict[str, TaskID] = {}
+        self.done = 0
+        """Changes that ended, and what was last said of them elsewhere than on a terminal, in tenths."""
+        self.said = 0
 
     def phase(self, name: str) -> None:
         """A new part of the run begins."""
@@ -63,7 +69,12 @@ class Watch:
     def applied(self, item: Applied, total: int) -> None:
         """A change ended."""
         del item
+        self.done += 1
         if self.progress is None:
+            tenths = 10 * self.done // max(1, total)
+            if total >= MANY and tenths > self.said:
+                self.said = tenths
+                self.out.line(f"  {self.done:,} of {total:,} written", style="dim")
             return
         if "write" not in self.bars:
             self.bars["write"] = self.progress.add_task("writing", total=total)

@@ -1,0 +1,43 @@
+"""What the shell is offered for an account: ids of scored accounts, with their names where the shell shows them."""
+
+import sqlite3
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from cli.output import clean
+
+MOST = 30
+"""Accounts that are offered."""
+
+_LIKE = """
+SELECT crm_id, coalesce(name, '') FROM score WHERE level = 'account' AND (crm_id LIKE ?1 ESCAPE '\\'
+  OR name LIKE ?1 ESCAPE '\\') ORDER BY name LIMIT ?2
+"""
+
+
+def accounts(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Accounts whose id or name begins like this; none where nothing can be read: a shell has no place for errors."""
+    del parameter
+    try:
+        file = _state_file(Path(context.params.get("config") or "config.toml"))
+        with sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=0.2) as conn:
+            rows = conn.execute(_LIKE, (_escaped(incomplete) + "%", MOST)).fetchall()
+        conn.close()
+    except (OSError, ValueError, sqlite3.Error):
+        return []
+    return [CompletionItem(crm_id, help=clean(name)) for crm_id, name in rows if clean(crm_id) == crm_id]
+
+
+def _state_file(config: Path) -> Path:
+    # Read by itself: checking the whole config takes longer than one wants to wait for a key.
+    import tomllib
+
+    state = tomllib.loads(config.read_text(encoding="utf-8")).get("state", {})
+    folder = state.get("dir") if isinstance(state, dict) else None
+    return config.parent / (folder if isinstance(folder, str) else "state") / "state.db"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
