@@ -91,6 +91,7 @@ class Browser:
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self._page = ""
+        driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
 
     def open(self, file: Path) -> None:
         """Show a file as a person would: by opening it from the disk. Returns when its scripts have run."""
@@ -121,6 +122,11 @@ class Browser:
         self.driver.get("about:blank")
         self.emulate()
         self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    def work(self) -> float:
+        """Seconds of processor time that the page's main thread took since it was opened, however busy the machine."""
+        found = self.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+        return float(next(metric["value"] for metric in found if metric["name"] == "TaskDuration"))
 
     # -- seeing ----------------------------------------------------------------------------------------------------
 
