@@ -32,7 +32,9 @@ def lint(config: Path, out: Output, *, files: tuple[Path, ...], strict: bool) ->
     from scoring.lint import lint as lint_cards
 
     cards = _cards(config, files)
-    remarks = lint_cards(cards)
+    # The roles are those of the config, which cards that it does not name have nothing to do with.
+    roles = None if files else [name for name, users in load(config).team.roles.items() if users]
+    remarks = lint_cards(cards, roles)
     for remark in remarks:
         out.line(f"! {remark}", style="yellow")
     what = f"{cards.name}: {count(len(remarks), 'remark')}." if remarks else f"{cards.name}: nothing to remark."

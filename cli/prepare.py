@@ -10,6 +10,7 @@ from cli.errors import CONFLICTS, CREDENTIALS, ERROR, OK
 from cli.output import Output, count
 from connectors.base import FieldDiff, Finding, Source
 from connectors.errors import ConnectorError, CredentialsError, MissingPermissionError
+from scoring.lint import lint
 from sync import accountable
 from sync.accountable import Answerable
 from sync.overview import MatchRate, match_rates, match_rules
@@ -42,7 +43,8 @@ def check(config: Path, out: Output) -> int:
     if not any(item.code in NO_ANSWER for item in findings[wiring.crm.name]):
         findings[wiring.crm.name] += _fields(wiring)
     findings["scorecard"] = [
-        Finding("warning", "scorecard", text, "See docs/scoring.md.") for text in wiring.card.warnings()
+        Finding("warning", "scorecard", str(one), "See docs/scoring.md.")
+        for one in lint(wiring.card, [name for name, users in wiring.policy.team.roles.items() if users])
     ] or [Finding("ok", "scorecard", f"{wiring.card.name}: every band has a playbook, every signal an intervention.")]
     findings["state"] = _state(wiring)
     for name, items in findings.items():

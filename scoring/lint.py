@@ -3,14 +3,15 @@
 Errors, such as a band without a playbook, are none of this: a card that has one does not load.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from scoring.errors import nearest
 from scoring.features import Feature, catalogue
 from scoring.inputs import Band, Level
-from scoring.playbooks.problems import TIMERS
+from scoring.playbooks.problems import TIMERS, named_roles
 from scoring.playbooks.problems import warnings as playbook_warnings
 from scoring.ranges import conjuncts, never_holds
 from scoring.rules import NO_EVIDENCE
@@ -47,15 +48,20 @@ class Remark:
         return ": ".join(part for part in (self.card, self.key, self.text) if part)
 
 
-def lint(cards: "AnyCards") -> list[Remark]:
-    """Everything unwise on one card or several, in the order of the cards."""
+def lint(cards: "AnyCards", roles: Collection[str] | None = None) -> list[Remark]:
+    """Everything unwise on one card or several, in the order of the cards.
+
+    Args:
+        cards: To look at.
+        roles: Names of the config's `[team.roles]` that somebody plays; None where there is no config to speak of.
+    """
     from scoring.cards import Cards
 
     if not isinstance(cards, Cards):
-        return list(_of_card(cards))
+        return list(_of_card(cards, roles))
     if len(cards.cards) == 1:
-        return list(_of_card(cards.cards[0]))
-    found = [Remark(one.key, one.text, card.name) for card in cards.cards for one in _of_card(card)]
+        return list(_of_card(cards.cards[0], roles))
+    found = [Remark(one.key, one.text, card.name) for card in cards.cards for one in _of_card(card, roles)]
     for i, card in enumerate(cards.cards):
         earlier = [other for other in cards.cards[:i] if other.account.only in (None, card.account.only)]
         if earlier:
@@ -64,7 +70,12 @@ def lint(cards: "AnyCards") -> list[Remark]:
     return found
 
 
-def _of_card(card: "Scorecard") -> Iterator[Remark]:
+def _of_card(card: "Scorecard", roles: Collection[str] | None) -> Iterator[Remark]:
+    if roles is not None:
+        for key, role in named_roles(card):
+            if role not in roles:
+                text = f"{role!r} is nobody in [team.roles], so its tasks go to somebody else{nearest(role, roles)}"
+                yield Remark(key, text)
     yield from _signals(card)
     yield from _bands(card)
     yield from _playbooks(card)

@@ -107,6 +107,21 @@ def _reaches_out(card: "Scorecard") -> bool:
     return any(step.purpose != "help" or step.kind == "auto" for one in playbooks for _, step in one.sequence)
 
 
+def named_roles(card: "Scorecard") -> Iterator[tuple[str, str]]:
+    """Every role that playbooks, and triggers that are on, give tasks to, with the key that names it."""
+    found = [(f"playbooks.{one.name}", one) for one in card.playbooks.values()]
+    found += [(f"triggers.{one.name}", one.playbook) for one in card.active_triggers]
+    for key, playbook in found:
+        for name, step in playbook.sequence:
+            place = key if name == playbook.name else f"{key}.steps.{step.name}"
+            owner = "who" if place.startswith("triggers.") and place == key else "owner"
+            for field, rule in ((owner, step.owner), ("second_owner", step.second_owner)):
+                if rule is not None and ":" in rule:
+                    yield f"{place}.{field}", rule.partition(":")[2]
+        if playbook.escalate_after_days is not None and ":" in playbook.escalate_to:
+            yield f"{key}.escalate_to", playbook.escalate_to.partition(":")[2]
+
+
 def auto_segments(card: "Scorecard") -> set[str]:
     """Segments that auto steps put accounts into."""
     found = [*card.playbooks.values(), *(trigger.playbook for trigger in card.active_triggers)]

@@ -194,3 +194,22 @@ def test_small_firms_weigh_support_and_feedback_most_and_firms_of_people_have_mo
 def test_an_unknown_preset_names_the_nearest() -> None:
     with pytest.raises(CardError, match="no scorecard 'smal_b2b' to start from; did you mean 'small_b2b'"):
         preset("smal_b2b")
+
+
+@pytest.mark.requirement("R7", "R133")
+def test_a_role_that_nobody_plays_is_named_with_the_place_that_asks_for_it() -> None:
+    text = TEXT.replace('who = "account_owner"', 'who = "role:manger"\nsecond_owner = "least_loaded:success"', 1)
+    text = text.replace(
+        "[playbooks.none]",
+        '[[playbooks.check_in.steps]]\nname = "later"\nowner = "role:boss"\nsubject = "Call"\nbody = "Call."\n\n'
+        "[playbooks.none]",
+        1,
+    ).replace("[playbooks.rescue]\n", '[playbooks.rescue]\nescalate_after_days = 2\nescalate_to = "role:boss"\n', 1)
+    found = {str(one) for one in lint(Scorecard.parse(text), ["manager", "success"])}
+    lost = "is nobody in [team.roles], so its tasks go to somebody else"
+    assert found == {
+        f"triggers.negative_survey.who: 'manger' {lost}; did you mean 'manager'?",
+        f"playbooks.check_in.steps.later.owner: 'boss' {lost}",
+        f"playbooks.rescue.escalate_to: 'boss' {lost}",
+    }
+    assert remarks(text) == set()
