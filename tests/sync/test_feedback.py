@@ -12,12 +12,14 @@ from mapping.domains import Mailboxes
 from mapping.identity import Settings as IdentitySettings
 from mapping.links import Link, Resolution, Review
 from mapping.schema import Activity, SurveyResponse
+from mapping.themes import Settings, Theme, Themes
 from scoring.card import Scorecard
 from scoring.playbooks import DesiredTask, Withheld
 from scoring.playbooks.answers import Answering, answering
 from sync import followups
 from sync.feedback import PATIENCE, Answer, counted, feedback
 from sync.ledger import Ledger
+from sync.people import Word, keep_notes
 from sync.plan import TaskChange
 from sync.store import Store
 from sync.tables import epoch
@@ -299,3 +301,19 @@ def test_an_answer_belongs_where_scoring_counts_it(store: Store) -> None:
     assert found == {"by_person": "A", "by_account": "B", "by_home": "B", "of_crm": "A", "unmatched": None}
     scored = sorted(row["account"] for row in table(store, "survey"))
     assert scored == sorted(account for account in found.values() if account is not None)
+
+
+# -- notes of colleagues ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.requirement("R67", "R85")
+def test_what_a_note_speaks_of_counts_from_the_run_after_it_was_read(store: Store) -> None:
+    words = [Word("A", "Acme", None, "They say it is broken, and too expensive", NOW - 9 * DAY)]
+    keep_notes(store, words, NOW)
+    assert store.rows("SELECT themes, seen FROM note") == [('["bugs","complaint","price"]', epoch(NOW))]
+    assert table(store, "note") == []  # scored again, that run must give what it gave
+    later = {"account": "A", "noted_at": epoch(NOW), "themes": '["bugs","complaint","price"]'}
+    assert table(store, "note", NOW + HOUR) == [later]
+    own = Themes.of(Settings(shipped=False, lists={"mine": Theme(words=("calm",))}))
+    keep_notes(store, [Word("A", "Acme", None, "All calm again", NOW)], NOW + HOUR, own)
+    assert [row["themes"] for row in table(store, "note", NOW + DAY)] == ['["bugs","complaint","price"]', '["mine"]']
