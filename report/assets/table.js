@@ -115,6 +115,7 @@ globalThis.holdfast = globalThis.holdfast || {};
         }
       });
       this.count = element("output", { class: "count", for: this.search.id, "aria-live": "polite" });
+      this.by = element("span", { class: "by" }); // paper shows no lists, and must say what it leaves out
       this.all = element("button", { type: "button", class: "reset screen" }, `Show all ${name}`);
       this.all.addEventListener("click", () => {
         this.reset();
@@ -126,7 +127,7 @@ globalThis.holdfast = globalThis.holdfast || {};
         "div",
         { class: "toolbar", role: "search", "aria-label": `Search and filter ${name}` },
         element("div", { class: "boxes screen" }, ...boxes),
-        element("p", { class: "found" }, this.count, " ", this.all),
+        element("p", { class: "found" }, this.count, " ", this.by, " ", this.all),
       );
     }
 
@@ -145,7 +146,7 @@ globalThis.holdfast = globalThis.holdfast || {};
       values.forEach((value, at) => {
         box.append(element("option", { value: at + 1 }, `${label(value)} (${number.format(numbers.get(value))})`));
       });
-      this.lists.set(key, { box, values, of });
+      this.lists.set(key, { box, values, of, title });
       box.addEventListener("change", () => this.choose({ [key]: box.value ? values[box.value - 1] : null }));
       return this.labelled(title, box);
     }
@@ -253,6 +254,9 @@ globalThis.holdfast = globalThis.holdfast || {};
       this.count.textContent = all
         ? `${number.format(items.length)} ${name}`
         : `${number.format(shown.length)} of ${number.format(items.length)} ${name}`;
+      const set = [...this.lists.values()].map(({ box, title }) => box.value && `${title}: ${box.selectedOptions[0].text}`);
+      if (this.words.length) set.push(`Search: ${this.words.join(" ")}`);
+      this.by.textContent = all ? "" : `Shown by ${set.filter(Boolean).join("; ")}.`;
       if (tally) this.count.append(`: ${tally(shown, this.chosen)}`);
       this.lay();
       if (changed) changed(shown, this.chosen);
@@ -449,6 +453,7 @@ globalThis.holdfast = globalThis.holdfast || {};
       if (on === this.printing) return;
       this.printing = on;
       if (on) for (const chunk of this.chunks) if (!chunk.filled) this.fill(chunk);
+      if (on) for (const folded of this.element.querySelectorAll("details:not([open])")) folded.open = true;
       if (!on) this.lay();
     }
   }

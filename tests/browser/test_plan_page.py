@@ -295,6 +295,17 @@ def test_printing_holds_every_row_and_the_dark_colours_do_not_print(browser: Bro
     assert not browser.find(".boxes").is_displayed()
 
 
+def test_paper_says_what_it_leaves_out_and_folds_nothing_away(browser: Browser, show: Show) -> None:
+    show(*plans.every_kind())
+    choose(browser, "kind", "new tasks")
+    choose(browser, "owner", "Dana Reyes")
+    browser.emulate(media="print")
+    assert browser.texts(".by") == ["Shown by Kind: new tasks (1); Owner: Dana Reyes (1)."]
+    assert browser.texts(".body") == [""]
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    assert browser.texts(".body") == [plans.every_kind()[0].tasks[0].body]
+
+
 def test_dark_and_narrow_windows_are_readable(browser: Browser, show: Show) -> None:
     show(*plans.every_kind())
     contrast = """
