@@ -19,6 +19,7 @@ from scoring.card import LEVELS
 from scoring.cards import AnyCards, Cards
 from scoring.errors import InputsError, ScoringError
 from scoring.inputs import TABLES, USAGE, Engine, Inputs, Level, Part, ScoreRow, SignalPoints, SqlType
+from scoring.shared import Together, together
 from scoring.usage_chain import FAR, FAR_DAYS, REACH_DAYS, YEAR
 
 if TYPE_CHECKING:
@@ -61,8 +62,9 @@ def score(
         ScoringError: The engine gave up, for lack of memory for example.
     """
     with load(card, inputs, levels=levels, engine=engine) as con:
-        for level in levels:
-            yield from run(con, card, level, inputs.as_of)
+        both = run_together(con, [(card, level) for level in levels], inputs.as_of)
+        for level, text in zip(levels, both.texts, strict=True):
+            yield from run(con, card, level, inputs.as_of, text=text)
 
 
 def load(
@@ -92,12 +94,38 @@ def load(
     return con
 
 
-def run(con: "DuckDBPyConnection", card: AnyCards, level: Level, as_of: datetime) -> Iterator[ScoreRow]:
-    """Run one level's statement on tables that are already there."""
+def run_together(
+    con: "DuckDBPyConnection", asked: Sequence[tuple[AnyCards, Level]], as_of: datetime, known: Together | None = None
+) -> Together:
+    """Make what several statements share, on tables that are already there.
+
+    Args:
+        con: With the tables.
+        asked: Whose statements, and which.
+        as_of: The instant.
+        known: What this gave for the same statements at another instant.
+    """
+    import duckdb
+
+    if known is None:
+        alone = [card.compile(level) for card, level in asked]
+        known = together([card.statement(level) for card, level in asked], alone)
+    if known.first:
+        try:
+            con.execute(known.first, {"as_of": int(as_of.timestamp())})
+        except duckdb.Error as problem:
+            raise ScoringError(f"usage: {_first_line(problem)}") from problem
+    return known
+
+
+def run(
+    con: "DuckDBPyConnection", card: AnyCards, level: Level, as_of: datetime, *, text: str = ""
+) -> Iterator[ScoreRow]:
+    """Run one level's statement on tables that are already there; `text` is it as `run_together` gave it."""
     import duckdb
 
     try:
-        answer = con.execute(card.compile(level), {"as_of": int(as_of.timestamp())})
+        answer = con.execute(text or card.compile(level), {"as_of": int(as_of.timestamp())})
         shape = _Shape(card, level)
         while rows := answer.fetchmany(FETCH):
             yield from shape.score_rows(rows)

@@ -14,9 +14,21 @@ from typing import TYPE_CHECKING
 
 from scoring.card import LEVELS
 from scoring.cards import AnyCards
-from scoring.engine import connect, far_of, load_usage, needed_by, parts_of, pruned_views, read_part, run, run_views
+from scoring.engine import (
+    connect,
+    far_of,
+    load_usage,
+    needed_by,
+    parts_of,
+    pruned_views,
+    read_part,
+    run,
+    run_together,
+    run_views,
+)
 from scoring.errors import InputsError
 from scoring.inputs import TABLES, Engine, Inputs, Level, Part, ScoreRow, SqlType
+from scoring.shared import Together
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -41,6 +53,7 @@ class Replay:
         self.con, self.cards, self.levels = con, cards, levels
         self.known: tuple[Mapping[str, str], dict[str, exp.Query]] | None = None
         self.held: dict[str, str] = {}
+        self.shared: Together | None = None
 
     def score(self, inputs: Inputs) -> list[list[ScoreRow]]:
         """Score an instant by each of the cards.
@@ -74,13 +87,19 @@ class Replay:
             if usage:
                 far = any(far_of(cards, self.levels) for cards in self.cards)
                 load_usage(self.con, inputs, usage, far=far)
-            return [
-                [row for level in self.levels for row in run(self.con, cards, level, inputs.as_of)]
-                for cards in self.cards
-            ]
+            return self._rows(inputs.as_of)
         finally:
             self.con.execute("SET schema = 'main'")
             self.con.execute("DROP SCHEMA instant CASCADE")
+
+    def _rows(self, as_of: datetime) -> list[list[ScoreRow]]:
+        asked = [(cards, level) for cards in self.cards for level in self.levels]
+        self.shared = run_together(self.con, asked, as_of, self.shared)
+        texts = iter(self.shared.texts)
+        return [
+            [row for level in self.levels for row in run(self.con, cards, level, as_of, text=next(texts))]
+            for cards in self.cards
+        ]
 
     def _from_held(self, select: str, as_of: datetime) -> str:
         """`from_held` of a SELECT, read once: only the instant in it differs from time to time."""

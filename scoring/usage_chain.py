@@ -103,15 +103,16 @@ def usage_chain(level: Level, wanted: Collection[str], product: Product) -> list
     own = "".join(f", usage_seen.{name}" for name in seen)
     owned = f"""SELECT {key} AS key, {member} AS member{own}
         FROM usage_seen LEFT JOIN usage_person ON usage_seen.person = usage_person.person {groups}"""
-    joined = "".join(f", {_joined(name, sql)} AS {name}" for name, sql in seen.items())
+    picked_again = "".join(f", {joined(name, sql)} AS {name}" for name, sql in seen.items())
     return [
         ("usage_seen", f"SELECT person{group}{picked} FROM ({aged}) AS aged WHERE {reach} GROUP BY person{group}"),
         ("usage_owned", owned),
-        ("usage_rows", f"SELECT key, member{joined} FROM usage_owned WHERE NOT key IS NULL GROUP BY key, member"),
+        ("usage_rows", f"SELECT key, member{picked_again} FROM usage_owned WHERE NOT key IS NULL GROUP BY key, member"),
     ]
 
 
-def _joined(name: str, sql: str) -> str:
+def joined(name: str, sql: str) -> str:
+    """What joins the values of a column again, as one column."""
     how = sql.partition("(")[0]
     return f"CAST(SUM({name}) AS BIGINT)" if how == "SUM" else f"{how}({name})"
 
