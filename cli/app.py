@@ -5,7 +5,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Timer
@@ -134,13 +134,17 @@ def agent_at_work(path: Path, out: Output, clock: Clock | None = None, stop: Eve
         LockedError: At once, when another agent is at work.
         DamagedError: When state or ledger are damaged.
     """
-    from cli.telling import telling
+    from cli.telling import telling, telling_of_damage
 
     config = load(path)
-    with run_lock(config.state_dir), open_agent(path, clock, stop, locked=True) as agent:
-        begin_work(agent.store, agent.clock.now(), out.warn)
-        with telling(agent, config, out):
-            yield agent
+    with ExitStack() as stack:
+        with telling_of_damage(config, clock or current_clock(), out) as recovered:
+            stack.enter_context(run_lock(config.state_dir))
+            agent = stack.enter_context(open_agent(path, clock, stop, locked=True))
+            begin_work(agent.store, agent.clock.now(), out.warn)
+            recovered(agent.store)
+        stack.enter_context(telling(agent, config, out))
+        yield agent
 
 
 @contextmanager

@@ -1,10 +1,12 @@
 """After a run: notes what changed, and tells the channels of the config. Whatever goes wrong here, the run stands."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,17 +22,21 @@ from notify.digest import make_digest
 from notify.post import Ended as Sent
 from notify.post import send_all
 from notify.settings import Channel, Email, Webhook
-from notify.words import Message
+from notify.words import Message, inert
 from sync import baseline, outbox
 from sync.guard import written_before
-from sync.notices import FAILED, Notice, Stale, Stands, Wants, notice_changes
+from sync.notices import FAILED, Notice, Stale, Stands, Wants, note_told, notice_changes
 from sync.noting import Ended
 from sync.outbox import Letter
 from sync.run import Agent
-from sync.store import Store
+from sync.store import Store, StoreError
 
 UNREAD = frozenset({"error", "off"})
 """Kinds of disbelief that are told only after `notify.stale_after`: a source that answers again within is no news."""
+
+
+DAMAGE_TOLD = "damage-told"
+"""File in the state folder while people know that the state file cannot be worked with."""
 
 
 @contextmanager
@@ -69,6 +75,47 @@ def _tell_of(ends: list[Ended], agent: Agent, config: Config, out: Output, log: 
     if log is not None:
         for (channel, failed), number in sorted(sent.items()):
             log.event("told", "warning" if failed else "info", channel=channel, messages=number, failed=failed)
+
+
+@contextmanager
+def telling_of_damage(config: Config, clock: Clock, out: Output) -> Iterator[Callable[[Store], None]]:
+    """Tell people when the state file cannot be worked with, in which nothing can be noted then.
+
+    That they were told is kept in a file beside it. Gives what is called with the store once it can be worked with
+    again: then the next run that does its work is told as recovered.
+    """
+    mark = config.state_dir / DAMAGE_TOLD
+
+    def recovered(store: Store) -> None:
+        if mark.exists():
+            with store.transaction() as conn:
+                note_told(conn, "run", "", "failed", clock.now())
+            mark.unlink(missing_ok=True)
+
+    try:
+        yield recovered
+    except StoreError as error:
+        wanting = [name for name, channel in config.notify.channels.items() if "run_failed" in channel.kinds]
+        if wanting and not mark.exists():
+            _tell_of_damage(error, mark, wanting, config, clock, out)
+        raise
+
+
+def _tell_of_damage(
+    error: StoreError, mark: Path, names: Sequence[str], config: Config, clock: Clock, out: Output
+) -> None:
+    now = clock.now()
+    number = hashlib.sha256(f"{mark} {now.isoformat()}".encode()).hexdigest()[:32]
+    lines, commands = [inert(str(error), 500)], [command("state", "check")]
+    message = Message(number, "run_failed", now, "A run could not begin", lines, commands=commands)
+    ended: list[Sent] = []
+    post(config, [(name, message) for name in names], now, ended.append)
+    for one in ended:
+        if one.error:
+            out.warn(f"notify.channels.{one.channel}: {one.error}. The next run tries again.")
+    if any(not one.error for one in ended):
+        with suppress(OSError):  # told once more by the next run, which is better than not at all
+            mark.touch(mode=0o600)
 
 
 def stands_after(agent: Agent, config: Config, end: Ended) -> Stands:
@@ -137,7 +184,8 @@ class Teller:
 
     def note(self, stands: Stands) -> list[Notice]:
         """Keep what changed, for every channel that wants it."""
-        known = accounts(self.store, self.config.crm.name, sorted(stands.bands or ()))
+        by_owner = any(channel.owners for channel in self.channels.values())
+        known = accounts(self.store, self.config.crm.name, sorted(stands.bands or ())) if by_owner else {}
         wanted: dict[str, Wants] = {name: wants(channel, known) for name, channel in self.channels.items()}
         return notice_changes(self.store, stands, wanted, self.clock.now())
 
