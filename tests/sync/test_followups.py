@@ -125,6 +125,9 @@ def test_a_task_that_was_done_in_time_is_seen_within_a_day(desk: PeopleDesk) -> 
     found = results(desk)["rescue"]
     assert (found.tasks, found.in_time, found.late, found.within_week, found.better) == (1, 1, 0, 1, 1)
     assert found.breaches == 0
+    with desk.ledger() as ledger:
+        ((account, days),) = followups.done_on(ledger.store).items()
+    assert (account, len(days)) == (one, 1)
 
 
 @pytest.mark.requirement("R23", "R134")
