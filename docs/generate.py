@@ -86,7 +86,7 @@ def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "required"
     value: Any = info.get_default(call_default_factory=True)
-    if value is None or value in ((), {}, []):
+    if value is None or value in ((), {}, [], ""):
         return "none"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
