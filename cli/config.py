@@ -237,12 +237,17 @@ class _Loader:
 
     def _secret_file(self, file: Path, key: str) -> str:
         try:
-            if stat.S_IMODE(file.stat().st_mode) & 0o077:
+            if stat.S_IMODE(file.stat().st_mode) & (0o007 if self._credential(file) else 0o077):
                 raise InvalidConfigError(f"{self.path}: {key}: {file} is readable by others; run: chmod 600 {file}")
             return file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise InvalidConfigError(f"{self.path}: {key}: {file} cannot be read: {reason}.") from error
+
+    def _credential(self, file: Path) -> bool:
+        """Whether systemd shows it to this service alone; the access list by which it does looks like group rights."""
+        folder = self.env.get("CREDENTIALS_DIRECTORY")
+        return folder is not None and file.resolve().is_relative_to(Path(folder).resolve())
 
 
 def _is_reference(value: Any) -> bool:

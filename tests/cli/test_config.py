@@ -104,6 +104,23 @@ def test_secret_files_must_be_private(tmp_path: Path, mode: int, *, fine: bool) 
             load(path, {})
 
 
+@pytest.mark.parametrize(("mode", "fine"), [(0o440, True), (0o444, False)])
+def test_what_systemd_shows_to_a_service_alone_may_look_as_if_a_group_could_read_it(
+    tmp_path: Path, mode: int, *, fine: bool
+) -> None:
+    folder = tmp_path / "credentials" / "holdfast.service"
+    folder.mkdir(parents=True)
+    (folder / "crm_token").write_text("pat-canary-1")
+    (folder / "crm_token").chmod(mode)
+    path = write(tmp_path, CRM.replace('env = "HUBSPOT_TOKEN"', f'file = "{folder / "crm_token"}"'))
+    env = {"CREDENTIALS_DIRECTORY": str(folder)}
+    if fine:
+        assert load(path, env).crm.settings.token.get_secret_value() == "pat-canary-1"
+    for other in ({}, {"CREDENTIALS_DIRECTORY": str(tmp_path / "other")}, *([] if fine else [env])):
+        with pytest.raises(InvalidConfigError, match="chmod 600"):
+            load(path, other)
+
+
 def test_the_hash_follows_the_settings_and_the_card(tmp_path: Path) -> None:
     card = tmp_path / "card.toml"
     card.write_text("a = 1")
