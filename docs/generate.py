@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from sqlglot import parse_one
 
 from agent import COMMANDS, LazyGroup, cli
+from cli.doctor_words import page
 from cli.errors import EXIT_CODES
 from cli.features import needs
 from cli.settings import tables
@@ -23,6 +24,11 @@ from scoring.sources import SOURCES
 
 DOCS = Path(__file__).parent
 MADE = "<!-- Made by docs/generate.py; run `make docs` after a change. -->\n\n"
+
+
+def findings() -> str:
+    """What `check` finds."""
+    return MADE + page()
 
 
 def commands() -> str:
@@ -173,6 +179,7 @@ PAGES = {
     "configuration.md": settings,
     "schema.md": schema,
     "data.md": data_out,
+    "check.md": findings,
 }
 """Page -> what makes it."""
 
