@@ -8,6 +8,9 @@ from click.shell_completion import CompletionItem
 
 from cli.output import clean
 
+DEFAULT_STATE = "~/.local/state/holdfast"
+"""Where the state is when the config does not say."""
+
 MOST = 30
 """Accounts that are offered."""
 
@@ -36,7 +39,7 @@ def _state_file(config: Path) -> Path:
 
     state = tomllib.loads(config.read_text(encoding="utf-8")).get("state", {})
     folder = state.get("dir") if isinstance(state, dict) else None
-    return config.parent / (folder if isinstance(folder, str) else "state") / "state.db"
+    return config.parent / Path(folder if isinstance(folder, str) else DEFAULT_STATE).expanduser() / "state.db"
 
 
 def _escaped(text: str) -> str:

@@ -1,14 +1,13 @@
 """What `explain` says of people by role and of the accounts below."""
 
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cli.people import Family, family_of, people_data, people_lines
 from scoring.card import Scorecard
 from scoring.cards import Cards
-from scoring.hierarchy import Hierarchy
 from scoring.inputs import ScoreRow
 from sync.store import Store
 from tests.cli.conftest import FILL, Site
@@ -19,8 +18,6 @@ from tests.sync.states import account, contact
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from sync.run import Agent
 
 
 @pytest.fixture
@@ -34,8 +31,6 @@ def store(tmp_path: "Path") -> "Iterator[Store]":
 
 
 def told(store: Store, crm_id: str) -> Family:
-    crm, policy = SimpleNamespace(name="crm"), SimpleNamespace(hierarchy=Hierarchy())
-    parts = SimpleNamespace(store=store, crm=crm, policy=policy, card=Cards.of_card(Scorecard.load()))
     accounts = [row(store, "account", "H", 90), row(store, "account", "A", 20), row(store, "account", "B", None)]
     accounts.append(row(store, "account", "X", 50))
     scores: list[tuple[str, int | None, str | None]] = [
@@ -45,7 +40,8 @@ def told(store: Store, crm_id: str) -> Family:
     ]
     contacts = [row(store, "contact", who, score, role=role) for who, score, role in scores]
     now = next(one for one in accounts if one.crm_id == crm_id)
-    return family_of(cast("Agent", parts), now, accounts, contacts)
+    store.save_scores(1, [*accounts, *contacts], datetime(2026, 11, 1, tzinfo=UTC))
+    return family_of(store, "crm", now, Cards.of_card(Scorecard.load()), "children")
 
 
 def row(store: Store, level: Any, crm_id: str, score: int | None, **features: Any) -> ScoreRow:
