@@ -62,6 +62,7 @@ def _text(name: str, meaning: str, *, required: bool = False) -> Column:
 
 _ACCOUNT_KEY = _int("account", "Key of the CRM account.", required=True)
 _CONTACT_REF = _int("contact", "Key of the CRM contact; NULL when not linked.")
+_THEMES = _text("themes", "What its text speaks of: a JSON list of names; NULL when nothing was found.")
 
 _TABLES = (
     Table(
@@ -125,17 +126,13 @@ _TABLES = (
             _int("scale_max", "Highest possible answer.", required=True),
             _int("satisfied", "1 satisfied, 0 not, NULL neutral."),
             _int("responded_at", "When answered, epoch seconds.", required=True),
-            _text("themes", "What its text speaks of: a JSON list of names; NULL when nothing was found."),
+            _THEMES,
         ),
     ),
     Table(
         "note",
         "What a colleague noted on an account, as long as it stands and after.",
-        (
-            _ACCOUNT_KEY,
-            _int("noted_at", "When it was read, epoch seconds.", required=True),
-            _text("themes", "What it speaks of: a JSON list of names; NULL when nothing was found."),
-        ),
+        (_ACCOUNT_KEY, _int("noted_at", "When it was read, epoch seconds.", required=True), _THEMES),
     ),
     Table(
         "deal",
