@@ -146,7 +146,7 @@ def _read(path: Path) -> dict[str, Any]:
         return bounded.loads(content.decode("utf-8").replace("\r\n", "\n"))
     except FileNotFoundError:
         raise InvalidConfigError(
-            f"{path}: there is no such file. Copy config.example.toml and adapt it, or name another with --config."
+            f"{path}: there is no such file. `holdfast init` writes one; --config names another."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidConfigError(f"{path}: cannot be read: {error}.") from error

@@ -117,10 +117,13 @@ class Asker:
         table: dict[str, Any] = {**known}
         for question in QUESTIONS[kind]:
             if question.secret:
-                default = known.get(question.key, {"env": question.default})
                 if "oauth_token" in known and question.key == "token":
                     continue  # another way in, chosen by hand
-                table[question.key] = self.place(question.text, default if isinstance(default, dict) else {})
+                default = known.get(question.key, {"env": question.default})
+                fits = isinstance(default, dict) and len(default) == 1
+                if fits or self.asks:  # what does not fit is for the loader to refuse
+                    proposed = default if fits else {"env": question.default}
+                    table[question.key] = self.place(question.text, proposed)
             elif question.key == "email" and "oauth_token" in known:
                 continue
             else:

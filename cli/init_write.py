@@ -103,7 +103,11 @@ def _kept(old: str) -> Iterator[tuple[str, str]]:
 
 
 def _require_same(old: str, new: str) -> None:
-    before, after = tomllib.loads(old), tomllib.loads(new)
+    before = tomllib.loads(old)
+    try:
+        after = tomllib.loads(new)
+    except tomllib.TOMLDecodeError:
+        after = {}  # tables are not where they seem to begin
     lost = [name for name, table in before.items() if name not in {"crm", "sources"} and after.get(name) != table]
     if lost:
         raise CommandError(

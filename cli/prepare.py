@@ -1,11 +1,14 @@
 """`check` and `setup`: is everything in place, and putting it there."""
 
+import sqlite3
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from cli.app import Wiring, common, wire
+from cli.doctor import examine
+from cli.doctor_words import ADVICE, MEANS, where
 from cli.errors import CONFLICTS, CREDENTIALS, ERROR, OK
 from cli.output import Output, count
 from connectors.base import FieldDiff, Finding, Source
@@ -30,9 +33,10 @@ MARKS = {"ok": ("✓", "green"), "info": ("·", "dim"), "warning": ("!", "yellow
 @click.command()
 @common
 def check(config: Path, out: Output) -> int:
-    """Say who we are at each vendor, which rights and fields are missing, how much quota is left, and who matches.
+    """Say who we are at each vendor, what is missing, how good the data is, and what to do about each finding.
 
-    Reads only. Exit code 3 when a vendor does not know us or a right is missing.
+    Reads only. docs/check.md explains every finding and the pass mark for data. Exit code 3 when a vendor does not know
+    us or a right is missing.
 
     Example: holdfast check
     """
@@ -46,12 +50,14 @@ def check(config: Path, out: Output) -> int:
         Finding("warning", "scorecard", str(one), "See docs/scoring.md.")
         for one in lint(wiring.card, [name for name, users in wiring.policy.team.roles.items() if users])
     ] or [Finding("ok", "scorecard", f"{wiring.card.name}: every band has a playbook, every signal an intervention.")]
-    findings["state"] = _state(wiring)
+    findings |= _state(wiring)
     for name, items in findings.items():
         out.heading(name)
         for item in items:
             mark, style = MARKS[item.severity]
             out.line(f"  {mark} {item.message}", style=style if item.severity != "ok" else None)
+            if item.severity in ADVICE and item.code in MEANS:
+                out.line(f"    {MEANS[item.code]} ({where(item.code)})", style="dim")
             if item.advice:
                 out.line(f"    {item.advice}", style="dim")
     everything = [item for items in findings.values() for item in items]
@@ -60,10 +66,16 @@ def check(config: Path, out: Output) -> int:
     out.line()
     out.line(f"{count(len(errors), 'error')}, {count(warnings, 'warning')}.", style="bold")
     if out.as_json:
-        out.json({name: [asdict(item) for item in items] for name, items in findings.items()})
+        out.json({name: [_plain(item) for item in items] for name, items in findings.items()})
     if any(item.code in {"credentials", "missing_scope", "missing_permission"} for item in errors):
         return CREDENTIALS
     return ERROR if errors else OK
+
+
+def _plain(item: Finding) -> dict[str, str]:
+    """A finding for `--json`: also what it means, and where that is written."""
+    known = item.code in MEANS
+    return {**asdict(item), "means": MEANS[item.code] if known else "", "docs": where(item.code) if known else ""}
 
 
 def _ask(source: Source) -> list[Finding]:
@@ -110,16 +122,16 @@ def _fields(wiring: Wiring) -> list[Finding]:
     return findings
 
 
-def _state(wiring: Wiring) -> list[Finding]:
-    """The state file, and how well identities match."""
+def _state(wiring: Wiring) -> dict[str, list[Finding]]:
+    """The state file, how well identities match, and what else `doctor.examine` finds in it."""
     folder = wiring.config.state_dir
     if not (folder / "state.db").exists():
         nothing = Finding("info", "no_state", f"{folder}: nothing stored yet.", "Run: holdfast sync --dry-run")
-        return [nothing, *accountable.of_settings(_answerable(wiring))]
+        return {"state": [nothing, *accountable.of_settings(_answerable(wiring))]}
     try:
         store = Store.open(folder, readonly=True)
     except StoreError as error:
-        return [Finding("error", "state", str(error))]
+        return {"state": [Finding("error", "state", str(error))]}
     try:
         findings = [Finding("ok", "state", f"{store.file} opens.")]
         findings += accountable.findings(store, _answerable(wiring))
@@ -132,7 +144,9 @@ def _state(wiring: Wiring) -> list[Finding]:
         for name in sorted({stream.source for stream in store.status()} - names):
             text = f"{name}: not in the config any more; what was read of it is kept and not used."
             findings.append(Finding("info", "unused_source", text))
-        return findings
+        return {"state": findings, **examine(wiring, store)}
+    except (StoreError, sqlite3.Error) as error:
+        return {"state": [Finding("error", "state", str(error), "`holdfast state check` says more.")]}
     finally:
         store.close()
 

@@ -4,6 +4,7 @@ A new table is a closed model in a module of its own and one line in `Tables`; t
 and the reference page follow from it.
 """
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self, cast
 
@@ -49,6 +50,10 @@ class Scoring(Section):
         (),
         max_length=MOST_CARDS,
         description="Instead: several scorecard files, in order; the first whose `only` rule holds scores an account.",
+    )
+
+    reviewed: date | None = Field(
+        None, description="Day on which you last went through the scorecard; `check` reminds after 90 days."
     )
 
     @model_validator(mode="after")

@@ -71,7 +71,7 @@ def test_a_missing_config_says_what_to_do(site: Site) -> None:
     for command in ("check", "sync", "status", "run"):
         said = site.run(command)
         assert said.code == 2
-        assert "Copy config.example.toml" in said.err
+        assert "`holdfast init` writes one" in said.err
 
 
 @pytest.mark.parametrize(
