@@ -1,0 +1,66 @@
+"""`explain` and `status` answer out of what the last run kept: quickly, and the same as scoring again would."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli import explain
+from cli.common import reading
+from cli.look import last_scored
+from sync.ledger_reads import LedgerReads
+from sync.past import Past
+from tests.cli.conftest import FILL, Site
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.requirement("R18")
+def test_what_is_kept_says_what_scoring_again_says(site: Site) -> None:
+    from scoring.cards import Cards
+
+    assert site.run(*FILL).code == 0
+    with reading(site.config) as stored:
+        cards = Cards.load(stored.config.card_paths)
+        as_of = last_scored(LedgerReads(stored.store))
+        past = Past(stored.store, stored.crm, stored.sources, cards)
+        keys = [row.key for row in stored.store.latest_scores("account")][:5]
+        for key in keys:
+            kept = explain._kept_row(stored.store, cards, as_of, key)
+            assert kept is not None
+            again = explain._scored_again(past, as_of, key)
+            assert kept.signals == again.signals
+            assert (kept.score, kept.band, kept.reason, kept.segments) == (
+                again.score, again.band, again.reason, again.segments
+            )  # fmt: skip
+            known = {name: value for name, value in again.features.items() if value is not None}
+            assert {name: kept.features[name] for name in known} == known
+        assert explain._kept_row(stored.store, cards, as_of, -1) is None
+
+
+def test_a_split_is_told_when_asked_for_and_pasted_lines_have_no_frames(site: Site) -> None:
+    assert site.run(*FILL).code == 0
+    account = site.run("score", "--json").data["rows"][0]["crm_id"]
+    text = site.run("explain", account).out
+    assert "behaviour" not in text
+    assert not set(text) & set("│┃━─╭╮\x1b")
+    assert site.run("explain", account, "--json").data["parts"]
+
+
+@pytest.mark.parametrize("command", [["status"], ["explain", "X"]])
+def test_reading_imports_no_engine_and_no_numbers(site: Site, command: list[str]) -> None:
+    assert site.run(*FILL).code == 0
+    if command[0] == "explain":
+        command = ["explain", site.run("score", "--json").data["rows"][0]["crm_id"]]
+    code = (
+        "import sys, agent\n"
+        f"try: agent.main({[*command, '--config', str(site.config)]!r})\n"
+        "except SystemExit as done: assert done.code == 0, done.code\n"
+        "print(','.join(sorted({m.partition('.')[0] for m in sys.modules})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split(","))
+    assert not loaded & {"duckdb", "pyarrow", "numpy", "adbc_driver_sqlite", "sqlite_utils", "tldextract"}
+    assert "zenpy" not in loaded
+    assert "mixpanel_utils" not in loaded
