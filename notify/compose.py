@@ -152,15 +152,16 @@ class Composer:
 def _account(account: Account | None, crm_id: str, channel: Channel, *, reason: bool) -> Item:
     if account is None:
         return Item(inert(crm_id), "not scored any more", {"crm_id": crm_id})
-    score = "no score" if account.score is None else f"score {account.score}"
-    parts = [f"{score}, {account.band}"]
+    parts = []
+    if reason and account.reason:  # which begins with the score
+        parts.append(inert(account.reason, 300))
+    else:
+        parts.append(f"{'no score' if account.score is None else f'score {account.score}'}, {account.band}")
     if account.mrr:
         parts.append(f"{account.mrr / 100:,.0f} {account.currency or ''} a month".replace("  ", " "))
     if channel.show_owner and account.owner_email:
         parts.append(f"owner {inert(account.owner_email)}")
     text = "; ".join(parts)
-    if reason and account.reason:
-        text = f"{text}. {inert(account.reason, 300)}"
     data = {"crm_id": crm_id, "score": account.score, "band": account.band, "owner_id": account.owner_id}
     return Item(inert(account.name), text, data)
 
