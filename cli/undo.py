@@ -10,6 +10,7 @@ from cli.config import load
 from cli.errors import OK
 from cli.look import open_for_reading
 from cli.output import Output, ago, styled
+from cli.plan_html import only_dry, paged, save_run
 from cli.progress import watched
 from cli.run_view import Shown, finish
 from cli.sync import plan_path, save_held
@@ -125,8 +126,9 @@ def _op(op: Op) -> dict[str, Any]:
 @click.argument("run_id", metavar="RUN", type=click.IntRange(min=1))
 @click.option("--dry-run", is_flag=True, help="Show what would be put back; write nothing.")
 @click.option("--full", is_flag=True, help="Show every record, also on a terminal.")
+@paged
 @common
-def undo(config: Path, out: Output, *, run_id: int, dry_run: bool, full: bool) -> int:
+def undo(config: Path, out: Output, *, run_id: int, dry_run: bool, full: bool, html: Path | None) -> int:
     """Put back what a run changed, as far as nobody has touched it since.
 
     Fields get their old value where the CRM still says what the run wrote, tasks go if nobody has worked on them. The
@@ -134,6 +136,7 @@ def undo(config: Path, out: Output, *, run_id: int, dry_run: bool, full: bool) -
 
     Example: holdfast undo 12 --dry-run
     """
+    only_dry(html, writes=not dry_run)
     settings = load(config)
     only_approved = settings.writeback.policy == "approve"
     with agent_at_work(config, out) as agent:
@@ -143,4 +146,5 @@ def undo(config: Path, out: Output, *, run_id: int, dry_run: bool, full: bool) -
         if only_approved and not dry_run and file is None and report.plan is not None:
             file = plan_path(agent, report.plan)
             approval.save(report.plan, file, agent.store.path)
+        save_run(agent, report, out, html, file)
         return finish(agent, report, out, Shown(dry_run or only_approved, full, file))
