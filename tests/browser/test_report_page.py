@@ -108,9 +108,10 @@ def test_hostile_names_are_words(shown: Browser) -> None:
     assert shown.all("#list img") == []
 
 
-@pytest.mark.parametrize("pixels", [390, 1280])
-def test_nothing_hangs_over_the_side(shown: Browser, pixels: int) -> None:
-    shown.width(pixels)
+@pytest.mark.parametrize(("pixels", "media"), [(390, ""), (1280, ""), (690, "print")])
+def test_nothing_hangs_over_the_side(shown: Browser, pixels: int, media: str) -> None:
+    shown.emulate(media=media)
+    shown.width(pixels)  # 690: A4 between its margins
     assert shown.run("return document.documentElement.scrollWidth") <= pixels
 
 

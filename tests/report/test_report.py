@@ -199,6 +199,21 @@ def test_stages_are_held_against_their_targets(lived: Store, cards: Cards, facts
     assert f"repeat {len(scores)} {middle} 99 \N{MINUS SIGN}{99 - middle} {below}" in asked
 
 
+@pytest.mark.requirement("R136")
+def test_segments_are_listed_with_their_health_and_the_money_at_risk(page: Page, facts: Facts, cards: Cards) -> None:
+    label = cards.cards[0].account.segments["at_risk"].label
+    inside = [one for one in facts.accounts if "at_risk" in one.segments]
+    red = [one for one in inside if one.band == "red"]
+    lost = sum(one.mrr or 0 for one in red if one.currency == "EUR")
+    assert red
+    told = page.words[page.words.index("Segments, the healthiest first") :]
+    row = told[told.index(f"{label} {len(inside)} ") :][:200]
+    assert f" {100 * len(red) / len(inside):.0f} % " in row
+    assert f" {lost / 100:,.0f} EUR" in row
+    power = cards.cards[0].account.segments["power"].label
+    assert told.index(f" {power} ") < told.index(f" {label} ")
+
+
 @pytest.mark.requirement("R139")
 def test_lifetime_values_come_with_a_margin_only(lived: Store, cards: Cards) -> None:
     assert "Customer lifetime value" not in Page(report(lived, cards, NOW).text).words
