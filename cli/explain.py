@@ -202,10 +202,10 @@ def _weeks(kept: Sequence[Kept], as_of: datetime) -> list[tuple[datetime, int | 
 def _steps(past: Past, now: ScoreRow, kept: Sequence[Kept], as_of: datetime, *, split: bool) -> dict[str, Step]:
     """The change since a week ago, and since what the last run but this one found, where those are there."""
     instants = {"week": as_of - WEEK, "run": _last_run_before(LedgerReads(past.store), as_of)}
-    found = {}
+    found: dict[str, Step] = {}
     for name, at in instants.items():
         then = None if at is None else last_score_before({0: kept}, 0, at)
-        if at is None or then is None:
+        if at is None or then is None or any(step.since == at for step in found.values()):
             continue
         change = change_of(past, now, at, as_of) if split else None
         if change is not None:
