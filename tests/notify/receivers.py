@@ -2,7 +2,7 @@
 
 import json
 import ssl
-from asyncio import Server
+from asyncio import Server, Transport
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -95,7 +95,7 @@ class Mailbox:
     Attributes:
         port: Where it listens on 127.0.0.1.
         refuses: Recipients that it refuses.
-        answer: What it says after a message.
+        answer: What it says after a message; "breaks" closes the connection instead.
         logins: User names that logged in.
     """
 
@@ -120,8 +120,11 @@ class _Handler:
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  # as above
-        del server, session
+        del session
         assert isinstance(envelope.content, bytes)
+        if self.box.answer == "breaks":
+            assert isinstance(server.transport, Transport)
+            server.transport.abort()
         if self.box.answer.startswith("250"):
             self.box.got.append(message_from_bytes(envelope.content, policy=default))
         return self.box.answer

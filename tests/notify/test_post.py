@@ -16,7 +16,7 @@ from notify.post import Ended, send, send_all
 from notify.settings import Channel, Email, Slack, Webhook
 from notify.words import Message
 from tests.notify.receivers import Web, mail, web
-from tests.security.certificates import Authority
+from tests.security.certificates import Authority, tls_server
 
 ROOT = Path(__file__).parent.parent.parent
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -161,6 +161,18 @@ def test_what_a_mail_server_refuses(ca: Authority) -> None:
         box.refuses, box.answer = (), "552 too large"
         with pytest.raises(FailedError, match="552"):
             send(MESSAGE, email(box.port), NOW, 5)
+        box.answer = "breaks"
+        with pytest.raises(UnclearError, match="broke while it was sent"):
+            send(MESSAGE, email(box.port), NOW, 5)
         port = box.port
     with pytest.raises(FailedError, match="cannot be reached"):
         send(MESSAGE, email(port), NOW, 1)
+
+
+def test_no_message_goes_to_a_server_that_cannot_be_trusted_or_an_address_that_is_none(ca: Authority) -> None:
+    with tls_server(ca.issue("web", "127.0.0.1")) as (port, seen):
+        with pytest.raises(FailedError, match="certificate is not trusted"):
+            send(MESSAGE, Slack(type="slack", url=SecretStr(f"https://127.0.0.1:{port}/x")), NOW, 5)
+        assert seen == []
+    with pytest.raises(FailedError, match="could not be sent"):
+        send(MESSAGE, Slack(type="slack", url=SecretStr("https://.example/x")), NOW, 5)
