@@ -56,7 +56,7 @@ def findings(store: Store, who: Answerable) -> Iterator[Finding]:
     rows = [row for row in store.latest_scores("account") if row.band == "red"]
     nobodys = [row for row in rows if accountable(row, situation) is None and row.crm_id not in busy]
     for line in lines((row.crm_id for row in nobodys), {row.crm_id: row.name or row.crm_id for row in nobodys}):
-        yield Finding("error", "nobodys", line.removesuffix(f" {ADVICE}"), ADVICE)
+        yield Finding("warning", "nobodys", line.removesuffix(f" {ADVICE}"), ADVICE)
     if rows and not nobodys:
         yield Finding("ok", "accountable", f"Somebody answers for every red account ({len(rows):,}).")
 

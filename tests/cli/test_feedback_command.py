@@ -113,7 +113,7 @@ def test_a_red_account_that_is_nobodys_is_named_in_the_plan_and_by_check(site: S
     advice = "name a role in team.accountable, or set writeback.fallback_owner"
     assert advice in " ".join(said.out.split())
     checked = site.run("check")
-    assert checked.code == 1
-    assert "Red and nobody's:" in checked.out
+    assert checked.code == 0, "runs work all the same"
+    assert "! Red and nobody's:" in checked.out
     site.add('[writeback]\nfallback_owner = "999"\n')
     assert "The fallback owner 999 is no active user of the CRM." in site.run("check").out
