@@ -30,6 +30,14 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "hs_task_type": ("TODO", "CALL", "EMAIL"),
     "hs_survey_type": ("NPS", "CSAT", "CES", "CUSTOM"),
     "hs_response_group": ("PROMOTER", "PASSIVE", "DETRACTOR"),
+    "hs_email_direction": ("EMAIL", "INCOMING_EMAIL", "FORWARDED_EMAIL"),
+    "hs_email_status": ("BOUNCED", "FAILED", "SCHEDULED", "SENDING", "SENT"),
+    "hs_call_direction": ("INBOUND", "OUTBOUND"),
+    "hs_call_status": (
+        *("BUSY", "CALLING_CRM_USER", "CANCELED", "COMPLETED", "CONNECTING", "FAILED", "IN_PROGRESS", "NO_ANSWER"),
+        *("QUEUED", "RINGING"),
+    ),
+    "hs_meeting_outcome": ("SCHEDULED", "COMPLETED", "RESCHEDULED", "NO_SHOW", "CANCELED"),
 }
 """Property name -> option values, the same for every kind of record."""
 
@@ -40,6 +48,7 @@ _MODIFIED: Row = ("hs_lastmodifieddate", "Object last modified date/time", "date
 _CREATED: Row = ("createdate", "Create date", "datetime", "date", "r")
 _UPDATED_BY: Row = ("hs_updated_by_user_id", "Updated by user ID", "number", "number", "r")
 _HS_CREATED: Row = ("hs_createdate", "Object create date/time", "datetime", "date", "r")
+_ACTIVITY: tuple[Row, ...] = (_OWNER, _ID, _MERGED, _HS_CREATED, _MODIFIED)
 
 PROPERTIES: Mapping[str, tuple[Row, ...]] = {
     "contacts": (
@@ -154,6 +163,33 @@ PROPERTIES: Mapping[str, tuple[Row, ...]] = {
         _HS_CREATED,
         _MODIFIED,
     ),
+    "emails": (
+        ("hs_timestamp", "Activity date", "datetime", "date", ""),
+        ("hs_email_direction", "Email Direction", "enumeration", "select", ""),
+        ("hs_email_status", "Email Send Status", "enumeration", "select", ""),
+        ("hs_email_subject", "Email subject", "string", "text", ""),
+        ("hs_email_text", "Email body", "string", "textarea", ""),
+        ("hs_email_tracker_key", "Email Tracker Key", "string", "text", "r"),
+        ("hs_email_open_count", "Number of opens", "number", "number", "r"),
+        ("hs_email_click_count", "Number of clicks", "number", "number", "r"),
+        *_ACTIVITY,
+    ),
+    "calls": (
+        ("hs_timestamp", "Activity date", "datetime", "date", ""),
+        ("hs_call_title", "Call Title", "string", "text", ""),
+        ("hs_call_body", "Call notes", "string", "html", ""),
+        ("hs_call_direction", "Call direction", "enumeration", "select", ""),
+        ("hs_call_status", "Call status", "enumeration", "select", ""),
+        *_ACTIVITY,
+    ),
+    "meetings": (
+        ("hs_timestamp", "Activity date", "datetime", "date", ""),
+        ("hs_meeting_title", "Meeting name", "string", "text", ""),
+        ("hs_meeting_body", "Meeting description", "string", "html", ""),
+        ("hs_meeting_start_time", "Meeting start time", "datetime", "date", ""),
+        ("hs_meeting_outcome", "Meeting outcome", "enumeration", "select", ""),
+        *_ACTIVITY,
+    ),
 }
 
 GROUPS: Mapping[str, tuple[tuple[str, str], ...]] = {
@@ -169,6 +205,9 @@ GROUPS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("tasks", "task"),
         ("notes", "note"),
         ("feedback_submissions", "feedback"),
+        ("emails", "email"),
+        ("calls", "call"),
+        ("meetings", "meeting"),
     )
 }
 """Kind -> (name, label) of its property groups; the first takes HubSpot's own properties, the second custom ones."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sandbox.core import hubspot_company_id, hubspot_contact_id
+from sandbox.hubspot_activities import Activities
 from sandbox.hubspot_errors import validation
 from sandbox.hubspot_render import Bases, deal_id, feedback_id, ticket_id
 from sandbox.hubspot_types import LINK_TYPES, REVERSE, LinkType
@@ -25,11 +26,12 @@ class Links:
     Args:
         portal: Whose records they join.
         bases: The world's joins.
+        activities: Its e-mails, calls and meetings.
     """
 
-    def __init__(self, portal: "Portal", bases: Bases) -> None:
+    def __init__(self, portal: "Portal", bases: Bases, activities: Activities) -> None:
         self.portal = portal
-        self._world = _world_links(bases)
+        self._world = {**_world_links(bases), **activities.links()}
         self._changed: dict[tuple[str, int, str], Targets] = {}
         self._made: dict[tuple[str, int, str, int], int] = {}
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
+from sandbox.hubspot_activities import KINDS, Activities
 from sandbox.hubspot_errors import ApiError, contact_exists, invalid_values, locked, problem, validation
 from sandbox.hubspot_index import SearchIndex
 from sandbox.hubspot_links import Links
 from sandbox.hubspot_render import Bases, owner_id, to_ms
 from sandbox.hubspot_schema import Schema, add_options
-from sandbox.hubspot_store import Table
+from sandbox.hubspot_store import Lazily, Table
 from sandbox.hubspot_types import ALIASES, OBJECTS
 from sandbox.model import Owner, World
 
@@ -175,9 +176,12 @@ class Portal:
         self.options = options
         self.objects = OBJECTS
         bases = Bases(world)
-        self.tables = {name: Table(kind, bases.build(name)) for name, kind in OBJECTS.items()}
+        activities = Activities(bases)
+        self.tables: dict[str, Table] = Lazily(
+            lambda name: Table(OBJECTS[name], (activities.base if name in KINDS else bases.build)(name))
+        )
         self.schemas = {name: Schema(name, to_ms(world.start)) for name in OBJECTS}
-        self.links = Links(self, bases)
+        self.links = Links(self, bases, activities)
         self.owners: dict[str, Owner] = {str(owner_id(o.id)): o for o in world.owners}
         self.inactive: dict[str, bool] = {key: not o.active for key, o in self.owners.items()}
         self.flows: list[Flow] = []
@@ -189,8 +193,7 @@ class Portal:
     @cached_property
     def indexes(self) -> dict[str, SearchIndex]:
         """The search indexes, made when first needed: reading lists alone does not pay for them."""
-        lag = round(self.options.search_lag * 1000)
-        return {name: SearchIndex(table, self.now, lag) for name, table in self.tables.items()}
+        return Lazily(lambda name: SearchIndex(self.tables[name], self.now, round(self.options.search_lag * 1000)))
 
     kind_of = staticmethod(kind_of)
 
@@ -331,21 +334,21 @@ class Portal:
     ) -> int:
         """Make a record and return its id."""
         # Pending index entries would be lost if the index were made only after the record.
-        _ = self.indexes
+        _ = self.indexes[kind]
         record_id = self.tables[kind].add(self.now)
         self.write(kind, record_id, stored, source, user=user)
         return record_id
 
     def archive(self, kind: str, record_id: int) -> None:
         """Move a record to the recycle bin; the modified stamp stays."""
-        _ = self.indexes
+        _ = self.indexes[kind]
         log = self.tables[kind].touch(record_id)
         log.archived_at = self.now
         self.indexes[kind].note(record_id, self.now)
 
     def merge(self, kind: str, winner: int, loser: int) -> int:
         """Merge two records; returns the surviving id, a new one when the account mints them."""
-        _ = self.indexes
+        _ = self.indexes[kind]
         target = self._reborn(kind, winner) if self.options.merge_mints_id else winner
         for gone in {winner, loser} - {target}:
             self._absorb(kind, target, gone)

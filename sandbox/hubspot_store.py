@@ -1,9 +1,9 @@
 """HubSpot's records of one kind: the world's, worked out on demand, under what was written since."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sandbox.hubspot_render import Base, Renderer
 from sandbox.hubspot_schema import iso, without_fraction
@@ -16,6 +16,21 @@ Field = tuple[str, Renderer | None]
 """A property to show and how to work it out from the world; None when only written values exist."""
 
 _NOTHING: dict[str, str | None] = {}
+
+V = TypeVar("V")
+
+
+class Lazily(dict[str, V]):
+    """One value a kind of record, made when first asked for: an account's e-mails are many and seldom looked at."""
+
+    def __init__(self, make: Callable[[str], V]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, kind: str) -> V:
+        """Make and keep it."""
+        self[kind] = made = self._make(kind)
+        return made
 
 
 def _shown_history(at: int, value: str | None, source: str, source_id: str) -> dict[str, Any]:
@@ -193,7 +208,12 @@ class Table:
         rows = [] if written is None else list(written.history.get(name, ()))
         item, renderer = self.items[place], self.renderers.get(name)
         if item is not None and renderer is not None:
-            rows.append((self.created[place], renderer(item, now), "CRM_UI", ""))
+            before: list[History] = []
+            for at in (self.created[place], *(ms for ms in sorted(self.changes.get(place, ())) if ms <= now)):
+                value = renderer(item, at)
+                if not before or before[-1][1] != value:
+                    before.append((at, value, "CRM_UI", ""))
+            rows += reversed(before)
         return [_shown_history(*row) for row in rows]
 
     def origin(self, place: int) -> Any:

@@ -43,6 +43,16 @@ class ObjectType:
 
 _CONTACTS = ("crm.objects.contacts.read", "crm.objects.contacts.write")
 
+
+def _activity(plural: str, type_id: str, read: str, searchable: tuple[str, ...], first_new_id: int) -> ObjectType:
+    """An e-mail, call or meeting that was logged."""
+    stamps = ("hs_createdate", "hs_lastmodifieddate")
+    scopes = (read, _CONTACTS[1])
+    return ObjectType(
+        plural, plural[:-1], type_id, *scopes, *stamps, (), (), searchable, ("hs_timestamp",), first_new_id
+    )
+
+
 _ROWS = (
     ObjectType(
         "contacts",
@@ -139,6 +149,10 @@ _ROWS = (
         (),
         60_000_000_001,
     ),
+    # Reading e-mails takes a scope of its own; the other activities come with the contacts.
+    _activity("emails", "0-49", "sales-email-read", ("hs_email_subject", "hs_email_text"), 79_000_000_001),
+    _activity("calls", "0-48", _CONTACTS[0], ("hs_call_title", "hs_call_body"), 89_000_000_001),
+    _activity("meetings", "0-47", _CONTACTS[0], ("hs_meeting_title", "hs_meeting_body"), 99_000_000_001),
 )
 
 OBJECTS: Mapping[str, ObjectType] = {row.plural: row for row in _ROWS}
@@ -201,6 +215,18 @@ LINK_TYPES: Mapping[tuple[str, str], tuple[LinkType, ...]] = {
     **_pair("notes", "contacts", 202, 201),
     **_pair("notes", "deals", 214, 213),
     **_pair("notes", "tickets", 228, 227),
+    **_pair("emails", "companies", 186, 185),
+    **_pair("emails", "contacts", 198, 197),
+    **_pair("emails", "deals", 210, 209),
+    **_pair("emails", "tickets", 224, 223),
+    **_pair("calls", "companies", 182, 181),
+    **_pair("calls", "contacts", 194, 193),
+    **_pair("calls", "deals", 206, 205),
+    **_pair("calls", "tickets", 220, 219),
+    **_pair("meetings", "companies", 188, 187),
+    **_pair("meetings", "contacts", 200, 199),
+    **_pair("meetings", "deals", 212, 211),
+    **_pair("meetings", "tickets", 226, 225),
     ("feedback_submissions", "companies"): (
         LinkType(1001, "feedback_submission_to_company", "Surveyed company", "USER_DEFINED"),
     ),

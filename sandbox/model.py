@@ -172,6 +172,39 @@ class SalesDeal:
 
 
 @dataclass(frozen=True, slots=True)
+class Touch:
+    """One e-mail, call or meeting between a colleague and somebody at a customer.
+
+    Attributes:
+        id: World id, one row of numbers for all kinds.
+        kind: What it was.
+        company_id: The customer.
+        person_id: Who, at the customer.
+        owner_id: World id of the colleague.
+        inbound: Whether the customer began it; None for meetings.
+        at: When it happened, possibly ahead: meetings are booked beforehand.
+        made_at: When it was put into the CRM.
+        done: False for a call that nobody answered and a meeting that was called off.
+        tracked: Whether the CRM would know of an opening.
+        opened: Every opening of an e-mail, by time.
+        clicked_at: When a link in it was clicked; None for never.
+    """
+
+    id: int
+    kind: Literal["email", "call", "meeting"]
+    company_id: int
+    person_id: int
+    owner_id: int
+    inbound: bool | None
+    at: datetime
+    made_at: datetime
+    done: bool
+    tracked: bool
+    opened: tuple[datetime, ...]
+    clicked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProductEvent:
     """Something a person did in the product.
 
@@ -214,6 +247,11 @@ class World(Protocol):
     tickets: list[SupportTicket]
     nps: list[NpsAnswer]
     deals: list[SalesDeal]
+
+    @property
+    def touches(self) -> list[Touch]:
+        """What customers and colleagues said to each other, by time; made when first asked for."""
+        ...
 
     def events(self, day: date) -> Iterator[ProductEvent]:
         """Every event that *happened* on that UTC day, by time; lazily made, the same on every call."""

@@ -15,8 +15,9 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 
-from sandbox.model import Company, NpsAnswer, Owner, Person, ProductEvent, SalesDeal, SupportTicket
+from sandbox.model import Company, NpsAnswer, Owner, Person, ProductEvent, SalesDeal, SupportTicket, Touch
 from sandbox.world_companies import make_customers, make_owners
 from sandbox.world_events import EventArrays, Events
 from sandbox.world_frame import Frame, months_before
@@ -24,6 +25,7 @@ from sandbox.world_health import REGIMES
 from sandbox.world_names import EVENT_NAMES, OWN_DOMAIN
 from sandbox.world_people import make_population
 from sandbox.world_support import make_deals, make_nps, make_tickets, mark_requesters
+from sandbox.world_touches import make_touches
 
 __all__ = ["EVENT_NAMES", "OWN_DOMAIN", "EventArrays", "SeededWorld", "make_world"]
 
@@ -48,6 +50,11 @@ class SeededWorld:
         self._frame = frame
         self._health = customers.health
         self._events = Events(frame, customers, population)
+
+    @cached_property
+    def touches(self) -> list[Touch]:
+        """E-mails, calls and meetings with customers, by time; made when first asked for, from draws of their own."""
+        return make_touches(self._frame, self.companies, self.people, self._health.daily)
 
     def events(self, day: date) -> Iterator[ProductEvent]:
         """Every event that *happened* on that UTC day, by time; lazily made, the same on every call."""

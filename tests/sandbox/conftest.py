@@ -11,7 +11,7 @@ import requests
 from werkzeug.wrappers import Request, Response
 
 from sandbox.core import Sandbox, SandboxClock, Vendor
-from sandbox.model import Company, NpsAnswer, Owner, Person, ProductEvent, SalesDeal, SupportTicket, World
+from sandbox.model import Company, NpsAnswer, Owner, Person, ProductEvent, SalesDeal, SupportTicket, Touch, World
 from sandbox.mount import SandboxAdapter
 from sandbox.world import make_world
 
@@ -30,6 +30,7 @@ class TinyWorld:
         self.tickets: list[SupportTicket] = []
         self.nps: list[NpsAnswer] = []
         self.deals: list[SalesDeal] = []
+        self.touches: list[Touch] = []
 
     def events(self, day: Any) -> Iterator[ProductEvent]:
         return iter(())
