@@ -24,7 +24,7 @@ from pathlib import Path
 import coverage
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("agent.py", "cli", "connectors", "mapping", "report", "scoring", "sync")
+ROOMS = ("agent.py", "cli", "connectors", "mapping", "notify", "report", "scoring", "sync")
 ALLOWED = Path(__file__).parent / "gate_allowed.txt"
 
 Lines = Mapping[str, frozenset[int]]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "sandbox"
-OURS = {"agent", "cli", "connectors", "mapping", "scoring", "sync", "report"}
+OURS = {"agent", "cli", "connectors", "mapping", "scoring", "sync", "report", "notify"}
 CLIENTS = {"hubspot", "zenpy", "mixpanel_utils", "simple_salesforce"}
 
 
