@@ -1,8 +1,10 @@
 """HubSpot: CRM and source.
 
-Streams: owners, companies, contacts, deals, tickets and, where the plan has them, feedback submissions. Rows are
+Streams: owners, companies, contacts, deals, tickets, where the plan has them feedback submissions, and where the config
+wants them e-mails, calls and meetings. Rows are
 HubSpot's own objects with side tables folded in: `_associations` (kind -> [{"id", "primary"}]), `_stage` of deals and
-tickets, `_currency` of companies and deals. Our own properties come along with every pull.
+tickets, `_currency` of companies and deals, `_grown` of e-mails (property -> when it last grew). Our own properties
+come along with every pull.
 
 How often what is read, and what a quiet hour costs (one call for each kind of record, nothing else):
 
@@ -14,6 +16,7 @@ How often what is read, and what a quiet hour costs (one call for each kind of r
 | deleted records | every `deletes_hours` | one per 100 deleted in the last 90 days |
 | everything, with associations | every `relist_hours` | one per 100 |
 | owners | every `relist_hours` | two |
+| when e-mails were opened | with those of 180 days that were, as they change or are listed | one per 50 |
 """
 
 import threading
@@ -46,7 +49,7 @@ from connectors.base import (
 from connectors.errors import MissingPermissionError, NotFoundError, ShapeError
 from connectors.hubspot_api import Api
 from connectors.hubspot_fold import Fold
-from connectors.hubspot_kinds import KINDS
+from connectors.hubspot_kinds import ACTIVITIES, KINDS
 from connectors.hubspot_read import Reader, Rhythm
 from connectors.hubspot_setup import Checkup, Setup, files
 from connectors.hubspot_values import own_values
@@ -62,6 +65,7 @@ STREAMS = (
     Stream("deals", "deal"),
     Stream("tickets", "ticket"),
     Stream("feedback_submissions", "survey_response", optional=True),
+    *(Stream(kind, "activity", optional=True) for kind in ACTIVITIES),
 )
 
 
@@ -81,6 +85,9 @@ class Settings(BaseModel):
         24, ge=1, description="Hours between full lists, which find changed associations and vanished records."
     )
     deletes_hours: int = Field(6, ge=1, description="Hours between looks at the list of deleted records.")
+    emails: bool = Field(False, description=ACTIVITIES["emails"])
+    calls: bool = Field(False, description=ACTIVITIES["calls"])
+    meetings: bool = Field(False, description=ACTIVITIES["meetings"])
 
 
 def connect(
@@ -122,7 +129,8 @@ class HubSpot:
         wanted: Mapping[str, Sequence[str]],
     ) -> None:
         self.name = name
-        self.streams = STREAMS
+        left_out = {kind for kind in ACTIVITIES if not getattr(settings, kind)}
+        self.streams = tuple(stream for stream in STREAMS if stream.name not in left_out)
         self.write = WriteSpec(update_batch=100, create_batch=100, read_batch=100, opening_calls=4)
         self._api = Api(
             name,
@@ -169,7 +177,8 @@ class HubSpot:
         portal = self.environment()
         message = f"Connected to HubSpot {portal.label} ({portal.kind}), time zone {portal.time_zone}."
         yield Finding("ok", "identity", message)
-        checkup = Checkup(self._api, self._writer, self._own_fields, self._wanted)
+        read = [stream.name for stream in self.streams]
+        checkup = Checkup(self._api, self._writer, self._own_fields, self._wanted, read)
         yield from checkup.rights()
         yield from checkup.properties()
         yield from checkup.room()

@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from connectors.base import Row
 from connectors.errors import ShapeError
 from connectors.hubspot_api import Api, next_after, results
 from connectors.hubspot_kinds import Kind
+from connectors.hubspot_values import as_instant
 
 READ_BATCH = 100
 """Records in one batch read."""
@@ -16,6 +18,10 @@ ASSOCIATION_BATCH = 1_000
 """Records in one batch read of associations, since February 2025."""
 PRIMARY_TYPES = frozenset({1, 5, 26})
 """Association types "primary company" of a contact, a deal and a ticket."""
+HISTORY_BATCH = 50
+"""Records in one batch read with history."""
+HISTORY_AGE = timedelta(days=180)
+"""Of records older than this no history is asked for."""
 STAGES_LAST = 86_400.0
 """Seconds for which pipelines are remembered."""
 
@@ -53,11 +59,34 @@ class Fold:
                 properties = _dict(row.get("properties"))
                 key = tuple(str(properties.get(name)) for name in kind.stage)
                 row["_stage"] = stages.get((key[0], key[1]))
+        if kind.counted and rows:
+            self._grown(kind, rows)
         if kind.money and rows:
             currency = self._currency()
             for row in rows:
                 row["_currency"] = currency
         return rows
+
+    def _grown(self, kind: Kind, rows: Sequence[Row]) -> None:
+        """Fold in when counts last grew, as their history tells; of older records only that it was not before them."""
+        since = self.api.server_now() - HISTORY_AGE
+        asked: dict[str, Row] = {}
+        for row in rows:
+            properties = _dict(row.get("properties"))
+            if grown := {name: properties.get(kind.happens) for name in kind.counted if _count(properties.get(name))}:
+                row["_grown"] = grown
+                happened = as_instant(properties.get(kind.happens))
+                if happened is not None and happened >= since:
+                    asked[str(row.get("id"))] = grown
+        ids = list(asked)
+        for start in range(0, len(ids), HISTORY_BATCH):
+            inputs = [{"id": one} for one in ids[start : start + HISTORY_BATCH]]
+            body = {"inputs": inputs, "properties": [], "propertiesWithHistory": list(kind.counted)}
+            answer = self.api.json("POST", f"{kind.path}/batch/read", purpose=kind.name, body=body)
+            for found in results(answer, self.api.http.vendor):
+                grown = asked.get(str(found.get("id")), {})
+                history = _dict(found.get("propertiesWithHistory"))
+                grown |= {name: at for name in grown if (at := _last_change(history.get(name)))}
 
     def link(self, kind: Kind, rows: Sequence[Row]) -> None:
         """Fold in associations by batch read."""
@@ -159,6 +188,19 @@ def _dict(value: Any) -> Row:
     return value if isinstance(value, dict) else {}
 
 
+def _count(value: Any) -> int:
+    """A count as HubSpot writes it; 0 for whatever is none."""
+    text = str(value or "").partition(".")[0]
+    return int(text) if text.isdecimal() else 0
+
+
+def _last_change(versions: Any) -> str | None:
+    """When a property was last given a value."""
+    listed = [one.get("timestamp") for one in versions or () if isinstance(one, dict) and _count(one.get("value"))]
+    times = {moment: text for text in listed if (moment := as_instant(text)) is not None}
+    return str(times[max(times)]) if times else None
+
+
 def _stage(stage: Row) -> Row:
     metadata = _dict(stage.get("metadata"))
     return {"label": stage.get("label")} | {k: metadata.get(k) for k in ("isClosed", "probability", "ticketState")}
@@ -185,7 +227,7 @@ def _unfold_links(kind: Kind, row: Row) -> bool:
         links: dict[str, bool] = {}
         for link in part.get("results") or ():
             other = str(link.get("id"))
-            primary = to == "companies" and str(link.get("type")).endswith("_to_company")
+            primary = kind.primary and to == "companies" and str(link.get("type")).endswith("_to_company")
             links[other] = primary or links.get(other, False)
         folded[to] = _sorted_links(links)
         cut_short = cut_short or ("paging" in part and next_after(part) is not None)

@@ -20,6 +20,9 @@ class Kind:
         merged: Properties that name merged-away records.
         stage: Its pipeline and stage properties.
         money: Amounts need the portal's currency.
+        primary: One of the associated companies is the primary one.
+        counted: Properties that count something, of which it is folded in when they last grew.
+        happens: The property that says when it takes place: what lies ahead is left out until it has happened.
     """
 
     name: str
@@ -29,6 +32,9 @@ class Kind:
     merged: tuple[str, ...] = ("hs_merged_object_ids",)
     stage: tuple[str, str] | None = None
     money: bool = False
+    primary: bool = True
+    counted: tuple[str, ...] = ()
+    happens: str = ""
 
     @property
     def path(self) -> str:
@@ -37,7 +43,11 @@ class Kind:
 
     def asked(self, wanted: Iterable[str]) -> tuple[str, ...]:
         """The properties to ask for: those wanted, or the usual ones, and those that the connector itself reads."""
-        return tuple(dict.fromkeys([*(wanted or self.properties), *self.merged, *(self.stage or ())]))
+        return tuple(dict.fromkeys([*(wanted or self.properties), *self._own]))
+
+    @property
+    def _own(self) -> tuple[str, ...]:
+        return (*self.merged, *(self.stage or ()), *self.counted, *((self.happens,) if self.happens else ()))
 
 
 KINDS: Mapping[str, Kind] = {
@@ -74,8 +84,41 @@ KINDS: Mapping[str, Kind] = {
             links=("companies", "contacts"),
             merged=(),
         ),
+        Kind(
+            "emails",
+            ("hs_timestamp", "hs_email_direction", "hs_email_status", "hs_email_tracker_key"),
+            links=("companies", "contacts"),
+            merged=(),
+            primary=False,
+            counted=("hs_email_open_count", "hs_email_click_count"),
+            happens="hs_timestamp",
+        ),
+        Kind(
+            "calls",
+            ("hs_timestamp", "hs_call_direction", "hs_call_status"),
+            links=("companies", "contacts"),
+            merged=(),
+            primary=False,
+            happens="hs_timestamp",
+        ),
+        Kind(
+            "meetings",
+            ("hs_timestamp", "hs_meeting_outcome"),
+            links=("companies", "contacts"),
+            merged=(),
+            primary=False,
+            happens="hs_timestamp",
+        ),
     )
 }
+"""Kind of record -> what the reader needs to know. Texts that people wrote are never asked for."""
+
+ACTIVITIES: Mapping[str, str] = {
+    "emails": "Read e-mails: who wrote to whom and when, and whether ours were opened; never their words.",
+    "calls": "Read calls: who called whom and when; never what was noted.",
+    "meetings": "Read meetings: with whom and when; never what was noted.",
+}
+"""Kinds that are read only where the config says so -> what that setting does."""
 
 
 class Place(BaseModel):

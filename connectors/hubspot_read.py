@@ -25,7 +25,7 @@ from connectors.errors import ShapeError
 from connectors.hubspot_api import Api, next_after, results
 from connectors.hubspot_fold import ASSOCIATION_BATCH, Fold, merged_away
 from connectors.hubspot_kinds import Kind, Place
-from connectors.hubspot_values import instant
+from connectors.hubspot_values import as_instant
 
 LIST_PAGE = 100
 SEARCH_PAGE = 200
@@ -215,7 +215,7 @@ class Reader:
         params = {"limit": str(LIST_PAGE), "archived": "true", "properties": "hs_object_id"}
         for page in self.api.pages(kind.path, params, purpose=f"{kind.name} deleted"):
             for row in results(page, self.api.http.vendor):
-                when = _archived_at(row)
+                when = as_instant(row.get("archivedAt"))
                 if when is not None and when >= since:
                     gone.append(str(row.get("id")))
         return tuple(gone)
@@ -226,7 +226,18 @@ class Reader:
     def _batch(self, rows: list[Row], place: Place | None, kind: Kind | None = None, *, full: bool = False) -> Batch:
         merged = merged_away(kind, rows) if kind else {}
         cursor = place.text() if place else None
-        return Batch(rows, cursor, merged=merged, server_time=self.api.http.server_time, full=full)
+        if kind is None or not kind.happens:
+            return Batch(rows, cursor, merged=merged, server_time=self.api.http.server_time, full=full)
+        # A meeting that was put off has not taken place: what is known of it is taken back.
+        ahead = [self._is_ahead(kind, row) for row in rows]
+        gone = tuple(str(row.get("id")) for row, is_ahead in zip(rows, ahead, strict=True) if is_ahead)
+        there = [row for row, is_ahead in zip(rows, ahead, strict=True) if not is_ahead]
+        return Batch(there, cursor, gone, merged, server_time=self.api.http.server_time, full=full)
+
+    def _is_ahead(self, kind: Kind, row: Row) -> bool:
+        properties = row.get("properties")
+        when = as_instant(properties.get(kind.happens)) if isinstance(properties, dict) else None
+        return when is not None and when > self.api.server_now()
 
 
 def _changed_body(kind: Kind, names: Sequence[str], low: datetime, until: datetime, last: int) -> Row:
@@ -249,10 +260,3 @@ def _millis(when: datetime) -> str:
 
 def _numbers(rows: Sequence[Row]) -> list[int]:
     return [int(row["id"]) for row in rows if str(row.get("id")).isdecimal()]
-
-
-def _archived_at(row: Row) -> datetime | None:
-    try:
-        return instant(str(row.get("archivedAt")))
-    except ValueError:
-        return None

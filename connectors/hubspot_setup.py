@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from connectors.base import FieldDiff, FieldSpec, Finding, Quota
+from connectors.base import FieldDiff, FieldSpec, Finding, Quota, Severity
 from connectors.errors import ConnectorError, CredentialsError, MissingPermissionError, NotFoundError, RequestError
 from connectors.http import refused_with
 from connectors.hubspot_api import Api, missing_scopes, results
-from connectors.hubspot_kinds import KINDS
+from connectors.hubspot_kinds import ACTIVITIES, KINDS
 from connectors.hubspot_tasks import KEY_FIELD
 from connectors.hubspot_values import ALIKE, TYPES
 from connectors.hubspot_write import OBJECTS, Writer
@@ -199,30 +199,41 @@ def _option(value: str, place: int) -> dict[str, Any]:
     return {"label": label, "value": value, "displayOrder": place, "hidden": False}
 
 
+def _lacking(stream: str) -> tuple[Severity, str]:
+    """How bad it is that a stream cannot be read, and what to do."""
+    if stream in ACTIVITIES:
+        return "warning", f"Grant the scope to the token, or leave out {stream} = true; everything else goes on."
+    if stream == "feedback_submissions":
+        return "info", "Grant it if you use HubSpot's surveys."
+    return "error", "Grant the scope to the token."
+
+
 class Checkup:
     """Yields what an admin should know; reads only."""
 
-    def __init__(self, api: Api, writer: Writer, fields: Sequence[FieldSpec], wanted: Mapping[str, Any]) -> None:
+    def __init__(
+        self, api: Api, writer: Writer, fields: Sequence[FieldSpec], wanted: Mapping[str, Any], streams: Sequence[str]
+    ) -> None:
         self.api = api
         self.writer = writer
         self.fields = fields
         self.wanted = wanted
+        self.streams = streams
 
     def rights(self) -> Iterator[Finding]:
         """Try one small read of each kind. Writing rights cannot be tried without writing."""
-        probes = {f"the {name}": kind.path for name, kind in KINDS.items()}
-        probes["the owners"] = "/crm/v3/owners"
+        probes = {name: kind.path for name, kind in KINDS.items() if name in self.streams}
+        probes["owners"] = "/crm/v3/owners"
         for what, path in probes.items():
             try:
                 self.api.json("GET", path, params={"limit": "1"}, purpose="check")
             except CredentialsError:
                 raise
             except (MissingPermissionError, NotFoundError) as error:
-                optional = "feedback" in what
                 scopes = ", ".join(missing_scopes(error)) or "unknown"
-                message = f"The token may not read {what} (scope {scopes})."
-                advice = "Grant it if you use HubSpot's surveys." if optional else "Grant the scope to the token."
-                yield Finding("info" if optional else "error", "missing_scope", message, advice)
+                message = f"The token may not read the {what} (scope {scopes})."
+                severe, advice = _lacking(what)
+                yield Finding(severe, "missing_scope", message, advice)
         needed = ", ".join(WRITE_SCOPES)
         advice = f"Setup also needs {', '.join(SETUP_SCOPES)}; a missing one shows at the first write."
         yield Finding("info", "write_scopes", f"Writing needs the scopes {needed}.", advice)

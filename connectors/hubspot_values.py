@@ -89,6 +89,14 @@ def instant(text: str) -> datetime:
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
+def as_instant(value: Any) -> datetime | None:
+    """The instant that a value tells; None for whatever tells none."""
+    try:
+        return instant(str(value))
+    except (ValueError, OverflowError):
+        return None
+
+
 def _day(text: str) -> Value:
     return instant(text).date()
 

@@ -206,7 +206,7 @@ class Activity(Record):
     activity: Literal["call", "meeting", "email", "task", "note"] = Field(description="What it was.")
     inbound: bool | None = Field(None, description="True when they contacted us.")
     at: Instant = Field(description="When it happened; for a task, when it was closed, or made while it is open.")
-    closed: bool | None = Field(None, description="For a task: whether it is done.")
+    closed: bool | None = Field(None, description="Whether a task is done, or anything else took place.")
     tracked: bool | None = Field(None, description="For an e-mail: whether the source would know of an opening.")
     opened_at: Instant | None = Field(None, description="For an e-mail: when it was last opened.")
     clicked_at: Instant | None = Field(None, description="For an e-mail: when a link in it was last clicked.")
