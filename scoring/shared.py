@@ -132,4 +132,4 @@ def _reading(statement: "exp.Select", one: "exp.Select", reach: str) -> str:
             from sqlglot import parse_one
 
             cte.set("this", parse_one(read, dialect="duckdb"))
-    return copy.sql("duckdb")
+    return copy.sql("duckdb", copy=False)

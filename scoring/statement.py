@@ -9,6 +9,7 @@ parameter `as_of`.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from scoring.features import Feature, catalogue
@@ -98,10 +99,10 @@ class _Builder:
         if len(self.cards) == 1:
             select = self._branch(self.cards[0], last)
             if self.cards[0].level(self.level).only is not None:
-                select = select.where(_parse(condition_of(self.cards[0], self.level)))
+                select = select.where(_parse(condition_of(self.cards[0], self.level)), copy=False)
         else:
             select = self._several(last)
-        select = select.order_by("key", dialect="duckdb")
+        select = select.order_by("key", dialect="duckdb", copy=False)
         for name, tree in self.ctes:
             select = select.with_(name, as_=tree, copy=False)
         return select
@@ -153,10 +154,8 @@ class _Builder:
         return {name: feature for name, feature in self.known.items() if name in wanted}
 
     def _inputs(self, feature: Feature) -> set[str]:
-        from sqlglot import exp
-
         if feature.source in ("", *RANKED):
-            return {column.name for column in _parse(feature.sql).find_all(exp.Column)}
+            return set(_columns(feature.sql))
         return {"usage_links"} if feature.source == "usage" and feature.zero else set()
 
     def _add(self, name: str, select: "exp.Select | str") -> str:
@@ -179,16 +178,18 @@ class _Builder:
         """Add columns; `cross` are tables of one row, `by_value` tables with a row for each value of an expression."""
         from sqlglot import exp
 
-        select = exp.select(f"{base}.*", *(_parse(sql).as_(column) for column, sql in columns.items())).from_(base)
+        added = (exp.alias_(_parse(sql), column, copy=False) for column, sql in columns.items())
+        select = exp.select(f"{base}.*", *added).from_(base, copy=False)
         for table in cross:
-            select = select.join(table, join_type="cross")
+            select = select.join(table, join_type="cross", copy=False)
         for table, value in (by_value or {}).items():
-            select = select.join(table, on=_parse(f"{value} = {table}.value"), join_type="left")
+            select = select.join(table, on=_parse(f"{value} = {table}.value"), join_type="left", copy=False)
         return self._add(name, select)
 
     def _clock(self, kinds: Iterable[str]) -> None:
         """One row: now, and for every kind the instant and day up to which it is known, and how fresh that is."""
         fed, heard, clock = ["CAST($as_of AS BIGINT) AS now"], [], ["now // 86400 AS today"]
+        watched = {kind for feature in self.needed.values() if feature.watched for kind in feature.kinds}
         for kind in kinds:
             fed.append(f"MIN(CASE WHEN record = '{kind}' THEN COALESCE(as_of, 0) END) AS {kind}_fed")
             # What the guard holds does not age: no score may move because a source has fallen silent.
@@ -197,6 +198,11 @@ class _Builder:
             heard.append(f"CASE WHEN {kind}_fed > now THEN now WHEN {kind}_fed > 0 THEN {kind}_fed END AS {kind}_at")
             heard.append(f"{_fresh_sql(kind, self.cards[0].freshness)} AS {kind}_fresh")
             clock.append(f"{kind}_at // 86400 AS {kind}_day")
+            if kind in watched:
+                # Of several sources the last to be read decides: what happened there before, nobody saw.
+                since = f"MAX(CASE WHEN record = '{kind}' THEN COALESCE(since, CAST($as_of AS BIGINT)) END)"
+                fed.append(f"{since} AS {kind}_since")
+                clock.append(f"({kind}_at - {kind}_since) // 86400 AS {kind}_watched")
         self._add("fed", f"SELECT {', '.join(fed)} FROM feed")
         self._add("heard", f"SELECT {', '.join(['fed.*', *heard])} FROM fed")
         self._add("clock", f"SELECT heard.*, {', '.join(clock)} FROM heard")
@@ -220,16 +226,15 @@ class _Builder:
             picked += [_picked(table, feature) for feature in features]
         from sqlglot import exp
 
-        select = exp.select("own.*", *map(_parse, picked)).from_("own").join("clock", join_type="cross")
+        select = exp.select("own.*", *map(_parse, picked)).from_("own", copy=False)
+        select = select.join("clock", join_type="cross", copy=False)
         for table, single in joins:
             how = {"join_type": "cross"} if single else {"on": f"own.key = {table}.key", "join_type": "left"}
-            select = select.join(table, **how)  # type: ignore[arg-type]  # SQLGlot's keywords are typed one by one
+            select = select.join(table, **how, copy=False)  # type: ignore[arg-type]  # SQLGlot's keywords are typed one by one
         return self._add("facts", select)
 
     def _source(self, source: str, features: list[Feature]) -> str:
-        from sqlglot import exp
-
-        wanted = {column.name for f in features for column in _parse(f.sql).find_all(exp.Column)}
+        wanted = {name for f in features for name in _columns(f.sql)}
         if source == "usage":
             steps = usage_chain(self.level, wanted, self.cards[0].product)
         elif source == "history":
@@ -280,7 +285,15 @@ class _Builder:
         for i in range(len(part.signals), self.slots):
             columns += [f"CAST(NULL AS INT) AS signal_{i}__{what}" for what in ("points", "weight", "fresh")]
         columns += self.features
-        return exp.select(*map(_parse, columns)).from_(last)
+        return exp.select(*map(_parse, columns)).from_(last, copy=False)
+
+
+@cache
+def _columns(sql: str) -> frozenset[str]:
+    """The columns that a feature's expression names; cards ask for the same ones again and again."""
+    from sqlglot import exp
+
+    return frozenset(column.name for column in _parse(sql).find_all(exp.Column))
 
 
 def _parse(sql: str) -> "exp.Expr":
@@ -300,6 +313,9 @@ def _picked(table: str, feature: Feature) -> str:
     known = " AND ".join(f"NOT clock.{kind}_at IS NULL" for kind in feature.kinds)
     if feature.source == "usage":
         known += " AND link_facts.usage_links > 0"
+    if feature.watched:
+        long = " AND ".join(f"clock.{kind}_watched >= {feature.watched}" for kind in feature.kinds)
+        known += f" AND ({table}.{feature.name} <> 0 OR ({long}))"
     return f"CASE WHEN {known} THEN COALESCE({table}.{feature.name}, 0) END AS {feature.name}"
 
 
