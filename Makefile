@@ -52,9 +52,11 @@ outages: .venv/.dev       ## sources that lie for 1 to 192 hours, beside both CR
 requirements: .venv/.dev  ## which requirements the tests show, and which in scope they do not; the last line counts
 	@$(BIN)/python -m tests.requirements
 
-docs: .venv/.dev          ## write the reference pages again
+docs: .venv/.docs         ## write the reference pages again and build the site in build/site; a warning or a dead link ends it
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m tests.conformance.table
+	rm -rf build/site build/site.doctrees
+	$(BIN)/python -m docs.site build/site
 
 wheel-check: .venv/.dev   ## build the wheel and run it outside the checkout, with the pinned requirements alone
 	rm -rf build/wheel-check && mkdir -p build/wheel-check/elsewhere
@@ -68,6 +70,7 @@ lock: .venv/.dev          ## pin the newest allowed versions again
 	$(BIN)/pip install --quiet pip-tools
 	$(BIN)/pip-compile $(LOCK) -o requirements.txt requirements.in pyproject.toml
 	$(BIN)/pip-compile $(LOCK) -o requirements-dev.txt requirements-dev.in requirements.in pyproject.toml
+	$(BIN)/pip-compile $(LOCK) -o requirements-docs.txt requirements-docs.in
 
 LOCK := --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
@@ -80,6 +83,10 @@ LOCK := --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-h
 
 .venv/.dev: .venv/.run requirements-dev.txt
 	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.txt
+	touch $@
+
+.venv/.docs: .venv/.dev requirements-docs.txt
+	$(BIN)/pip install --quiet --require-hashes -r requirements-docs.txt
 	touch $@
 
 clean:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cli.errors import CommandError, explain
+from cli.errors import CommandError, failure
 from cli.output import Output
 from connectors.base import Clock, SystemClock
 
@@ -25,7 +25,7 @@ DEFAULT_CONFIG = Path("config.toml")
 def common(function: F) -> F:
     """Add `--config` and `--json`; the command gets `config: Path` and `out: Output`.
 
-    With `--json` a command that fails prints an object with `error` and `exit_code`.
+    With `--json` a command that fails prints an object with `error`, `exit_code` and `kind`.
     """
 
     @click.option(
@@ -44,8 +44,7 @@ def common(function: F) -> F:
             return function(*args, out=out, **kwargs)
         except Exception as error:
             if as_json and not isinstance(error, BrokenPipeError):
-                text, code = explain(error)
-                out.json({"error": text, "exit_code": code})
+                out.json(failure(error))
             raise
 
     return wrapper  # type: ignore[return-value]  # click's decorators keep the function's use, not its type

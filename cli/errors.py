@@ -62,8 +62,8 @@ def exit_code(command: Callable[[], Any]) -> int:
     return result if isinstance(result, int) else OK
 
 
-def explain(error: Exception) -> tuple[str, int]:
-    """What to say of an error, and the exit code it means."""
+def code_of(error: type[Exception]) -> int | None:
+    """The exit code that errors of a class mean; None when they are none of ours, or say it themselves."""
     from cli.config import InvalidConfigError
     from connectors.errors import ConfigError, ConnectorError, CredentialsError, MissingPermissionError
     from mapping.mapped import FieldMapError
@@ -99,11 +99,23 @@ def explain(error: Exception) -> tuple[str, int]:
         ((HeldError,), HELD),
         ((ConnectorError, StoreError, ExportError), ERROR),
     )
+    return next((code for classes, code in by_class if issubclass(error, classes)), None)
+
+
+def failure(error: Exception) -> dict[str, Any]:
+    """What `--json` says of an error; `kind` is a heading of docs/errors.md."""
+    from cli.error_words import kind_of
+
+    text, code = explain(error)
+    return {"error": text, "exit_code": code, "kind": kind_of(type(error))}
+
+
+def explain(error: Exception) -> tuple[str, int]:
+    """What to say of an error, and the exit code it means."""
     if isinstance(error, CommandError):
         return error.message, error.code
-    for classes, code in by_class:
-        if isinstance(error, classes):
-            return str(error), code
+    if (code := code_of(type(error))) is not None:
+        return str(error), code
     if isinstance(error, sqlite3.Error):
         return f"the state file cannot be used: {error}.", ERROR
     if isinstance(error, OSError):

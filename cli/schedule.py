@@ -8,7 +8,7 @@ from threading import Event
 from cli.app import agent_at_work, current_clock, stop_after, stop_on_signals, wire
 from cli.clock import StoppedError, stoppable
 from cli.config import Config, load
-from cli.errors import OK, USAGE, CommandError, explain
+from cli.errors import OK, USAGE, CommandError, failure
 from cli.listening import listening
 from cli.output import Output, count
 from cli.progress import watched
@@ -135,8 +135,8 @@ def _once(config: Path, out: Output, stopping: Stopping, clock: Clock) -> int:
                 approval.save(report.plan, file, agent.store.path)
             return finish(agent, report, out, Shown(only_plan, file=file))
     except Exception as error:  # noqa: BLE001  # the next hour tries again; what went wrong is said
-        text, code = explain(error)
-        out.fail(text)
+        said = failure(error)
+        out.fail(said["error"])
         if out.as_json:
-            out.json({"error": text, "exit_code": code})
-        return code
+            out.json(said)
+        return int(said["exit_code"])

@@ -1,6 +1,7 @@
 """Writes the reference pages that follow from the code: commands, settings, the schema. `make docs` runs it."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from cli.errors import EXIT_CODES
 from cli.features import needs
 from cli.settings import tables
 from connectors.registry import VENDORS
+from docs.card_page import cards
 from docs.data_page import data
+from docs.reference_pages import errors, fields
 from mapping.schema import RECORDS
 from notify.settings import CHANNELS
 from scoring.events import KnownEvent
@@ -24,11 +27,6 @@ from scoring.sources import SOURCES
 
 DOCS = Path(__file__).parent
 MADE = "<!-- Made by docs/generate.py; run `make docs` after a change. -->\n\n"
-
-
-def findings() -> str:
-    """What `check` finds."""
-    return MADE + page()
 
 
 def commands() -> str:
@@ -118,6 +116,8 @@ def features() -> str:
     return MADE + "\n".join([_FEATURES_INTRO, *map(_family, FAMILIES), _SOURCES_INTRO, *_source_rows(), ""])
 
 
+_AS_SQL = r":\1"
+_PARAMETER = re.compile(r"\{(\w+)\}")
 FAMILIES = ("usage", "support", "survey", "commercial", "relationship", "profile")
 _FEATURES_INTRO = """# Features
 
@@ -151,7 +151,8 @@ def _family(family: str) -> str:
         for f in known
         if not f.internal
     ]
-    sql = [f"-- {_from(f)}\n{f.name} = {f.sql}" for f in known]
+    # What the card's [product] table fills in is shown as SQL shows parameters.
+    sql = [f"-- {_from(f)}\n{f.name} = {_PARAMETER.sub(_AS_SQL, f.sql)}" for f in known]
     head = [f"## {family.capitalize()}\n", "| feature | level | unit | needs | meaning |", "|---|---|---|---|---|"]
     return "\n".join([*head, *rows, "\n```sql", *sql, "```", ""])
 
@@ -168,9 +169,9 @@ def _source_rows() -> Iterator[str]:
         yield f"### {name}\n\n```sql\n{statement.sql('duckdb', pretty=True)}\n```\n"
 
 
-def data_out() -> str:
-    """What other programs may read."""
-    return MADE + data()
+def made(page: Callable[[], str]) -> Callable[[], str]:
+    """A page with the note that it is made."""
+    return lambda: MADE + page()
 
 
 PAGES = {
@@ -178,8 +179,11 @@ PAGES = {
     "commands.md": commands,
     "configuration.md": settings,
     "schema.md": schema,
-    "data.md": data_out,
-    "check.md": findings,
+    "data.md": made(data),
+    "check.md": made(page),
+    "errors.md": made(errors),
+    "fields.md": made(fields),
+    "signals.md": made(cards),
 }
 """Page -> what makes it."""
 
