@@ -191,6 +191,7 @@ def _task() -> list[FieldDef]:
             "TaskSubtype", "picklist", values=("Task", "Email", "Call", "ListEmail", "Cadence"), default="Task",
             defaulted=True, updateable=False,
         ),
+        make("CallType", "picklist", 40, values=("Internal", "Inbound", "Outbound"), restricted=True),
         fixed("IsClosed", "boolean", defaulted=True, universal=True),
         fixed("IsHighPriority", "boolean", defaulted=True),
         fixed("IsArchived", "boolean", defaulted=True, universal=True),

@@ -42,7 +42,8 @@ def derive(org: "Org") -> None:
     tasks.computed["IsClosed"] = lambda p, now: state(p, now) == "Completed"
     priority = tasks.reader("Priority")
     tasks.computed["IsHighPriority"] = lambda p, now: priority(p, now) == "High"
-    tasks.computed["AccountId"] = lambda p, now: _task_account(org, p, now)
+    for name in ("Task", "Event"):
+        tables[name].computed["AccountId"] = _activity_account(org, tables[name])
     tasks.archived = lambda p, now: _archived(org, p, now)
     tasks.computed["IsArchived"] = tasks.archived
     tables["Account"].computed["Days_To_Renewal__c"] = _days_to_renewal(tables["Account"])
@@ -66,16 +67,17 @@ def _numbered(form: str) -> Getter:
     return lambda p, _now: form.format(p + 1)
 
 
-def _task_account(org: "Org", place: int, now: int) -> str | None:
-    """What the task is about, or whose account the contact belongs to."""
-    tasks = org.tables["Task"]
-    for name in ("WhatId", "WhoId"):
-        target = tasks.value(place, name, now)
-        if target:
-            account = org.home_account(org.kind_of(target) or "", target, {})
-            if account:
-                return account
-    return None
+def _activity_account(org: "Org", table: Table) -> Getter:
+    """What the task or event is about, or whose account the contact belongs to."""
+
+    def account(place: int, now: int) -> str | None:
+        for name in ("WhatId", "WhoId"):
+            target = table.value(place, name, now)
+            if target and (found := org.home_account(org.kind_of(target) or "", target, {})):
+                return found
+        return None
+
+    return account
 
 
 def _archived(org: "Org", place: int, now: int) -> bool:

@@ -13,6 +13,8 @@ PREFIXES = {
     "Opportunity": "006",
     "Organization": "00D",
     "Task": "00T",
+    "Event": "00U",
+    "EmailMessage": "02s",
     "OpportunityContactRole": "00K",
     "AccountContactRelation": "07k",
     "Case": "500",

@@ -10,6 +10,7 @@ STRUCTURAL = frozenset(
         "contacts_to_multiple_accounts",
         "person_accounts",
         "zendesk_cases",
+        "activities",
         "contracts",
         "equal_stamps",
         "customize",
@@ -60,6 +61,7 @@ class Options:
         bulk_page_rows: Most rows on a page of bulk query results.
         bulk_fail: Error message with which every bulk job fails; empty for none.
         zendesk_cases: Share of the help desk's tickets that are copied into the org as cases.
+        activities: Whether the world's e-mails, calls and meetings are in the org, as Enhanced Email keeps them.
         contracts: Whether yearly customers have a `Contract`.
         record_count_factor: What `limits/recordCount` multiplies its counts by; in real life they lag behind.
         instance_url: What token answers call the instance; empty for the address that the client used.
@@ -100,6 +102,7 @@ class Options:
     bulk_page_rows: int = 50_000
     bulk_fail: str = ""
     zendesk_cases: float = 0.0
+    activities: bool = False
     contracts: bool = True
     record_count_factor: float = 1.0
     instance_url: str = ""

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from sandbox.hubspot_render import mixed, to_ms
 from sandbox.model import World
+from sandbox.salesforce_activities import activity_objects
 from sandbox.salesforce_base import Base, Moment
 from sandbox.salesforce_catalogue import catalogue
 from sandbox.salesforce_derived import cascade, derive
@@ -54,10 +55,13 @@ class Org:
         self.world = world
         self.options = options
         self.moment = Moment(now, round(options.late_seconds * 1000))
-        self.objects: dict[str, ObjectDef] = catalogue(
-            multi_currency=options.multi_currency,
-            multiple_accounts=options.contacts_to_multiple_accounts,
-            person_accounts=options.person_accounts,
+        self.objects: dict[str, ObjectDef] = (
+            catalogue(
+                multi_currency=options.multi_currency,
+                multiple_accounts=options.contacts_to_multiple_accounts,
+                person_accounts=options.person_accounts,
+            )
+            | activity_objects()
         )
         rendering = Rendering(world, options)
         self.tables = {name: Table(kind, rendering.build(name), self.moment) for name, kind in self.objects.items()}
@@ -140,15 +144,16 @@ class Org:
         return None if found is None else self._account_at(*found)
 
     def _account_at(self, table: Table, place: int) -> str | None:
-        """The account of a stored record, by its own reference or its deal's."""
+        """The account of a stored record, by its own reference, its deal's or its activity's."""
         if table.object.name == "Account":
             return table.id_at(place)
         for name in _ACCOUNT_FIELDS:
             if name in table.object.fields:
                 account: str | None = table.value(place, name, self.now)
                 return account
-        deal = table.value(place, "OpportunityId", self.now) if "OpportunityId" in table.object.fields else None
-        found = None if deal is None else self.find(deal)
+        over = next((name for name in ("OpportunityId", "ActivityId") if name in table.object.fields), None)
+        other = None if over is None else table.value(place, over, self.now)
+        found = None if other is None else self.find(other)
         return None if found is None else self._account_at(*found)
 
     def add_object(self, kind: ObjectDef, base: Base) -> None:

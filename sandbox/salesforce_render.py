@@ -14,6 +14,8 @@ from typing import Any
 from sandbox.hubspot_render import Base as HubSpotBase
 from sandbox.hubspot_render import Bases, mixed, to_ms
 from sandbox.model import Company, Owner, Person, SalesDeal, World
+from sandbox.salesforce_activities import KINDS as ACTIVITIES
+from sandbox.salesforce_activities import base as activities
 from sandbox.salesforce_base import (
     ADMIN_PROFILE,
     ADMINISTRATOR,
@@ -108,6 +110,8 @@ class Rendering:
             "Organization": self._organization,
             "TaskStatus": self._task_statuses,
         }
+        if self.options.activities and kind in ACTIVITIES:
+            return activities(kind, self.world, self.owners, self.bases.people)
         return makers[kind]() if kind in makers else Base(array("q"), [], array("q"), array("q"), by=ADMINISTRATOR)
 
     def _taken(self, kind: str, numbers: Callable[[Any], int], renderers: Mapping[str, Renderer]) -> Base:
