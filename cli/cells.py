@@ -8,13 +8,13 @@ before it, which spreadsheets take for "this is text". Numbers are written as nu
 
 import csv
 import io
-import os
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from connectors.base import Value
+from sync.files import write_whole
 from sync.plan import Plan
 from sync.values import show
 
@@ -78,12 +78,7 @@ def rows(plan: Plan) -> Iterable[Sequence[Value]]:
 
 def save(plan: Plan, path: Path) -> None:
     """Write a plan as a table, whole or not at all, for its owner's eyes only."""
-    part = path.with_name(f".{path.name}.part")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(
-            b"\xef\xbb\xbf" + table(COLUMNS, rows(plan)).encode()
-        )  # the mark tells spreadsheets that it is UTF-8
-    part.replace(path)
+    write_whole(path, f"\ufeff{table(COLUMNS, rows(plan))}")  # the mark tells spreadsheets that it is UTF-8
 
 
 def _starts(text: str) -> bool:

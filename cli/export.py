@@ -5,9 +5,8 @@ from pathlib import Path
 
 import click
 
-from cli.app import common
+from cli.common import common, reading
 from cli.errors import OK, USAGE, CommandError
-from cli.look import open_for_reading
 from cli.output import Output, count
 from sync import export as exporting
 from sync.catalogue import tables
@@ -54,12 +53,10 @@ def export(
     if raw and kind != "csv":
         raise CommandError("--raw is about CSV; Parquet is always as it is.", USAGE)
     since = _instant(str(more["since"] or ""))
-    store, clock = open_for_reading(config)
-    try:
+    with reading(config) as stored:
         wanted = exporting.Wanted(chosen, people, since, raw)
-        done = exporting.export(store, wanted, folder, "parquet" if kind == "parquet" else "csv", clock.now())
-    finally:
-        store.close()
+        form: exporting.Format = "parquet" if kind == "parquet" else "csv"
+        done = exporting.export(stored.store, wanted, folder, form, stored.clock.now())
     out.table(("table", "rows", "file"), [(one.table, f"{one.rows:,}", str(one.path)) for one in done.files])
     if done.next_since:
         out.line(f"Next time, for what is new: --since {done.next_since}", style="dim")

@@ -8,9 +8,9 @@ from typing import TypedDict, Unpack
 
 import click
 
-from cli.app import common, wire
+from cli.app import wire
+from cli.common import common, reading
 from cli.errors import OK
-from cli.look import open_for_reading
 from cli.output import Output, count
 from mapping.domains import Mailboxes
 from scoring.playbooks.answers import answering
@@ -50,14 +50,10 @@ def feedback_command(config: Path, out: Output, *, days: int, full: bool, **aske
 
     Example: holdfast feedback --stuck
     """
-    wiring = wire(config)
-    store, clock = open_for_reading(config)
-    now = clock.now()
-    try:
-        boxes = Mailboxes(wiring.config.identity)
-        everything = feedback(store, wiring.crm.name, boxes, answering(wiring.card.cards), now, days=days)
-    finally:
-        store.close()
+    cards = wire(config).card.cards
+    with reading(config) as stored:
+        now, boxes = stored.clock.now(), Mailboxes(stored.config.identity)
+        everything = feedback(stored.store, stored.crm, boxes, answering(cards), now, days=days)
     found = [one for one in everything if _wanted(one, asked)]
     counts = counted(everything)
     if out.as_json:

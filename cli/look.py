@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import click
 
-from cli.common import common, current_clock, stored
+from cli.common import common, stored
 from cli.errors import ERROR, OK, CommandError
 from cli.output import Output, band, count
-from connectors.base import Clock
 from mapping.normalise import crm_key
 from scoring.inputs import ScoreRow
 from sync import overview
@@ -32,15 +31,6 @@ def require_state(config: Path) -> Path:
     from cli.config import load
 
     return stored(load(config))
-
-
-def open_for_reading(config: Path) -> tuple[Store, Clock]:
-    """The state file of a config, which must exist.
-
-    Raises:
-        CommandError: When nothing was ever stored.
-    """
-    return Store.open(require_state(config), readonly=True), current_clock()
 
 
 def task_lines(store: Store, crm: str, crm_id: str) -> list[str]:

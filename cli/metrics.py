@@ -1,7 +1,5 @@
 """`metrics`: numbers for monitoring, printed or as a file."""
 
-import os
-import tempfile
 from pathlib import Path
 
 import click
@@ -12,6 +10,7 @@ from cli.errors import OK
 from cli.look import require_state
 from cli.output import Output
 from connectors.base import Clock
+from sync.files import write_whole
 from sync.measures import Measures, ill, measure
 from sync.store import Store
 
@@ -33,25 +32,12 @@ def metrics(config: Path, out: Output, *, path: Path | None) -> int:
     found = read(settings, current_clock(), prove=True)
     said = text(found)
     if path is not None:
-        _replace(path, said)
+        write_whole(path, said, 0o644)  # node_exporter is another user
     if out.as_json:
         out.json({"samples": samples(found), "ill": ill(found, most_age(settings))})
     elif path is None:
         click.echo(said.decode(), nl=False)
     return OK
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file that readers see whole or not at all."""
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=".holdfast-")
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(content)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def read(settings: Config, clock: Clock, *, prove: bool) -> Measures:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from cli.app import agent_at_work, common, current_clock
+from cli.app import agent_at_work
+from cli.common import common, current_clock, reading
 from cli.config import Config, load
 from cli.errors import ERROR, OK, USAGE, CommandError
 from cli.look import require_state
@@ -13,7 +14,6 @@ from cli.output import Output, count
 from cli.telling import Teller, post
 from notify.post import Ended
 from notify.words import Message, plain_text
-from sync.store import Store
 
 
 @click.command()
@@ -58,11 +58,8 @@ def _test(settings: Config, out: Output) -> int:
 
 
 def _show(config: Path, settings: Config, out: Output) -> int:
-    store = Store.open(require_state(config), readonly=True)
-    try:
-        planned = Teller(store, settings, current_clock(), out).planned()
-    finally:
-        store.close()
+    with reading(config) as stored:
+        planned = Teller(stored.store, settings, stored.clock, out).planned()
     for one in planned:
         out.heading(f"{one.channel} ({settings.notify.channels[one.channel].type})")
         for line in plain_text(one.message).splitlines():

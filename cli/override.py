@@ -9,7 +9,8 @@ from typing import TypedDict, Unpack
 import click
 from rich.text import Text
 
-from cli.app import agent_at_work, common, current_clock, stop_after, stop_on_signals, wire
+from cli.app import agent_at_work, stop_after, stop_on_signals
+from cli.common import common, current_clock, reading
 from cli.config import Config, load
 from cli.errors import OK, USAGE, CommandError
 from cli.look import find_account, held_names, require_state
@@ -137,13 +138,9 @@ def _words(settings: Config, store: Store) -> list[Word]:
 
 
 def _list(config: Path, out: Output) -> int:
-    settings = wire(config).config
-    store = Store.open(require_state(config), readonly=True)
-    try:
-        said = [word for word in _words(settings, store) if word.override is not None]
-        rows = {row.crm_id: row for row in store.latest_scores("account")}
-    finally:
-        store.close()
+    with reading(config) as stored:
+        said = [word for word in _words(stored.config, stored.store) if word.override is not None]
+        rows = {row.crm_id: row for row in stored.store.latest_scores("account")}
     out.table(
         ("account", "id", "override", "until", "band", "score", "why"),
         [_line(word, rows.get(word.crm_id)) for word in said] or [("none", "", "", "", "", "", "")],

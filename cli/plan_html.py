@@ -1,6 +1,5 @@
 """The plan as a page for a browser: `--html FILE` of the commands that show a plan."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +9,7 @@ import click
 from cli.errors import USAGE, CommandError
 from cli.output import Output, styled
 from cli.run_view import command, next_steps
+from sync.files import write_whole
 from sync.plan_file import PlanFile
 from sync.plan_groups import Places
 from sync.run import Agent
@@ -67,9 +67,5 @@ def save_saved(saved: PlanFile, places: Places, out: Output, html: Path | None, 
 
 
 def _save(text: str, path: Path, out: Output) -> None:
-    """Write a page, whole or not at all, for its owner's eyes only: it names customers."""
-    part = path.with_name(f".{path.name}.part")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    part.replace(path)
+    write_whole(path, text)
     out.line(styled("Page: ", (str(path), "bold"), "  (opens in any browser; asks for nothing)"))

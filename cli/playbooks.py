@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from cli.app import common, wire
+from cli.app import wire
+from cli.common import common, reading
 from cli.errors import OK
-from cli.look import open_for_reading
 from cli.output import Output, count
 from sync import followups
 from sync.followups import Result
@@ -29,11 +29,8 @@ def playbooks(config: Path, out: Output) -> int:
     Example: holdfast playbooks
     """
     card = wire(config).card
-    store, clock = open_for_reading(config)
-    try:
-        found = followups.results(store, clock.now())
-    finally:
-        store.close()
+    with reading(config) as stored:
+        found = followups.results(stored.store, stored.clock.now())
     made = {result.playbook for result in found}
     known = [*card.playbooks.values(), *(trigger.playbook for trigger in card.active_triggers)]
     ranks = {playbook.name: playbook.rank for playbook in known if playbook.acts}
@@ -77,11 +74,8 @@ def withheld(config: Path, out: Output, *, ended: bool) -> int:
 
     Example: holdfast withheld
     """
-    store, _ = open_for_reading(config)
-    try:
-        found = followups.withheld(store, ended=ended)
-    finally:
-        store.close()
+    with reading(config) as stored:
+        found = followups.withheld(stored.store, ended=ended)
     if out.as_json:
         out.json({"withheld": found})
         return OK

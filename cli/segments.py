@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import click
 
-from cli.app import common, wire
+from cli.app import wire
+from cli.common import common, reading
 from cli.errors import OK
-from cli.look import find_account, open_for_reading
+from cli.look import find_account
 from cli.output import Output, count
 from scoring.cards import Cards
 from scoring.features.segments import RFM, STAGES
@@ -41,9 +42,8 @@ def segments(
 
     Example: holdfast segments --matrix --since 2026-09-01
     """
-    store, clock = open_for_reading(config)
-    try:
-        now = clock.now()
+    with reading(config) as stored:
+        store, now = stored.store, stored.clock.now()
         begin = since.replace(tzinfo=UTC) if since else transitions.month_before(now)
         if account is not None:
             _of_account(store, out, account, begin if since else None)
@@ -53,8 +53,6 @@ def segments(
             _matrix(transitions.versions(store, begin), out, begin, now)
         else:
             _sizes(transitions.versions(store, begin), out, wire(config).card, (begin, now))
-    finally:
-        store.close()
     return OK
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from cli.app import agent_at_work, common, stop_after, stop_on_signals
+from cli.app import agent_at_work, stop_after, stop_on_signals
+from cli.common import common, reading
 from cli.config import load
 from cli.errors import OK
-from cli.look import open_for_reading
 from cli.output import Output, ago, styled
 from cli.plan_html import only_dry, paged, save_run
 from cli.progress import watched
@@ -34,14 +34,11 @@ def history(config: Path, out: Output, *, run_id: int | None, everything: bool) 
 
     Example: holdfast history --run 12
     """
-    store, clock = open_for_reading(config)
-    try:
+    with reading(config) as stored:
         if run_id is None:
-            _runs(store, clock, out, -1 if everything else SHORT)
+            _runs(stored.store, stored.clock, out, -1 if everything else SHORT)
         else:
-            _run(store, out, run_id, load(config).crm.name)
-    finally:
-        store.close()
+            _run(stored.store, out, run_id, stored.crm)
     return OK
 
 

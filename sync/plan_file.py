@@ -6,13 +6,13 @@ are for, which need the state folder's key (`sync.approval`).
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sync.files import write_whole
 from sync.plan import (
     FORMAT,
     FieldChange,
@@ -66,10 +66,7 @@ class PlanFile:
             "approved": None if self.approved is None else asdict(self.approved),
         }
         text = "\n".join([json.dumps(head, ensure_ascii=False), *self.plan.lines()]) + "\n"
-        part = path.with_name(f".{path.name}.part")
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-        part.replace(path)
+        write_whole(path, text)
 
     @classmethod
     def load(cls, path: Path) -> "PlanFile":
