@@ -4,13 +4,15 @@ A warning is an error, as are links within the site that lead nowhere and pages 
 host. Links for people to follow may lead anywhere; nobody asks whether they do: building needs no network.
 """
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 DOCS = Path(__file__).parent
+_URL = re.compile(r"""(?:url\(|@import)\s*["']?([^"')\s;]+)""")
 LOADS = {
     "script": "src",
     "img": "src",
@@ -52,15 +54,23 @@ def problems(folder: Path) -> Iterator[str]:
         for target in page.loads:
             if "//" in target:
                 yield f"{name}: loads {target}"
-        for target in (*page.links, *page.loads):
-            if "//" in target or target.startswith(("mailto:", "data:")):
-                continue
-            file, anchor = urldefrag(target)
-            found = (path.parent / unquote(file.partition("?")[0])).resolve() if file else path
-            if not found.is_file():
-                yield f"{name}: {target} does not exist"
-            elif anchor and found in pages and unquote(anchor) not in pages[found].ids:
-                yield f"{name}: {target} has no such place"
+        yield from (f"{name}: {text}" for target in (*page.links, *page.loads) if (text := _wrong(pages, path, target)))
+    for path in sorted(folder.rglob("*.css")):
+        for target in _URL.findall(path.read_text(encoding="utf-8")):
+            if "//" in target and not target.startswith("data:"):
+                yield f"{path.relative_to(folder).as_posix()}: loads {target}"
+
+
+def _wrong(pages: Mapping[Path, _Page], path: Path, target: str) -> str:
+    """What is wrong with a link within the site; "" when nothing is, or when it leads elsewhere."""
+    if "//" in target or target.startswith(("mailto:", "data:")):
+        return ""
+    file, anchor = urldefrag(target)
+    found = (path.parent / unquote(file.partition("?")[0])).resolve() if file else path
+    if not found.is_file():
+        return f"{target} does not exist"
+    missing = anchor and found in pages and unquote(anchor) not in pages[found].ids
+    return f"{target} has no such place" if missing else ""
 
 
 def build(folder: Path) -> int:

@@ -1,7 +1,6 @@
 """The documentation is generated, or checked against the code."""
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,6 @@ PAGES_BY_HAND = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 def test_reference_pages_follow_the_code(name: str) -> None:
     written = (ROOT / "docs" / name).read_text(encoding="utf-8")
     assert written == PAGES[name]().rstrip("\n") + "\n", "run `make docs`"
-
-
-@pytest.mark.parametrize("page", PAGES_BY_HAND, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
-        if "://" not in target:
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 def test_every_exit_code_is_listed() -> None:
@@ -49,38 +41,6 @@ def test_commands_in_the_docs_exist() -> None:
         text = page.read_text(encoding="utf-8")
         for command in re.findall(r"(?:`|^\s*|bin/)holdfast ([a-z]+(?:-[a-z]+)*)", text, re.MULTILINE):
             assert command in COMMANDS, f"{page.name}: holdfast {command}"
-
-
-def shell_commands() -> list[tuple[str, list[str]]]:
-    """(page, words) of every `holdfast` command in a shell block of the documentation."""
-    found = []
-    for page in PAGES_BY_HAND:
-        for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
-            lines = [shlex.split(line, comments=True) for line in block.replace("\\\n", " ").splitlines()]
-            found += [(page.name, words[1:]) for words in lines if words and Path(words[0]).name == "holdfast"]
-    return found
-
-
-def test_commands_in_the_docs_are_understood() -> None:
-    """Every option and argument is one that the command takes; nothing is run."""
-    import click
-
-    from agent import cli
-
-    commands = shell_commands()
-    assert len(commands) >= 8
-    for page, words in commands:
-        context: click.Context = cli.make_context("holdfast", list(words))
-        command: click.Command = cli
-        rest = list(words)
-        while isinstance(command, click.Group):
-            _, found, rest = command.resolve_command(context, rest)
-            assert found is not None, f"{page}: {words}"
-            command = found
-        try:
-            command.make_context(command.name, rest, parent=context)
-        except click.UsageError as error:
-            pytest.fail(f"{page}: holdfast {' '.join(words)}: {error.message}")
 
 
 def test_every_command_has_an_example() -> None:
