@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from report import charts, cohorts, figures
 from report.accounts import packed
-from report.page import STYLE, page, render
+from report.page import STYLE, TABLE_SCRIPTS, page, render
 from report.reading import BANDS, LEFT, OUTSIDE, WEEK, Account, Facts, read, weeks
 from report.settings import ReportSettings
 from report.words import NONE, ago, amounts, day, major, many, minute, money, percent, tidy
@@ -74,7 +74,7 @@ def report(store: Store, cards: Cards, now: datetime, settings: ReportSettings |
     values |= {"lead": _lead(facts, moves, values["today"]), "card": cards.name, "sections": SECTIONS.items()}
     data = packed(facts, cards, at, moves)
     body = render("report.html", facts=facts, **values)
-    scripts = ("table.js", "report.js") if facts.accounts else ()
+    scripts = (*TABLE_SCRIPTS, "report.js") if facts.accounts else ()
     text = page("Customer health", body, data, scripts=scripts, styles=(STYLE, "table.css", "report.css"))
     return Report(text, len(facts.accounts), now)
 

@@ -22,6 +22,8 @@ DATA_ID = "data"
 """The element that holds the data: `JSON.parse(document.getElementById("data").textContent)`."""
 STYLE = "page.css"
 """The style of every page: colours of both schemes, type, tables, print."""
+TABLE_SCRIPTS = ("rows.js", "table.js")
+"""What `holdfast.table` takes, in the order in which they run; it wants the style table.css."""
 
 
 @cache

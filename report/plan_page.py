@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from report.page import page, render
+from report.page import STYLE, TABLE_SCRIPTS, page, render
 from sync.guard import Verdict
 from sync.plan import AnyChange, HumanEdit, KeptWhy, Plan, RecordChange, Skipped, TaskChange, TaskRemoval
 from sync.plan_file import Approved
@@ -119,8 +119,8 @@ def plan_page(plan: Plan, about: About) -> str:
         f"{TITLES[plan.kind]}, {plan.made_at:%Y-%m-%d %H:%M} UTC",
         body,
         data,
-        scripts=("table.js", "plan.js"),
-        styles=("page.css", "table.css", "plan.css"),
+        scripts=(*TABLE_SCRIPTS, "plan.js"),
+        styles=(STYLE, "table.css", "plan.css"),
     )
 
 

@@ -78,9 +78,12 @@ def test_heavy_libraries_stay_in_their_rooms(path: Path) -> None:
             assert name(path).startswith(rooms), f"{name(path)} imports {library}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
+ASSETS = sorted(path for path in (ROOT / "report").glob("*/*") if path.suffix in {".js", ".css", ".html"})
+
+
+@pytest.mark.parametrize("path", [*FILES, *ASSETS], ids=name)
 def test_files_stay_short(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 420
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
 
 
 def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
