@@ -89,7 +89,7 @@ and no `.hyper` file is written, because the library that does is proprietary.
 [Datasette](https://datasette.io) shows the views with the meaning of every column, and answers questions kept as
 queries: who needs a call, who moved, why a score is what it is, retention, what a run wrote.
 
-```sh
+```sh no-run
 pipx install datasette
 holdfast export --format datasette --out datasette
 datasette state/state.db --metadata datasette/metadata.json
@@ -99,7 +99,7 @@ That reads the live file, also while a sync runs, and sees each commit. Never gi
 writes to the file, and shows it without what lies in the write-ahead log, or torn. A copy may be opened so; its queries
 and descriptions go by the name `state`:
 
-```sh
+```sh no-run
 mkdir -p copy && holdfast state backup copy/state.db
 datasette -i copy/state.db --metadata datasette/metadata.json
 ```
