@@ -122,7 +122,7 @@ def _rows(size: Size) -> Iterator[tuple[str, str]]:
     kinds = ", ".join(f"('{kind}')" for kind in KINDS)
     yield (
         "feed",
-        f"SELECT k, 'made', {now - 1200}, NULL FROM (VALUES {kinds}) t(k)",
+        f"SELECT k, 'made', {now - 1200}, NULL, {now - 800 * 86400} FROM (VALUES {kinds}) t(k)",
     )
 
 

@@ -57,7 +57,7 @@ SELECT account, coalesce(closed <= {at}, 0) AS closed, CASE WHEN closed <= {at} 
     "usage_person": "SELECT * FROM usage_person",
     "usage_group": "SELECT * FROM usage_group",
     "feed": " UNION ALL ".join(
-        f"SELECT '{kind}' AS record, 'made' AS source, {{at}} AS as_of, NULL AS held" for kind in KINDS
+        f"SELECT '{kind}' AS record, 'made' AS source, {{at}} AS as_of, NULL AS held, 0 AS since" for kind in KINDS
     ),
 }
 

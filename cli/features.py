@@ -38,8 +38,10 @@ def features(config: Path, out: Output, *, level: str | None, family: str | None
 
 
 def needs(feature: Feature) -> str:
-    """The kinds of record without which it does not exist, and what the card must say of events."""
+    """The kinds of record without which it does not exist, what the card must say of events, and how long to watch."""
     said = [f"[product] {feature.setting}"] if feature.setting else []
+    if feature.watched:
+        said.append(f"read for {feature.watched} days")
     return ", ".join([*feature.kinds, *said]) or "-"
 
 
@@ -52,6 +54,7 @@ def as_data(feature: Feature) -> dict[str, object]:
         "family": feature.family,
         "needs": list(feature.kinds),
         "setting": feature.setting or None,
+        "watched_days": feature.watched or None,
         "meaning": feature.meaning,
     }
 

@@ -131,10 +131,11 @@ unknown, and unknown is never bad. Nothing after the last complete pull of a sou
 last 28 complete days.
 
 What the agent sees only by watching (moved closing days, changes of plan, revenue and owner, people who left) begins on
-the day on which it first read the CRM. Usage of a year ago is read once it is on file: the first pull of events reaches
-back as far as the source's `history_days` says. E-mail features need a source that tells whether mails were opened.
-Length of sessions comes only from an event that repeats during a session, named in the card: counts by day do not hold
-it.
+the day on which it first read the CRM completely. What it has seen counts at once; that nothing of the kind happened is
+known only after as many days of reading as *needs* says, and unknown until then. Usage of a year ago is read once it is
+on file: the first pull of events reaches back as far as the source's `history_days` says. E-mail features need a source
+that tells whether mails were opened. Length of sessions comes only from an event that repeats during a session, named
+in the card: counts by day do not hold it.
 """
 _SOURCES_INTRO = """## Rows behind the aggregates
 

@@ -258,6 +258,7 @@ _TABLES = (
             _text("source", "Name of the source.", required=True),
             _int("as_of", "Up to when it is known, epoch seconds; NULL when it never was."),
             _int("held", "1 while the guard holds what it last said: it counts as fresh, however old; else NULL."),
+            _int("since", "When it was first complete, epoch seconds, NULL when never. No earlier change was seen."),
         ),
     ),
 )

@@ -67,7 +67,8 @@ _BILLING = "EXISTS (SELECT 1 FROM ({subscription}) WHERE source = {crm} AND (mrr
 """Whether the CRM's contracts name prices or endings; if not, they say nothing on who is about to leave."""
 
 _FEED = """
-SELECT s.record AS record, source.name AS source, CASE WHEN count(*) = count(c.at) THEN min(c.at) END AS as_of
+SELECT s.record AS record, source.name AS source, CASE WHEN count(*) = count(c.at) THEN min(c.at) END AS as_of,
+  CASE WHEN count(*) = count(s.since) THEN max(s.since) END AS since
 FROM stream s JOIN source ON source.id = s.source
 LEFT JOIN (
   SELECT stream, max(started) AS at FROM pull WHERE error = '' AND finished <= {at} GROUP BY stream
@@ -77,7 +78,8 @@ WHERE (NOT coalesce((SELECT p.off FROM pull p WHERE p.stream = s.id AND p.finish
 AND (s.record <> 'subscription' OR s.source <> {crm} OR {billing})
 GROUP BY s.record, source.name
 """
-"""A kind that comes in several streams of a source is as old as the oldest of them."""
+"""A kind that comes in several streams of a source is as old as the oldest of them, and watched since the last of them
+was first read; that stands beside the stream, because pulls are not kept for ever."""
 
 
 _MARKS = """

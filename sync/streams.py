@@ -138,8 +138,9 @@ def finished(conn: sqlite3.Connection, stream: int, end: PullEnd, now: int) -> N
     conn.execute(
         """UPDATE stream SET finished = ?, rows = ?, rejects = ?, error = ?, off = ?, skew = ?,
              complete = CASE WHEN ? THEN started ELSE complete END,
+             since = coalesce(since, CASE WHEN ? THEN started END),
              listed = CASE WHEN ? THEN started ELSE listed END WHERE id = ?""",
-        (now, end.rows, end.rejects, end.error, end.off, end.skew, well, well and end.listed, stream),
+        (now, end.rows, end.rejects, end.error, end.off, end.skew, well, well, well and end.listed, stream),
     )
     conn.execute(
         "INSERT INTO pull (stream, started, finished, rows, rejects, error, off) VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -223,13 +223,14 @@ def _time(moment: datetime) -> str:
 
 _HELD_FEED = """
 SELECT f.record, f.source, min(f.as_of, coalesce(b.at, f.as_of)) AS as_of,
-  CASE WHEN b.at IS NOT NULL AND f.as_of IS NOT NULL THEN 1 END AS held
+  CASE WHEN b.at IS NOT NULL AND f.as_of IS NOT NULL THEN 1 END AS held,
+  f.since
 FROM ({feed}) f LEFT JOIN ({good}) b ON b.record = f.record AND b.source = f.source
 """
 
 
 def held_feed(feed: str, breaches: Sequence[Breach]) -> str:
-    """A SELECT of (record, source, as_of, held) over one without `held`: what silent sources last said counts as fresh.
+    """A SELECT of (record, source, as_of, held, since) from one without `held`: what silent sources last said is fresh.
 
     Nothing later than their last good instant counts.
     """

@@ -33,6 +33,8 @@ class Feature:
         zero: No rows mean 0 where the kind is known; otherwise they mean NULL.
         levels: For accounts, contacts or both.
         internal: A step on the way: not for cards.
+        watched: Days for which its kinds must have been read before nothing seen means 0, as no source tells of these
+            changes afterwards. What was seen counts at once. 0 where sources tell of their past.
         setting: Key of the card's `[product]` table that says which events it counts; "" when it needs none.
     """
 
@@ -47,6 +49,7 @@ class Feature:
     levels: tuple[Level, ...] = ("account",)
     internal: bool = False
     setting: str = ""
+    watched: int = 0
 
     @property
     def is_text(self) -> bool:

@@ -10,7 +10,7 @@ _invoice = partial(_commercial, source="invoice", kinds=("invoice",))
 _contract = partial(_commercial, source="subscription", kinds=("subscription",))
 _sale = partial(_commercial, kinds=("deal",))
 _deal = partial(_sale, source="deal", zero=True)
-_move = partial(_sale, source="deal_move", zero=True)
+_move = partial(_sale, source="deal_move", zero=True, watched=90)
 _changed = partial(_commercial, source="account_change", kinds=("account",))
 _PURCHASE = things("purchase")
 
@@ -74,6 +74,7 @@ _CONTRACT = (
         "Falls of the monthly revenue in 365 days that the agent has seen.",
         "SUM(CASE WHEN age < 365 AND mrr_after < mrr_before THEN 1 ELSE 0 END)",
         zero=True,
+        watched=365,
     ),
     _changed(
         "upgrades_365d",
@@ -81,6 +82,7 @@ _CONTRACT = (
         "Rises of the monthly revenue in 365 days that the agent has seen.",
         "SUM(CASE WHEN age < 365 AND mrr_after > mrr_before THEN 1 ELSE 0 END)",
         zero=True,
+        watched=365,
     ),
     _changed(
         "mrr_growth_age",
@@ -126,12 +128,19 @@ _DEALS = (
         "How often the closing day of an open renewal was moved later, as far as the agent has seen it.",
         "SUM(CASE WHEN moved_days > 0 THEN 1 ELSE 0 END)",
     ),
-    _move("renewal_moved_days", DAYS, "Days by which they were moved in all.", "SUM(moved_days)", internal=True),
+    _move(
+        "renewal_moved_days",
+        DAYS,
+        "Days by which they were moved in all.",
+        "SUM(moved_days)",
+        internal=True,
+        watched=0,
+    ),
     _sale(
         "renewal_postponed_days",
         DAYS,
         "Days by which the closing day of open renewals was moved later; 0 when it was not.",
-        "CASE WHEN renewal_moved_days > 0 THEN renewal_moved_days WHEN renewal_moved_days <= 0 THEN 0 END",
+        "CASE WHEN renewal_moved_days > 0 THEN renewal_moved_days WHEN NOT renewal_postponements IS NULL THEN 0 END",
     ),
     _deal(
         "purchases_365d",

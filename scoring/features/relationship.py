@@ -7,7 +7,7 @@ from scoring.units import CHANGE, DAYS, HOURS, PEOPLE, PERCENT, TEXT, things
 
 _activity = partial(Feature, family="relationship", kinds=("activity",), levels=BOTH)
 _counted = partial(_activity, source="activity", zero=True)
-_person = partial(Feature, source="departure", family="relationship", kinds=("contact",), zero=True)
+_person = partial(Feature, source="departure", family="relationship", kinds=("contact",), zero=True, watched=90)
 _MESSAGE, _EMAIL = things("message"), things("e-mail")
 _MEDIAN = "MAX(CASE WHEN way = {way} AND place = (total + 1) // 2 THEN value END)"
 

@@ -26,9 +26,12 @@ def oracle(card: AnyCards, level: Level, world: World, now: int) -> Iterator[tup
     """What `scoring.engine.run` should yield, as plain tuples."""
     several = card.cards if isinstance(card, Cards) else (card,)
     clock, fresh = clocks(card, world, now)
+    seen = watched(world, clock, now)
     mine = by_owner(level, world, clock.get("usage", -1) // 86400)
     span = reach(card, world, clock)
     facts = {row[level]: features(card, level, row, mine[row[level]], now, clock, span) for row in world[level]}
+    for f in facts.values():
+        blind(f, seen)
     ratios = sorted(f["ratio"] for f in facts.values() if f["ratio"] is not None)
     median = ratios[(len(ratios) + 1) // 2 - 1] if len(ratios) >= 30 else 0
     for f in facts.values():
@@ -85,6 +88,32 @@ def clocks(card: AnyCards, world: World, now: int) -> tuple[dict[str, int], dict
     left = {kind: (none - (now - aging[kind])) * 100 // (none - full) for kind in fed}
     fresh = {kind: max(0, min(100, left[kind])) if at > 0 else 0 for kind, at in fed.items()}
     return {kind: min(t, now) for kind, t in fed.items() if t > 0}, fresh
+
+
+def watched(world: World, clock: dict[str, int], now: int) -> dict[str, int]:
+    """Kind -> whole days for which all of its sources were read before it was last known."""
+    since: dict[str, int] = {}
+    for feed in world["feed"]:
+        first = now if feed["since"] is None else feed["since"]
+        since[feed["record"]] = max(since.get(feed["record"], first), first)
+    return {kind: (at - since[kind]) // 86400 for kind, at in clock.items()}
+
+
+WATCHED = {
+    **dict.fromkeys(("people_gone_90d", "sponsors_gone_90d", "champions_gone_90d"), (90, ["contact"])),
+    "sponsors_changed_90d": (90, ["contact", "contact_role"]),
+    **dict.fromkeys(("upgrades_365d", "downgrades_365d"), (365, ["account"])),
+    "renewal_postponements": (90, ["deal"]),
+}
+
+
+def blind(f: Row, seen: dict[str, int]) -> None:
+    """Nothing seen means nothing happened only after somebody watched for long enough."""
+    for name, (days, kinds) in WATCHED.items():
+        if f.get(name) == 0 and any(seen.get(kind, 0) < days for kind in kinds):
+            f[name] = None
+    if f.get("renewal_postponements") is None and "renewal_postponed_days" in f:
+        f["renewal_postponed_days"] = None
 
 
 def features(card: AnyCards, level: Level, own: Row, mine: World, now: int, clock: dict[str, int], span: Any) -> Row:

@@ -41,7 +41,7 @@ def look(wide_card: Scorecard, tmp_path: Path) -> Iterator[Look]:
     def look(*, own: Mapping[str, Any] | None = None, kinds: Any = KINDS, **rows: Any) -> Facts:
         world: World = empty() | {"account": [account(1, **(own or {}))], "contact": [contact(1, 1)]}
         world |= {"usage_person": [{"person": p, "contact": p if p == 1 else None, "account": 1} for p in (1, 2)]}
-        world |= {name: list(of_table) for name, of_table in rows.items()} | {"feed": feeds(*kinds)}
+        world |= {"feed": feeds(*kinds)} | {name: list(of_table) for name, of_table in rows.items()}
         opened.append(Facts(wide_card, world, tmp_path / str(len(opened))))
         return opened[-1]
 
@@ -261,6 +261,36 @@ def test_a_sponsor_who_left(look: Look, age: int, title: str, gone: int) -> None
     left = {"account": 1, "contact": 7, "gone": 1, "title": title, "left_at": NOW - 600 - age * DAY}
     parts = [{**left, "role": role} for role in ("User", "Influencer")]
     assert look(departure=parts)["sponsors_gone_90d"] == gone
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "days"),
+    [
+        ("people_gone_90d", "contact", 90), ("sponsors_gone_90d", "contact", 90),
+        ("champions_gone_90d", "contact", 90), ("sponsors_changed_90d", "contact_role", 90),
+        ("upgrades_365d", "account", 365), ("downgrades_365d", "account", 365),
+        ("renewal_postponements", "deal", 90), ("renewal_postponed_days", "deal", 90),
+    ],
+)  # fmt: skip
+def test_what_nobody_watched_did_not_happen_for_all_we_know(look: Look, name: str, kind: str, days: int) -> None:
+    others = feeds(*(one for one in KINDS if one != kind))
+    for since, said in [(0, None), (days - 1, None), (days, 0), (None, None)]:
+        first = None if since is None else NOW - 600 - since * DAY
+        assert look(feed=[*others, *feeds(kind, since=first)])[name] == said, since
+    new = feeds(kind, since=NOW - 600 - 5 * DAY)
+    assert look(feed=[*others, *feeds(kind), *new])[name] is None, "a second source, watched for five days"
+
+
+def test_what_was_seen_counts_at_once(look: Look) -> None:
+    at = NOW - 600 - 2 * DAY
+    new = feeds(*KINDS, since=NOW - 600 - 5 * DAY)
+    left = {"account": 1, "contact": 7, "gone": 1, "title": "VP, Sales", "left_at": at}
+    less = {"account": 1, "mrr_before": 2, "mrr_after": 1, "changed_at": at}
+    moved = {"account": 1, "renewal": 1, "close_before": TODAY, "close_after": TODAY + 9, "moved_at": at}
+    said = look(departure=[left], account_change=[less], deal_move=[moved], feed=new)
+    assert (said["people_gone_90d"], said["sponsors_gone_90d"], said["champions_gone_90d"]) == (1, 1, None)
+    assert (said["downgrades_365d"], said["upgrades_365d"]) == (1, None)
+    assert (said["renewal_postponements"], said["renewal_postponed_days"]) == (1, 9)
 
 
 @pytest.mark.requirement("R106")

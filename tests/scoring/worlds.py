@@ -34,8 +34,13 @@ def contact(key: int, account: int | None, **values: Any) -> Row:
     return {**blank, "contact": key, "crm_id": f"C{key}", "account": account, "created_at": NOW - 400 * 86400, **values}
 
 
-def feeds(*kinds: str, as_of: int | None = NOW - 600, held: int | None = None) -> list[Row]:
-    return [{"record": kind, "source": "made", "as_of": as_of, "held": held} for kind in kinds]
+YEARS_AGO = NOW - 800 * 86400
+
+
+def feeds(
+    *kinds: str, as_of: int | None = NOW - 600, held: int | None = None, since: int | None = YEARS_AGO
+) -> list[Row]:
+    return [{"record": kind, "source": "made", "as_of": as_of, "held": held, "since": since} for kind in kinds]
 
 
 def random_world(seed: int, *, accounts: int = 12, people: int = 30, usage: int = 400, fed: bool = False) -> World:
@@ -250,7 +255,8 @@ class _Dice(random.Random):
         return [row for kind in KINDS for _ in range(sources[kind]) for row in self.one_feed(kind, self.choice(ages))]
 
     def one_feed(self, kind: str, age: int) -> list[Row]:
-        return feeds(kind, as_of=self.maybe(NOW - age, 0.9), held=self.maybe(1, 0.2))
+        since = self.maybe(NOW - age - self.choice([0, 90, 200, 365, 500]) * 86400, 0.9)
+        return feeds(kind, as_of=self.maybe(NOW - age, 0.9), held=self.maybe(1, 0.2), since=since)
 
 
 def store(world: World, folder: Path, *, now: int = NOW, shuffle: random.Random | None = None) -> Inputs:

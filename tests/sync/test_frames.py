@@ -243,6 +243,19 @@ def test_the_age_of_a_source_is_that_of_its_last_complete_pull(store: Store) -> 
     assert ages(store, NOW - DAY) == {}
 
 
+def test_a_kind_is_watched_since_its_last_stream_was_first_complete(store: Store) -> None:
+    def since() -> dict[str, int | None]:
+        return {row["record"]: row["since"] for row in table(store, "feed", NOW + 500 * DAY)}
+
+    pulled(store, "crm", "people", "contact", NOW - HOUR, error="down")
+    assert since() == {"contact": None}
+    pulled(store, "crm", "people", "contact", NOW)
+    pulled(store, "crm", "people", "contact", NOW + 450 * DAY)  # the first pull is no longer kept
+    assert since() == {"contact": SECONDS}
+    pulled(store, "crm", "more people", "contact", NOW + 451 * DAY)
+    assert since() == {"contact": SECONDS + 451 * 86400}
+
+
 def test_a_kind_of_several_streams_is_as_old_as_the_oldest(store: Store) -> None:
     pulled(store, "desk", "ratings", "survey_response", NOW)
     pulled(store, "desk", "responses", "survey_response", NOW + HOUR)

@@ -189,7 +189,7 @@ def test_a_stream_that_is_closed_to_us_is_missed_only_when_it_once_delivered(sto
     assert [breach.kind for breach in found] == ["off"] * delivered
     given = frames.inputs(store, NOW, crm="crm", breaches=found)
     feed = store.rows(given.tables["feed"])
-    assert feed == ([("survey_response", "desk", epoch(NOW - DAY), 1)] if delivered else [])
+    assert feed == ([("survey_response", "desk", epoch(NOW - DAY), 1, epoch(NOW - DAY))] if delivered else [])
 
 
 # -- usage --------------------------------------------------------------------------------------------------------
