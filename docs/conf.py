@@ -16,13 +16,14 @@ project_copyright = "the Holdfast contributors; GPL-3.0-or-later"
 extensions = ["myst_parser"]
 exclude_patterns = ["*.py", "*.txt"]
 nitpicky = True
-suppress_warnings: list[str] = []
 
 myst_heading_anchors = 4
 """Headings down to this level can be linked to, by the names that GitHub gives them."""
 
 html_theme = "furo"
 html_title = f"Holdfast {version}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_domain_indices = False
