@@ -1,12 +1,11 @@
 """What people see: colours and progress bars on a terminal, plain lines elsewhere, one JSON object with `--json`."""
 
 import json
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.table import Table
 from rich.text import Text
 
+from sync import words
 from sync.values import count
+from sync.words import ago
 
 __all__ = ["HowFar", "Output", "ago", "band", "clean", "count", "fit", "plain", "styled"]
 
@@ -28,12 +29,6 @@ WIDEST = 40
 
 HANG = 4
 """Columns by which the rest of a line too long for the terminal is set in."""
-
-_UNFIT = re.compile(
-    "[\\x00-\\x1f\\x7f-\\x9f"  # control characters: colours, cursor moves, line ends
-    "\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff"  # other line ends, direction, nothing to see
-    "\\ud800-\\udfff]+"  # halves of characters, which no terminal takes
-)
 
 BAND_STYLES = {"green": "green", "yellow": "yellow", "red": "bold red", "unknown": "dim"}
 
@@ -158,10 +153,8 @@ def lasting(seconds: float) -> str:
 
 
 def clean(text: str, longest: int = LONGEST) -> str:
-    """Text that stays on its line: without control, direction and invisible characters, and not too long."""
-    # What lies far behind the cut need not be looked at.
-    text = _UNFIT.sub(" ", text[: 4 * longest])
-    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
+    """Text that stays on its line: see `sync.words.clean`."""
+    return words.clean(text, longest)
 
 
 def fit(text: str | Text, longest: int = LONGEST) -> Text:
@@ -192,14 +185,3 @@ def plain(data: Any) -> Any:
 def band(name: str) -> Text:
     """A band in its colour."""
     return styled((name, BAND_STYLES.get(name, "")))
-
-
-def ago(then: datetime | None, now: datetime) -> str:
-    """How long ago, in the largest fitting unit."""
-    if then is None:
-        return "never"
-    seconds = max(0, int((now - then) / timedelta(seconds=1)))
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago"

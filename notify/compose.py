@@ -7,6 +7,7 @@ from datetime import datetime
 
 from notify.settings import Channel
 from notify.words import MOST_ITEMS, Item, Message, inert
+from sync.money import amount
 from sync.notices import Notice
 from sync.outbox import Letter
 from sync.store import Store
@@ -158,7 +159,7 @@ def _account(account: Account | None, crm_id: str, channel: Channel, *, reason: 
     else:
         parts.append(f"{'no score' if account.score is None else f'score {account.score}'}, {account.band}")
     if account.mrr:
-        parts.append(f"{account.mrr / 100:,.0f} {account.currency or ''} a month".replace("  ", " "))
+        parts.append(f"{amount(account.mrr, account.currency or '')} a month")
     if channel.show_owner and account.owner_email:
         parts.append(f"owner {inert(account.owner_email)}")
     text = "; ".join(parts)

@@ -10,18 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sync.words import clean, cut
+
 MOST_ITEMS = 20
 """Things that one message names; the others are counted."""
 LONGEST = 200
 """Characters of a name or a reason."""
 
-_UNFIT = re.compile(
-    "[\\x00-\\x1f\\x7f-\\x9f"  # control characters, line ends among them
-    "\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180e"  # nothing to see
-    "\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufe00-\\ufe0f\\ufeff\\ufff9-\\ufffb"  # direction, nothing to see
-    "\\U000e0000-\\U000e0fff"
-    "\\ud800-\\udfff]+"
-)
 _SCHEME = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*):(?=//|[^\s\d])")
 
 
@@ -75,9 +70,8 @@ class Message:
 
 def inert(text: str, longest: int = LONGEST) -> str:
     """Text of others as one line without hidden characters, of which no client makes a link with a scheme."""
-    text = " ".join(_UNFIT.sub(" ", text[: 4 * longest]).split())
-    text = _SCHEME.sub(r"\1 : ", text)
-    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
+    text = " ".join(clean(text, 4 * longest).split())
+    return cut(_SCHEME.sub(r"\1 : ", text), longest)
 
 
 def plain_text(message: Message) -> str:

@@ -11,9 +11,10 @@ from typing import Any
 
 from report.figures import Move
 from report.reading import LEFT, Account, Facts, along
-from report.words import major, tidy
+from report.words import tidy
 from scoring.cards import Cards
 from scoring.features import catalogue
+from sync.money import major
 
 FIRST = 0x100
 """Code of score 0 in a history; none of the letters from here on needs an escape in JSON."""

@@ -13,10 +13,13 @@ from report.accounts import packed
 from report.page import STYLE, TABLE_SCRIPTS, page, render
 from report.reading import BANDS, LEFT, OUTSIDE, WEEK, Account, Facts, read, weeks
 from report.settings import ReportSettings
-from report.words import NONE, ago, amounts, day, major, many, minute, money, percent, tidy
+from report.words import NONE, amounts, day, minute, money, percent, tidy
 from scoring.cards import Cards
 from scoring.features.segments import STAGES
+from sync.money import major
 from sync.store import Store
+from sync.values import count
+from sync.words import ago
 
 SHOWN = 40
 """Lines of a list at most; the list of accounts has them all."""
@@ -92,7 +95,7 @@ def _words(facts: Facts) -> dict[str, Any]:
     return {
         "ago": ago,
         "day": day,
-        "many": many,
+        "count": count,
         "minute": minute,
         "money": money,
         "amounts": amounts,
@@ -120,12 +123,12 @@ def _lead(facts: Facts, moves: Sequence[figures.Move], today: Sequence[object]) 
     """The report in two sentences."""
     red = figures.grouped(facts.accounts).get("red", figures.Group("red"))
     worse, better = (sum(move.way == way for move in moves) for way in ("worse", "better"))
-    first = f"{many(len(facts.accounts), 'customer')}, {f'{red.accounts:,}' if red.accounts else 'none'} of them red"
+    first = f"{count(len(facts.accounts), 'customer')}, {f'{red.accounts:,}' if red.accounts else 'none'} of them red"
     if red.value:
         first += f", with {money(red.value)} a month"
     if not figures.known_a_week_ago(facts):
-        return f"{first}. {many(len(today), 'call')} due today."
-    return f"{first}. Since last week {worse:,} got worse and {better:,} better. {many(len(today), 'call')} due today."
+        return f"{first}. {count(len(today), 'call')} due today."
+    return f"{first}. Since last week {worse:,} got worse and {better:,} better. {count(len(today), 'call')} due today."
 
 
 def _portfolio(facts: Facts, at: Sequence[datetime]) -> dict[str, Any]:
