@@ -1,14 +1,16 @@
 """A served sandbox, a config for it, and a way to run commands as a person would.
 
 One small world serves every test; pulling it is done once, and each test that wants to start from there gets a copy of
-that state. The card of these tests finds nearly every customer in trouble, so that there are tasks to create.
+that state. So is the first fill, and each test that wants to start after it finds the CRM put back to how it was then.
+The card of these tests finds nearly every customer in trouble, so that there are tasks to create.
 """
 
+import io
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -23,8 +25,11 @@ from cli.trial import write_trial_config
 from sandbox.core import SALESFORCE_SECRET, Sandbox, SandboxClock
 from sandbox.model import World
 from sandbox.serve import serve
+from sandbox.snapshot import Snapshot
 from sandbox.world import make_world
+from scoring import engine
 from scoring.card import Scorecard
+from scoring.shared import Together, together
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SECRETS = ("pat-sandbox-full", SALESFORCE_SECRET, "zd-sandbox-token", "mp-sandbox-secret")
@@ -114,12 +119,23 @@ def run(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) ->
     return invoke
 
 
+def quietly(*args: str, clock: object = None) -> Said:
+    """Run a command line where no test looks on."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = exit_code(
+            lambda: agent.cli.main(args=list(args), prog_name="holdfast", standalone_mode=False, obj=clock)
+        )
+    return Said(code, out.getvalue(), err.getvalue())
+
+
 KEPT: dict[bytes, Scorecard] = {}
+SHARED: dict[tuple[str, ...], Together] = {}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compiled_once() -> Iterator[None]:
-    """Keep cards over commands: compiling one takes half as long as all the rest of a small run."""
+@contextmanager
+def compiling_once() -> Iterator[None]:
+    """Keep cards and their statements over commands: compiling takes half as long as all the rest of a small run."""
     load = Scorecard.load.__func__  # type: ignore[attr-defined]  # a class method
 
     def cached(cls: type[Scorecard], path: Path | None = None) -> Scorecard:
@@ -130,8 +146,22 @@ def compiled_once() -> Iterator[None]:
             KEPT[content] = load(cls, path)
         return KEPT[content]
 
+    def shared(statements: Sequence[Any], alone: Sequence[str]) -> Together:
+        known = tuple(alone)
+        if known not in SHARED:
+            SHARED[known] = together(statements, alone)
+        return SHARED[known]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Scorecard, "load", classmethod(cached))
+        patch.setattr(engine, "together", shared)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """See `compiling_once`."""
+    with compiling_once():
         yield
 
 
@@ -190,7 +220,8 @@ def pulled(tmp_path_factory: pytest.TempPathFactory, world: World, card_text: st
     folder = tmp_path_factory.mktemp("pulled")
     sandbox = Sandbox(world)
     with (
-        serving(folder, sandbox, card_text, lambda: Said(0, "", "")) as site,
+        compiling_once(),
+        serving(folder, sandbox, card_text, quietly) as site,
         open_agent(site.config, sandbox.clock) as it,
     ):
         report = it.run(dry_run=True)
@@ -207,4 +238,49 @@ def site(tmp_path: Path, world: World, card_text: str, pulled: Pulled, run: Call
     sandbox = Sandbox(world, SandboxClock(pulled.at))
     with serving(tmp_path, sandbox, card_text, run) as site:
         assert site.run("setup").code == 0
+        yield site
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A CRM after its first fill, to be put back as it was, and the folder of the agent that filled it."""
+
+    sandbox: Sandbox
+    kept: Snapshot
+    folder: Path
+    card: str
+    more: str = ""
+
+    @contextmanager
+    def again(self, folder: Path, run: Callable[..., Said]) -> Iterator[Site]:
+        """A site that stands there; one at a time."""
+        shutil.copytree(self.folder / "state", folder / "state")
+        self.kept.restore()
+        with serving(folder, self.sandbox, self.card, run) as site:
+            site.add(self.more)
+            yield site
+
+
+def fill(folder: Path, pulled: Pulled, world: World, card: str, more: str = "") -> Filled:
+    """Fill a CRM; `more` is added to the config."""
+    shutil.copytree(pulled.state, folder / "state")
+    sandbox = Sandbox(world, SandboxClock(pulled.at))
+    with compiling_once(), serving(folder, sandbox, card, quietly) as site:
+        site.add(more)
+        for command in (("setup",), FILL):
+            said = site.run(*command)
+            assert said.code == 0, said.text
+    return Filled(sandbox, sandbox.snapshot(), folder, card, more)
+
+
+@pytest.fixture(scope="session")
+def filled_once(tmp_path_factory: pytest.TempPathFactory, pulled: Pulled, world: World, card_text: str) -> Filled:
+    """Filled with tasks, by the card of these tests."""
+    return fill(tmp_path_factory.mktemp("filled"), pulled, world, card_text)
+
+
+@pytest.fixture
+def filled(tmp_path: Path, filled_once: Filled, run: Callable[..., Said]) -> Iterator[Site]:
+    """The CRM has its first fill, with tasks; nothing happened since."""
+    with filled_once.again(tmp_path, run) as site:
         yield site

@@ -1,11 +1,13 @@
 """People are told what changed: once, at the end of a run, whatever becomes of the receivers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from sandbox.faults import Fault
-from tests.cli.conftest import FILL, Site
+from sandbox.model import World
+from tests.cli.conftest import Filled, Pulled, Said, Site, fill
 from tests.notify.receivers import Web, web
 
 LAX, STRICT = "red_below = 5", "red_below = 80"
@@ -18,15 +20,25 @@ def slack() -> Iterator[Web]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory, pulled: Pulled, world: World, card_text: str) -> Filled:
+    """Filled with nobody red, by an agent that would have told Slack."""
+    more = '[notify.channels.cs]\ntype = "slack"\nurl = { env = "SLACK_WEBHOOK" }\n[guard]\nenabled = false\n'
+    with web() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLACK_WEBHOOK", f"{server.url}/services/T0/B0/canary-webhook")
+        filled = fill(tmp_path_factory.mktemp("calm"), pulled, world, card_text.replace(STRICT, LAX), more)
+        assert server.got == []
+    return filled
+
+
 @pytest.fixture
-def told(site: Site, slack: Web, monkeypatch: pytest.MonkeyPatch) -> Site:
+def told(
+    tmp_path: Path, calm: Filled, slack: Web, run: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Site]:
     """A site that tells Slack, after its first fill, in which nobody is red."""
     monkeypatch.setenv("SLACK_WEBHOOK", f"{slack.url}/services/T0/B0/canary-webhook")
-    site.add('[notify.channels.cs]\ntype = "slack"\nurl = { env = "SLACK_WEBHOOK" }\n[guard]\nenabled = false\n')
-    card(site, STRICT, LAX)
-    assert site.run(*FILL).code == 0
-    assert slack.got == []
-    return site
+    with calm.again(tmp_path, run) as site:
+        yield site
 
 
 def card(site: Site, old: str, new: str) -> None:

@@ -10,15 +10,6 @@ from sandbox.faults import Fault
 from tests.cli.conftest import FILL, Site
 
 
-@pytest.fixture
-def filled(site: Site) -> Site:
-    """A site whose CRM was filled, with tasks."""
-    said = site.run(*FILL, "--json")
-    assert said.code == 0, said.text
-    assert said.data["applied"]["tasks"] > 0
-    return site
-
-
 def turn_red(site: Site) -> None:
     """Change the card so that nearly every account is red from now on."""
     card = site.config.parent / "card.toml"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import FILL, SECRETS, Site
+from tests.cli.conftest import SECRETS, Site
 
 
 @pytest.mark.requirement("R87", "R64")
-def test_the_report_is_one_file_and_makes_no_call(site: Site, tmp_path: Path) -> None:
-    assert site.run(*FILL).code == 0
+def test_the_report_is_one_file_and_makes_no_call(filled: Site, tmp_path: Path) -> None:
+    site = filled
     calls = site.sandbox.journal.calls()
     target = tmp_path / "monday.html"
     said = site.run("report", "--out", str(target), "--json")

@@ -5,18 +5,8 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-import pytest
-
 from sync.forget import Person
 from tests.cli.conftest import Site
-
-
-@pytest.fixture
-def filled(site: Site) -> Site:
-    """A site whose CRM has been written to."""
-    said = site.run("sync", "--initial", "--tasks", "--json")
-    assert said.code == 0, said.text
-    return site
 
 
 def flip(file: Path) -> None:

@@ -3,20 +3,11 @@
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
 from cli.errors import CONFLICTS, ERROR, HELD, LOCKED, OK, USAGE
 from sync.store import Store
-from tests.cli.conftest import FILL, Site
+from tests.cli.conftest import Site
 
 BAND = "holdfast_health_band"
-
-
-@pytest.fixture
-def filled(site: Site) -> Site:
-    """Filled, tasks and all."""
-    assert site.run(*FILL).code == OK
-    return site
 
 
 def edit(site: Site, account: str, value: str, field: str = BAND, *, minutes: int = 20) -> None:

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from tests.cli.conftest import FILL, NOW, Site
+from tests.cli.conftest import NOW, Site
 
 
 @pytest.mark.requirement("R72", "R126", "R131")
-def test_another_card_is_measured_on_the_past(site: Site) -> None:
-    assert site.run(*FILL).code == 0
+def test_another_card_is_measured_on_the_past(filled: Site) -> None:
+    site = filled
     site.sandbox.clock.advance(timedelta(days=1))
     assert site.run("sync", "--dry-run").code == 0
     folder = site.config.parent
