@@ -214,3 +214,15 @@ def kind_of(error: type[BaseException]) -> str:
     """The word for errors of a class: a heading of docs/errors.md."""
     names = (f"{one.__module__}.{one.__qualname__}" for one in error.__mro__)
     return next((ERRORS[name].kind for name in names if name in ERRORS), "stopped")
+
+
+def kind_named(name: str) -> str:
+    """The word for an error of a vendor of which only the class's name was kept, such as "QuotaError"."""
+    from connectors.errors import ConnectorError
+
+    found: list[type[ConnectorError]] = [ConnectorError]
+    for one in found:  # grows while it is walked
+        if one.__name__ == name:
+            return kind_of(one)
+        found += one.__subclasses__()
+    return kind_of(Exception)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from cli.app import DEFAULT_CONFIG
+from cli.error_words import kind_named
 from cli.errors import CONFLICTS, CREDENTIALS, ERROR, HELD, OK, STOPPED, USAGE
 from cli.output import Output, count, styled
 from cli.plan_choice import chosen_numbers
@@ -348,7 +349,13 @@ def numbers(agent: Agent, report: RunReport, shown: Shown, code: int) -> dict[st
             for source, _ in agent.sources
         },
         "failed": [
-            {"source": pull.source, "stream": pull.stream, "error": pull.error, "complete": pull.complete}
+            {
+                "source": pull.source,
+                "stream": pull.stream,
+                "error": pull.error,
+                "kind": kind_named(pull.error_class),
+                "complete": pull.complete,
+            }
             for pull in report.failed
         ],
         "rejected": sum(pull.counts.rejected for pull in report.pulls),

@@ -37,7 +37,8 @@ _ERRORS = """# Errors
 
 An error is one sentence that says what is wrong and, where a person can do something, what. What was done before it is
 kept. With `--json` it is an object: `error`, the sentence; `exit_code` ([all of them](commands.md#exit-codes)); and
-`kind`, a heading of this page. Kinds stay the same within a major version; the words of the sentences may change.
+`kind`, a heading of this page; the streams that `sync --json` lists as `failed` have one, too. Kinds stay the same
+within a major version; the words of the sentences may change.
 
 What is wrong with a command's options is said by the option's name, without a kind, and ends with exit code 2. A run
 that meets an error in one source goes on with the others: it is then told beside the source, in `status` and in the
@@ -63,7 +64,8 @@ def _error(one: Meaning, names: list[str]) -> str:
     ends = {"command": "1, or 2 when it is about the options", "not_told": "none: the run is not affected"}
     ends |= {"told_perhaps": ends["not_told"], "stopped": "130"}
     told = ends.get(one.kind, str(1 if code is None else code))
-    return f"## {one.kind}\n\n{one.cause}\n\n**What to do.** {one.remedy}\n\nExit code: {told}.\n"
+    logged = f" In logs: `{name}`." if module.startswith(("connectors.", "sync.doubt")) else ""
+    return f"## {one.kind}\n\n{one.cause}\n\n**What to do.** {one.remedy}\n\nExit code: {told}.{logged}\n"
 
 
 # -- fields ---------------------------------------------------------------------------------------------------------

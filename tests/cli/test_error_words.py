@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent import main
-from cli.error_words import ERRORS, kind_of
+from cli.error_words import ERRORS, kind_named, kind_of
 from cli.errors import CommandError, failure
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +65,21 @@ def test_a_kind_is_that_of_the_nearest_class() -> None:
     assert kind_of(FileNotFoundError) == "system"
     assert kind_of(ZeroDivisionError) == "defect"
     assert kind_of(KeyboardInterrupt) == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("QuotaError", "quota"),
+        ("NotFoundError", "refused"),
+        ("DoubtError", "doubt"),
+        ("UnclearError", "unclear"),
+        ("KeyError", "defect"),
+    ],
+)
+def test_the_kind_of_a_class_of_which_only_the_name_was_kept(name: str, kind: str) -> None:
+    load("sync.doubt.DoubtError")
+    assert kind_named(name) == kind
 
 
 def test_every_kind_has_a_heading() -> None:
