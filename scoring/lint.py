@@ -15,7 +15,7 @@ from scoring.playbooks.problems import TIMERS, named_roles
 from scoring.playbooks.problems import warnings as playbook_warnings
 from scoring.ranges import conjuncts, never_holds
 from scoring.rules import NO_EVIDENCE
-from scoring.segments import parse_rule
+from scoring.segments import Segment, parse_rule
 from scoring.signals import Signal
 from scoring.verdict import score_of
 
@@ -81,6 +81,7 @@ def _of_card(card: "Scorecard", roles: Collection[str] | None) -> Iterator[Remar
     yield from _playbooks(card)
     for level in _LEVELS:
         yield from _rules(card, level)
+        yield from _rivals(level, card.level(level).segments)
     for text in playbook_warnings(card):
         key, _, rest = text.partition(": ")
         yield Remark(key, rest)
@@ -178,6 +179,9 @@ def _playbooks(card: "Scorecard") -> Iterator[Remark]:
 def _rules(card: "Scorecard", level: Level) -> Iterator[Remark]:
     """Hard rules and segments that can never hold, that say the same twice, or that are a mere timer."""
     features = catalogue(level)
+    only = card.level(level).only
+    if only is not None and (why := never_holds(only, features)):
+        yield Remark(f"{level}.only", f"scores nobody: {why}")
     segments = {f"{level}.segments.{name}": one.rule for name, one in card.level(level).segments.items()}
     rules = {f"{level}.rules.{name}": one.when for name, one in card.rules(level).items()}
     for key, text in {**segments, **rules}.items():
@@ -191,6 +195,17 @@ def _rules(card: "Scorecard", level: Level) -> Iterator[Remark]:
     for band in ("red", "yellow"):
         same = [f"{level}.rules.{name}" for name, one in card.rules(level).items() if one.band == band]
         yield from _overlaps({key: conjuncts(rules[key], features) for key in same}, "when", hidden=True)
+
+
+def _rivals(level: Level, segments: Mapping[str, Segment]) -> Iterator[Remark]:
+    """Segments that give way to each other, so that those who are in both rules are in neither segment."""
+    for one, segment in segments.items():
+        if one in segment.outranks:
+            yield Remark(f"{level}.segments.{one}.outranks", "names itself, which does nothing")
+    for one, other in combinations(segments, 2):
+        if other in segments[one].outranks and one in segments[other].outranks:
+            text = f"gives way to {one}, which gives way to it: whoever is in both is in neither"
+            yield Remark(f"{level}.segments.{other}.outranks", text)
 
 
 def _overlaps(parts: Mapping[str, frozenset[str]], last: str, *, hidden: bool = False) -> Iterator[Remark]:

@@ -1,6 +1,7 @@
 """What a rule's text alone tells: its conditions joined by AND, and whether they shut each other out."""
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from scoring.features import Feature
@@ -18,17 +19,21 @@ def conjuncts(text: str, features: Mapping[str, Feature]) -> frozenset[str]:
 def never_holds(text: str, features: Mapping[str, Feature]) -> str:
     """Why a rule can hold for nobody, in words; empty where that does not show.
 
-    Only conditions joined by AND that compare one feature with a whole number are looked at; of those that are joined
-    by OR nothing is said.
+    Only conditions joined by AND that compare one feature with a whole number or a text are looked at; of those that
+    are joined by OR nothing is said.
     """
     low: dict[str, int] = {}
     high: dict[str, int] = {}
-    for part in _parts(parse_rule(text, features)):
-        for name, least, most in _range(part):
-            if least is not None:
-                low[name] = max(least, low.get(name, least))
-            if most is not None:
-                high[name] = min(most, high.get(name, most))
+    parts = list(_parts(parse_rule(text, features)))
+    words: dict[str, str] = {}
+    for name, word in chain.from_iterable(map(_word, parts)):
+        if words.setdefault(name, word) != word:
+            return f"{name} cannot be both {words[name]!r} and {word!r}"
+    for name, least, most in chain.from_iterable(map(_range, parts)):
+        if least is not None:
+            low[name] = max(least, low.get(name, least))
+        if most is not None:
+            high[name] = min(most, high.get(name, most))
     for name in low.keys() & high.keys():
         if low[name] > high[name]:
             return f"{name} cannot be at least {low[name]} and at most {high[name]}"
@@ -83,3 +88,13 @@ def _number(tree: "exp.Expr | None") -> int | None:
         inner = _number(tree.this)
         return None if inner is None else -inner
     return int(tree.this) if isinstance(tree, exp.Literal) and tree.is_int else None
+
+
+def _word(tree: "exp.Expr") -> Iterator[tuple[str, str]]:
+    """A feature and the text that it is compared with, where a condition asks for this very text."""
+    from sqlglot import exp
+
+    if isinstance(tree, exp.EQ):
+        for one, other in ((tree.this, tree.expression), (tree.expression, tree.this)):
+            if isinstance(one, exp.Column) and isinstance(other, exp.Literal) and other.is_string:
+                yield one.name, other.this

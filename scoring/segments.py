@@ -15,6 +15,7 @@ from scoring.signals import Line, Name
 
 if TYPE_CHECKING:
     from sqlglot import exp
+    from sqlglot.errors import SqlglotError
 
 MAX_RULE = 1000
 """Longest rule in characters; keeps the parser's depth far from Python's limit."""
@@ -57,8 +58,18 @@ def parse_rule(text: str, features: Mapping[str, Feature], *, key: str = "") -> 
     try:
         tree = sqlglot.parse_one(text, read="duckdb")
     except errors.SqlglotError as problem:
-        raise CardError(f"not a condition: {str(problem).splitlines()[0]}", key=key) from None
+        raise CardError(f"not a condition: {_where(problem, text)}", key=key) from None
     return _Checker(features, key).boolean(tree)
+
+
+def _where(problem: "SqlglotError", text: str) -> str:
+    """Where a text stops being a condition, in words: the parser's own name its insides."""
+    found = next(iter(getattr(problem, "errors", ())), None)
+    if not text.strip() or (found and not found["end_context"].strip()):
+        return f"{text.strip()[-30:]!r} breaks off" if text.strip() else "it is empty"
+    if found:
+        return f"it goes wrong at {found['start_context'][-30:] + found['highlight']!r}"
+    return "a quotation mark is not closed"  # what cannot even be cut into words
 
 
 def _depth(text: str) -> int:

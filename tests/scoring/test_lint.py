@@ -103,6 +103,22 @@ CASES = {
         more(rule("odd", "open_tickets > 5 AND (mrr > 1 AND open_tickets <= 5)")),
         "account.rules.odd.when: can never hold: open_tickets cannot be at least 6 and at most 5",
     ),
+    "a card for nobody": (
+        TEXT.replace("only = ", 'only = "mrr > 5 AND mrr < 2" #', 1),
+        "account.only: scores nobody: mrr cannot be at least 6 and at most 1",
+    ),
+    "two plans at once": (
+        more(rule("odd", "plan = 'a' AND open_tickets > 5 AND 'b' = plan")),
+        "account.rules.odd.when: can never hold: plan cannot be both 'a' and 'b'",
+    ),
+    "segments that give way to each other": (
+        TEXT.replace('outranks = ["at_risk"]', 'outranks = ["new"]', 1),
+        "account.segments.dormant.outranks: gives way to new, which gives way to it: whoever is in both is in neither",
+    ),
+    "a segment that gives way to itself": (
+        TEXT.replace('outranks = ["at_risk"]', 'outranks = ["dormant"]', 1),
+        "account.segments.dormant.outranks: names itself, which does nothing",
+    ),
     "a count below nothing": (
         more(segment("odd", "open_tickets < 0")),
         "account.segments.odd.rule: can never hold: open_tickets is a count and never below 0",
