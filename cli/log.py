@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 from cli.settings import Log
 from connectors.base import Clock
+from sync.ledger_rows import FAILED
 from sync.noting import Ended
 from sync.plan import RecordChange, TaskChange
 from sync.run import Agent
 from sync.run_report import UNCLEAN, RunReport
 
 Level = Literal["info", "warning", "error"]
-BAD = frozenset({"failed", "blocked"})
 
 
 class RunLog:
@@ -68,7 +68,7 @@ class RunLog:
         error = end.error if end.error is not None else report.halted
         self.event(
             "run_ended",
-            "error" if end.status in BAD else "warning" if end.status != "done" else "info",
+            "error" if end.status in FAILED else "warning" if end.status != "done" else "info",
             mode=end.mode,
             status=end.status,
             seconds=round(self.clock.monotonic() - self._began, 3),

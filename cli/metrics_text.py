@@ -8,7 +8,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sync.measures import GOOD, Measures
+from sync.ledger_rows import GOOD
+from sync.measures import Measures
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

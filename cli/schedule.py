@@ -13,10 +13,10 @@ from cli.listening import listening
 from cli.output import Output, count
 from cli.progress import watched
 from cli.run_view import Shown, finish
-from cli.settings import parse_duration
 from cli.sync import plan_path, save_held
 from connectors.base import Clock
 from sync import approval
+from sync.duration import parse_duration
 
 JITTER = 0.05
 """Share of the period by which a run is moved, so that many agents do not call one vendor in the same second."""

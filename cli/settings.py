@@ -6,10 +6,9 @@ and the reference page follow from it.
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, Self, cast
+from typing import Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.functional_validators import BeforeValidator
 
 from mapping.identity import Settings as IdentitySettings
 from mapping.themes import Settings as ThemeSettings
@@ -18,22 +17,10 @@ from report.settings import ReportSettings
 from scoring.cards import MOST_CARDS
 from scoring.hierarchy import Hierarchy
 from scoring.playbooks.team import Team
+from sync.duration import Duration
 from sync.plan import MAX_AGE
 from sync.policy import HumanEdits
 from sync.quality import Quality
-
-
-def parse_duration(text: str) -> int:
-    """Seconds in "90s", "15m", "1h" or "1d".
-
-    Raises:
-        ValueError: For anything else.
-    """
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    number, unit = text[:-1], text[-1:]
-    if unit not in units or not number.isdigit() or int(number) == 0:
-        raise ValueError(f"{text!r} is not a duration; write for example 90s, 15m, 1h or 1d")
-    return int(number) * units[unit]
 
 
 class Section(BaseModel):
@@ -71,7 +58,7 @@ class Writeback(Section):
         description="'apply': `sync` writes at once what the guard lets through. 'approve': only `apply PLAN` writes, "
         "and only plans that `approve PLAN` has signed.",
     )
-    plan_max_age: Annotated[int, BeforeValidator(lambda v: parse_duration(v) if isinstance(v, str) else v)] = Field(
+    plan_max_age: Duration = Field(
         MAX_AGE, ge=60, description='How long a saved plan may be applied after it was made, such as "24h".'
     )
     human_edits: HumanEdits = Field(
@@ -105,10 +92,8 @@ class Writeback(Section):
 class Run(Section):
     """The schedule of `holdfast run`."""
 
-    every: Annotated[int, BeforeValidator(lambda v: parse_duration(v) if isinstance(v, str) else v)] = Field(
-        3600, ge=60, description='Time between two runs, such as "1h".'
-    )
-    deadline: Annotated[int, BeforeValidator(lambda v: parse_duration(v) if isinstance(v, str) else v)] = Field(
+    every: Duration = Field(3600, ge=60, description='Time between two runs, such as "1h".')
+    deadline: Duration = Field(
         3000, ge=60, description='A run stops at a batch boundary after this time, such as "50m".'
     )
     listen: str = Field(

@@ -25,7 +25,8 @@ from notify.settings import Channel, Email, Webhook
 from notify.words import Message, inert
 from sync import baseline, outbox
 from sync.guard import written_before
-from sync.notices import FAILED, Notice, Stale, Stands, Wants, note_told, notice_changes
+from sync.ledger_rows import FAILED
+from sync.notices import Notice, Stale, Stands, Wants, note_told, notice_changes
 from sync.noting import Ended
 from sync.outbox import Letter
 from sync.run import Agent

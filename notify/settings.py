@@ -4,11 +4,12 @@ import ipaddress
 from datetime import datetime, time
 from email.errors import HeaderParseError
 from email.headerregistry import Address
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from sync.duration import Duration
 from sync.notices import ALERTS, NoticeKind
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -154,24 +155,14 @@ CHANNELS: dict[str, type[ChannelSettings]] = {"slack": Slack, "email": Email, "w
 Channel = Slack | Email | Webhook
 
 
-def _seconds(value: Any) -> Any:
-    """Seconds in "15s" or "3h"; numbers pass."""
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    if isinstance(value, str):
-        if value[-1:] not in units or not value[:-1].isdigit():
-            raise ValueError("is no duration; write for example 15s, 3h or 1d")
-        return int(value[:-1]) * units[value[-1]]
-    return value
-
-
 class Notify(BaseModel):
     """Whom to tell what changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    timeout: Annotated[int, BeforeValidator(_seconds)] = Field(
+    timeout: Duration = Field(
         15, ge=1, le=300, description='A run waits so long at most for all channels together, such as "15s".'
     )
-    stale_after: Annotated[int, BeforeValidator(_seconds)] = Field(
+    stale_after: Duration = Field(
         3 * 3600,
         ge=0,
         description='A source that cannot be read is told when what is known of it is older than this, such as "3h".',

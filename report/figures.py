@@ -178,11 +178,6 @@ def known_a_week_ago(facts: Facts) -> bool:
     return any(standing(versions, then) is not None for versions in every)
 
 
-def matrix(found: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """(From, to) -> how many."""
-    return dict(Counter(found))
-
-
 def stays(facts: Facts) -> list[tuple[str, str]]:
     """(Band a week ago, band now) of every account that was scored at either instant."""
     then = facts.now - WEEK

@@ -104,6 +104,12 @@ class Op:
     updated_at: datetime
 
 
+GOOD = frozenset({"done", "partial", "held"})
+"""Statuses of a run that did its work; a plan that is held is the guard's work."""
+FAILED = frozenset({"failed", "blocked"})
+"""Statuses of a run that did not; one that was stopped is neither."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """One finished or interrupted run."""

@@ -6,12 +6,9 @@ from datetime import datetime
 
 from sync import outbox, overview
 from sync.ledger import Ledger
-from sync.ledger_rows import RunRecord
+from sync.ledger_rows import GOOD, RunRecord
 from sync.store import Store
 from sync.streams import StreamStatus
-
-GOOD = frozenset({"done", "partial", "held"})
-"""How a run ends that did its work; a plan that is held is the guard's work, and has a number of its own."""
 
 
 @dataclass(frozen=True, slots=True)

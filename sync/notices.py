@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
+from sync.ledger_rows import FAILED, GOOD
 from sync.store import Store
 from sync.tables import compact, epoch, instant
 
@@ -31,10 +32,6 @@ ALERTS = KINDS[:-1]
 
 KEEP = timedelta(days=30)
 """How long what was told is kept."""
-
-FAILED = frozenset({"failed", "blocked"})
-"""How a run ends that did not do its work."""
-WELL = frozenset({"done", "partial", "held"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +179,7 @@ def _of_run(
     if stands.status in FAILED and before != "failed":
         note_told(conn, "run", "", "failed", now)
         yield Notice("run_failed", "", now, stands.run_id, {"status": stands.status, "why": stands.why})
-    elif stands.status in WELL and before == "failed":
+    elif stands.status in GOOD and before == "failed":
         note_told(conn, "run", "", "ok", now)
         yield Notice("run_recovered", "", now, stands.run_id)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from cli.config import InvalidConfigError, load
-from cli.settings import parse_duration, tables
+from cli.settings import tables
+from sync.duration import parse_duration
 
 ROOT = Path(__file__).parent.parent.parent
 CRM = '[crm]\ntype = "hubspot"\ntoken = { env = "HUBSPOT_TOKEN" }\n'
@@ -79,7 +80,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, said: str) -> None:
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(InvalidConfigError, match=r"Copy config\.example\.toml"):
+    with pytest.raises(InvalidConfigError, match="`holdfast init` writes one"):
         load(tmp_path / "none.toml", ENV)
 
 

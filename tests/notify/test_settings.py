@@ -60,7 +60,7 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path, channel: str, said: str)
         ("[notify]\nchannels = 3\n", "notify.channels = '3'"),
         ("[notify.channels]\ncs = 3\n", "notify.channels.cs: must be a table"),
         ('[notify.channels."C S"]\ntype = "slack"\n', "a name has 1 to 40 of a-z, 0-9, - and _"),
-        ('[notify]\ntimeout = "soon"\n', "is no duration"),
+        ('[notify]\ntimeout = "soon"\n', "is not a duration"),
     ],
 )
 def test_a_table_that_is_none_is_refused(tmp_path: Path, text: str, said: str) -> None:
