@@ -245,11 +245,14 @@ def _print(out: Output, story: Story, explanation: "Explanation", as_of: datetim
     from scoring.settle import standing_lines
 
     now = story.now
-    out.line(f"{now.name or now.crm_id}  ({now.crm_id}), as of {as_of:%Y-%m-%d %H:%M} UTC", style="bold")
+    out.line(f"{now.name or now.crm_id}  ({now.crm_id}): {now.band}, as of {as_of:%Y-%m-%d %H:%M} UTC", style="bold")
     for line in (*explanation.sentences, *standing_lines(now)):
         out.line(line)
+    said = set[str]()
     for name, step in story.steps.items():
-        if name == "week" or step.total or len(story.steps) == 1:
+        # Last week's run may have been the last: the same change is told once.
+        if step.sentence not in said and (name == "week" or step.total or len(story.steps) == 1):
+            said.add(step.sentence)
             out.line(step.sentence)
             changed = [f"{signal} {_points(old)} to {_points(new)}" for signal, (old, new) in step.moved.items()]
             if changed:

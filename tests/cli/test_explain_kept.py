@@ -48,6 +48,16 @@ def test_a_split_is_told_when_asked_for_and_pasted_lines_have_no_frames(site: Si
     assert site.run("explain", account, "--json").data["parts"]
 
 
+def test_the_band_stands_on_top_and_the_same_change_is_told_once(site: Site) -> None:
+    assert site.run(*FILL).code == 0
+    site.sandbox.clock.sleep(7 * 86400 + 60)  # last week's run is the last one, and a minute apart
+    assert site.run("sync").code == 0
+    for row in site.run("score", "--json").data["rows"][:4]:
+        lines = site.run("explain", row["crm_id"]).out.splitlines()
+        assert f"({row['crm_id']}): {row['band']}, as of 2026-11-08" in lines[0]
+        assert len([line for line in lines if line.startswith("Since ")]) == 1
+
+
 @pytest.mark.parametrize("command", [["status"], ["explain", "X"]])
 def test_reading_imports_no_engine_and_no_numbers(site: Site, command: list[str]) -> None:
     assert site.run(*FILL).code == 0
