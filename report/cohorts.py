@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from sync.migrations_views import TENURE
 from sync.store import Store
 
 MONTHS = (1, 2, 3, 4, 5, 6, 9, 12, 18, 24)
@@ -17,25 +18,7 @@ LATE = 6
 """A loss after so many months is a late one: not onboarding, but the product or its use."""
 EPOCH = date(1970, 1, 1)
 
-_FATES = """
-WITH crm AS (
-  SELECT a.source FROM score s JOIN account a ON a.key = s.key WHERE s.level = 'account' LIMIT 1
-), renewal AS (
-  SELECT account, won, max(close_date) AS day FROM deal
-  WHERE renewal = 1 AND closed = 1 AND valid_from IS NOT NULL AND valid_to IS NULL GROUP BY account
-), past AS (
-  SELECT key, max(valid_to) AS ended FROM score_history WHERE level = 'account' GROUP BY key
-)
-SELECT a.customer_since, s.key IS NULL OR t.frozen IS NOT NULL,
-  coalesce(CASE WHEN r.won = 0 THEN r.day END, t.frozen / 86400, CASE WHEN s.key IS NULL THEN past.ended / 86400 END),
-  a.plan, a.channel, a.mrr, a.currency
-FROM account a LEFT JOIN score s ON s.level = 'account' AND s.key = a.key
-LEFT JOIN standing t ON t.crm_id = a.source_id LEFT JOIN renewal r ON r.account = a.key
-LEFT JOIN past ON past.key = a.key
-WHERE a.source = (SELECT source FROM crm) AND a.customer_since IS NOT NULL AND a.valid_from IS NOT NULL
-  AND NOT EXISTS (SELECT 1 FROM record_map m WHERE m.kind = 'account' AND m.key = a.key AND m.status = 'merged')
-"""
-_LAST = "SELECT max(started) FROM run"
+_LAST = "SELECT max(coalesce(ended, started)) FROM run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +62,7 @@ class Cohort:
 
 def read(store: Store) -> tuple[list[Fate], int]:
     """The customers of all times, and the current month, as of the newest run."""
-    rows = store.rows(_FATES)
+    rows = store.rows(TENURE)
     last = store.rows(_LAST)[0][0]
     today = _month(int(last) // 86400) if last is not None else 0
     found = []

@@ -142,25 +142,31 @@ SELECT source.name AS source, stream.name AS stream, stream.record,
 FROM stream JOIN source ON source.id = stream.source
 """
 
+TENURE = f"""
+WITH renewal AS (
+  SELECT account, won, max(close_date) AS day FROM deal
+  WHERE renewal = 1 AND closed = 1 AND valid_from IS NOT NULL AND valid_to IS NULL GROUP BY account
+), past AS (
+  SELECT key, max(valid_to) AS ended FROM score_history WHERE level = 'account' GROUP BY key
+)
+SELECT a.customer_since AS first_day, s.key IS NULL OR t.frozen IS NOT NULL AS gone,
+  coalesce(CASE WHEN r.won = 0 THEN r.day END, t.frozen / 86400, CASE WHEN s.key IS NULL THEN past.ended / 86400 END)
+    AS left_day, a.plan, a.channel, a.mrr, a.currency
+FROM account a LEFT JOIN score s ON s.level = 'account' AND s.key = a.key
+LEFT JOIN standing t ON t.crm_id = a.source_id LEFT JOIN renewal r ON r.account = a.key
+LEFT JOIN past ON past.key = a.key
+WHERE a.source = {_CRM} AND a.customer_since IS NOT NULL AND a.valid_from IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM record_map m WHERE m.kind = 'account' AND m.key = a.key AND m.status = 'merged')
+"""
+"""Every customer there ever was: the first day, whether it is gone, since when (empty where nobody knows), and what it
+pays. The report reads it as well."""
+
 _COHORTS = f"""
 WITH RECURSIVE today AS (SELECT max(coalesce(ended, started)) AS at FROM run), now AS (
   SELECT CAST(strftime('%Y', at, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', at, 'unixepoch') AS INTEGER)
     AS month
   FROM today
-), renewal AS (
-  SELECT account, won, max(close_date) AS day FROM deal
-  WHERE renewal = 1 AND closed = 1 AND valid_from IS NOT NULL AND valid_to IS NULL GROUP BY account
-), past AS (
-  SELECT key, max(valid_to) AS ended FROM score_history WHERE level = 'account' GROUP BY key
-), fate AS (
-  SELECT a.customer_since AS first_day, {{of_account}}s.key IS NULL OR t.frozen IS NOT NULL AS gone,
-    coalesce(CASE WHEN r.won = 0 THEN r.day END, t.frozen / 86400, CASE WHEN s.key IS NULL THEN past.ended / 86400 END)
-      AS left_day
-  FROM account a LEFT JOIN score s ON s.level = 'account' AND s.key = a.key
-  LEFT JOIN standing t ON t.crm_id = a.source_id LEFT JOIN renewal r ON r.account = a.key
-  LEFT JOIN past ON past.key = a.key
-  WHERE a.source = {_CRM} AND a.customer_since IS NOT NULL AND a.valid_from IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM record_map m WHERE m.kind = 'account' AND m.key = a.key AND m.status = 'merged')
+), fate AS ({TENURE}
 ), counted AS (
   SELECT {{by}}CAST(strftime('%Y', first_day * 86400, 'unixepoch') AS INTEGER) * 12
       + CAST(strftime('%m', first_day * 86400, 'unixepoch') AS INTEGER) AS began,
@@ -263,8 +269,8 @@ VIEWS: dict[str, str] = {
     "v_segment_change": _SEGMENT_CHANGE,
     "v_task": _TASK,
     "v_withheld": _WITHHELD,
-    "v_cohort": _COHORTS.format(of_account="", by=""),
-    "v_cohort_detail": _COHORTS.format(of_account="a.plan, a.channel, ", by="plan, channel, "),
+    "v_cohort": _COHORTS.format(by=""),
+    "v_cohort_detail": _COHORTS.format(by="plan, channel, "),
     "v_account_month": _ACCOUNT_MONTH,
     "v_source": _SOURCE,
     "v_change": _CHANGE,
