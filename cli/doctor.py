@@ -1,6 +1,7 @@
 """What `check` finds in the state file and the config: is the data good enough, are we ready, what has grown stale."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from cli.app import Wiring
@@ -93,29 +94,17 @@ def _severity(one: quality.Measure, *, due: bool) -> Severity:
 # -- readiness ----------------------------------------------------------------------------------------------------
 
 _OWNED = """
-SELECT coalesce(u.name, u.email, s.owner_id), count(*), sum(s.band = 'red') FROM score s
-LEFT JOIN standing t ON t.crm_id = s.crm_id
-LEFT JOIN user u ON u.source_id = s.owner_id AND u.valid_from IS NOT NULL AND u.valid_to IS NULL
-WHERE s.level = 'account' AND t.frozen IS NULL AND s.owner_id IS NOT NULL
-GROUP BY s.owner_id ORDER BY 3 DESC, 2 DESC
+SELECT coalesce(owner_name, owner_id), count(*), sum(band = 'red') FROM v_account
+WHERE left_at IS NULL AND owner_id IS NOT NULL GROUP BY owner_id ORDER BY 3 DESC, 2 DESC
 """
 
-_BASE = """
-SELECT count(*), count(a.mrr), sum(a.mrr) FROM score s JOIN account a ON a.key = s.key
-LEFT JOIN standing t ON t.crm_id = s.crm_id WHERE s.level = 'account' AND t.frozen IS NULL
-"""
-
-_TOP = """
-SELECT sum(mrr) FROM (SELECT a.mrr FROM score s JOIN account a ON a.key = s.key
-LEFT JOIN standing t ON t.crm_id = s.crm_id
-WHERE s.level = 'account' AND t.frozen IS NULL ORDER BY a.mrr DESC LIMIT ?)
-"""
+_PAID = "SELECT mrr_minor, currency FROM v_account WHERE left_at IS NULL ORDER BY mrr_minor DESC"
 
 
 def _readiness(store: Store, measures: list[quality.Measure]) -> Iterator[Finding]:
     """The questions that a team should have answered before it acts on scores."""
-    ((accounts, valued, value),) = store.rows(_BASE)
-    if not accounts:
+    paid = store.rows(_PAID)
+    if not paid:
         return
     marked = [one for one in measures if one.mark is not None]
     good = sum(one.reached for one in marked)
@@ -126,14 +115,21 @@ def _readiness(store: Store, measures: list[quality.Measure]) -> Iterator[Findin
     text = f"Cause: {count(left, 'account')} left while we watched. Do you know why the last ten customers left?"
     advice = "`holdfast what-if --churn FILE` says whether the score had seen it coming."
     yield Finding("info", "ready_cause", text, advice)
-    text, advice = f"Base: {count(accounts, 'account')}", ""
-    if valued and value:
-        most = max(1, accounts // 10)
-        ((top,),) = store.rows(_TOP, (most,))
-        text += f"; the largest {most:,} bring {100 * (top or 0) // value} % of the monthly revenue"
-    if accounts < FEW_CUSTOMERS:
-        advice = "So few accounts cannot show whether a card is right: trust people who know them."
-    yield Finding("info", "ready_base", f"{text}.", advice)
+    advice = "So few accounts cannot show whether a card is right: trust people who know them."
+    few = len(paid) < FEW_CUSTOMERS
+    yield Finding("info", "ready_base", f"Base: {count(len(paid), 'account')}{_largest(paid)}.", advice if few else "")
+
+
+def _largest(paid: Sequence[tuple[int | None, str | None]]) -> str:
+    """How much of the revenue comes from the largest tenth, in the currency of most; nothing is converted."""
+    currencies = Counter(currency for mrr, currency in paid if mrr)
+    if not currencies:
+        return ""
+    ((main, _),) = currencies.most_common(1)
+    values = [mrr for mrr, currency in paid if mrr and currency == main]
+    top = values[: max(1, len(values) // 10)]
+    where = f" in {main}" if len(currencies) > 1 else ""
+    return f"; the largest {len(top):,} bring {100 * sum(top) // sum(values)} % of the monthly revenue{where}"
 
 
 def _capacity(store: Store) -> Finding:
