@@ -184,7 +184,7 @@ class _Loader:
             )
         if not isinstance(fields, dict):
             raise InvalidConfigError(f"{self.path}: {where}.fields: must be a table.")
-        model: type[BaseModel] = VENDORS[kind].load().Settings
+        model = VENDORS[kind].settings()
         settings = _validate(model, self._resolve(model, rest, where), self.path, where)
         return VendorConfig(name=kind if crm else name, type=kind, settings=settings, fields=fields)
 

@@ -25,7 +25,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from requests.adapters import BaseAdapter
 
 from connectors.base import (
@@ -51,6 +50,7 @@ from connectors.hubspot_api import Api
 from connectors.hubspot_fold import Fold
 from connectors.hubspot_kinds import ACTIVITIES, KINDS
 from connectors.hubspot_read import Reader, Rhythm
+from connectors.hubspot_settings import Settings
 from connectors.hubspot_setup import Checkup, Setup, files
 from connectors.hubspot_values import own_values
 from connectors.hubspot_write import OBJECTS, Writer, is_id
@@ -67,27 +67,6 @@ STREAMS = (
     Stream("feedback_submissions", "survey_response", optional=True),
     *(Stream(kind, "activity", optional=True) for kind in ACTIVITIES),
 )
-
-
-class Settings(BaseModel):
-    """What the config says about HubSpot."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    token: SecretStr = Field(description="Service key, or access token of a static-auth or legacy private app.")
-    base_url: str | None = Field(None, description="Where HubSpot is, for a sandbox or another data centre.")
-    api_version: str = Field(
-        "2026-09",
-        pattern=r"^(legacy|20[0-9]{2}-(03|09))$",
-        description="Dated API version; 'legacy' for the v3 and v4 paths, which end in 2027.",
-    )
-    relist_hours: int = Field(
-        24, ge=1, description="Hours between full lists, which find changed associations and vanished records."
-    )
-    deletes_hours: int = Field(6, ge=1, description="Hours between looks at the list of deleted records.")
-    emails: bool = Field(False, description=ACTIVITIES["emails"])
-    calls: bool = Field(False, description=ACTIVITIES["calls"])
-    meetings: bool = Field(False, description=ACTIVITIES["meetings"])
 
 
 def connect(

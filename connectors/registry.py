@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 
+from pydantic import BaseModel
+
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
@@ -12,12 +14,15 @@ class Vendor:
     Attributes:
         title: The vendor's name as people write it.
         module: Where `Settings` and `connect` are.
+        settings_module: Where `Settings` can be had without the connector and its HTTP library, so that commands that
+            call nobody read the config quickly.
         is_crm: Whether it can be written to.
         custom_suffix: What the names of custom fields must end with; names with one are written With_Capitals.
     """
 
     title: str
     module: str
+    settings_module: str
     is_crm: bool = False
     custom_suffix: str = ""
 
@@ -30,11 +35,18 @@ class Vendor:
         """Import the connector; it has `Settings` (a pydantic model) and `connect(name, settings, *, clock, ...)`."""
         return import_module(self.module)
 
+    def settings(self) -> type[BaseModel]:
+        """The model of what the config says about this vendor."""
+        model: type[BaseModel] = import_module(self.settings_module).Settings
+        return model
+
 
 VENDORS: dict[str, Vendor] = {
-    "hubspot": Vendor("HubSpot", "connectors.hubspot", is_crm=True),
-    "mixpanel": Vendor("Mixpanel", "connectors.mixpanel"),
-    "salesforce": Vendor("Salesforce", "connectors.salesforce", is_crm=True, custom_suffix="__c"),
-    "zendesk": Vendor("Zendesk", "connectors.zendesk"),
+    "hubspot": Vendor("HubSpot", "connectors.hubspot", "connectors.hubspot_settings", is_crm=True),
+    "mixpanel": Vendor("Mixpanel", "connectors.mixpanel", "connectors.mixpanel_settings"),
+    "salesforce": Vendor(
+        "Salesforce", "connectors.salesforce", "connectors.salesforce", is_crm=True, custom_suffix="__c"
+    ),
+    "zendesk": Vendor("Zendesk", "connectors.zendesk", "connectors.zendesk_settings"),
 }
 """The vendor's word in the config -> its connector."""

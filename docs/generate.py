@@ -67,7 +67,7 @@ def settings() -> str:
     )
     for name, vendor in VENDORS.items():
         table = "[crm]" if vendor.is_crm else f"[sources.{name}]"
-        parts.append(f"## {table}: {vendor.title}\n\n{_table(vendor.load().Settings)}\n")
+        parts.append(f"## {table}: {vendor.title}\n\n{_table(vendor.settings())}\n")
     for name, model in tables().items():
         parts.append(f"## [{name}]\n\n{_table(model)}\n")
         if name == "notify":
