@@ -78,20 +78,22 @@ def test_the_preview_of_a_first_fill_leaves_json_alone(site: Site) -> None:
     assert sum(len(change["fields"]) for change in said.data["changes"]) == said.data["plan"]["fields"]
 
 
-@pytest.mark.parametrize("words", [["sync", "--dry-run"], ["plan"], ["sync"]])
-def test_a_preview_names_the_fields_that_are_missing(words: list[str], new_site: Site) -> None:
-    said = new_site.run(*words, "--json")
-    assert said.code == (5 if words == ["sync"] else 0), said.text
-    missing = said.data["missing_fields"]
-    assert len(missing) > 5
-    assert f"{len(missing)} fields of ours are missing" in said.err
-    assert "holdfast setup" in said.err
-    assert all(name in said.err for name in missing)
+def test_a_preview_names_the_fields_that_are_missing(new_site: Site) -> None:
+    previews = {("sync", "--dry-run"): 0, ("plan",): 0, ("sync",): 5}
+    for words, code in previews.items():
+        said = new_site.run(*words, "--json")
+        assert said.code == code, said.text
+        missing = said.data["missing_fields"]
+        assert len(missing) > 5
+        assert f"{len(missing)} fields of ours are missing" in said.err
+        assert "holdfast setup" in said.err
+        assert all(name in said.err for name in missing)
     assert new_site.run("sync", "--initial").code == 2
     assert new_site.run("setup").code == 0
-    again = new_site.run(*words, "--json")
-    assert again.data["missing_fields"] == []
-    assert "of ours are missing" not in again.err
+    for words in previews:
+        again = new_site.run(*words, "--json")
+        assert again.data["missing_fields"] == []
+        assert "of ours are missing" not in again.err
 
 
 def test_a_preview_does_not_fail_where_fields_cannot_be_asked_for(site: Site) -> None:
@@ -229,13 +231,13 @@ def test_a_made_up_approval_is_refused(filled: Site, tmp_path: Path) -> None:
     assert "its approval was not made with" in said.err
 
 
-@pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * 101])
-def test_a_name_that_is_none(filled: Site, tmp_path: Path, name: str) -> None:
+def test_a_name_that_is_none(filled: Site, tmp_path: Path) -> None:
     file = str(tmp_path / "a.plan")
     assert filled.run("plan", "--out", file).code == 0
-    said = filled.run("approve", file, "--by", name)
-    assert said.code == 2
-    assert "--by" in said.err
+    for name in ("", " ", "a\nb", "x" * 101):
+        said = filled.run("approve", file, "--by", name)
+        assert said.code == 2
+        assert "--by" in said.err
 
 
 def test_calls_that_are_short_put_the_lightest_changes_off(site: Site) -> None:
