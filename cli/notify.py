@@ -1,6 +1,5 @@
 """`notify`: tells now what waits, shows it, or sends a test."""
 
-import hashlib
 from pathlib import Path
 
 import click
@@ -14,6 +13,7 @@ from cli.output import Output, count
 from cli.telling import Teller, post
 from notify.post import Ended
 from notify.words import Message, plain_text
+from sync.outbox import message_id
 
 
 @click.command()
@@ -44,9 +44,8 @@ def notify(config: Path, out: Output, *, as_test: bool, dry_run: bool) -> int:
 
 def _test(settings: Config, out: Output) -> int:
     now = current_clock().now()
-    named = f"test {now.isoformat()}"
     message = Message(
-        hashlib.sha256(named.encode()).hexdigest()[:32],
+        message_id(f"test {now.isoformat()}"),
         "test",
         now,
         "This is a test",

@@ -1,6 +1,5 @@
 """After a run: notes what changed, and tells the channels of the config. Whatever goes wrong here, the run stands."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -106,7 +105,7 @@ def _tell_of_damage(
     error: StoreError, mark: Path, names: Sequence[str], config: Config, clock: Clock, out: Output
 ) -> None:
     now = clock.now()
-    number = hashlib.sha256(f"{mark} {now.isoformat()}".encode()).hexdigest()[:32]
+    number = outbox.message_id(f"{mark} {now.isoformat()}")
     lines, commands = [inert(str(error), 500)], [command("state", "check")]
     message = Message(number, "run_failed", now, "A run could not begin", lines, commands=commands)
     ended: list[Sent] = []

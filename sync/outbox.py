@@ -24,6 +24,11 @@ End = Literal["sent", "failed"]
 _OPEN = "('waiting', 'sending', 'failed')"
 
 
+def message_id(named: str) -> str:
+    """The id of the message that tells what is named: always the same."""
+    return hashlib.sha256(named.encode()).hexdigest()[:32]
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """Notices of one kind that go to one channel in one message.
@@ -48,7 +53,7 @@ class Letter:
         if self.message:
             return self.message
         named = json.dumps([self.channel, self.kind, [[one.notice_id, epoch(one.at)] for one in self.notices]])
-        return hashlib.sha256(named.encode()).hexdigest()[:32]
+        return message_id(named)
 
 
 @dataclass(frozen=True, slots=True)
