@@ -1,7 +1,7 @@
 """Salesforce: CRM and source.
 
 Streams: users, accounts, contacts, account contact relations, opportunities, their contact roles, contracts, cases,
-tasks and, where the config names the object that holds them, survey answers. Rows are Salesforce's own, as REST gives
+tasks and, where the config wants them, e-mails, meetings and survey answers. Rows are Salesforce's own, as REST gives
 them, whichever way they came. Our own fields come along with every pull.
 
 How often what is read, and what a quiet hour costs (one call for each kind of record, nothing else):
@@ -49,7 +49,7 @@ from connectors.known import KnownField, known_type
 from connectors.salesforce_api import API_VERSION, Api
 from connectors.salesforce_auth import Keys, Way
 from connectors.salesforce_check import Checkup
-from connectors.salesforce_kinds import KINDS, survey_kind
+from connectors.salesforce_kinds import ACTIVITIES, KINDS, survey_kind
 from connectors.salesforce_metadata import files
 from connectors.salesforce_read import Reader, Rhythm
 from connectors.salesforce_setup import Setup
@@ -69,6 +69,7 @@ STREAMS = (
     Stream("contracts", "subscription", optional=True),
     Stream("cases", "ticket"),
     Stream("tasks", "activity", optional=True),
+    *(Stream(kind, "activity", optional=True) for kind in ACTIVITIES),
     Stream("survey_responses", "survey_response"),
 )
 
@@ -131,6 +132,8 @@ class Settings(BaseModel):
         True,
         description="Keep tasks from being made twice by receipts (Holdfast_Receipt__c) where their key is not unique.",
     )
+    emails: bool = Field(False, description=ACTIVITIES["emails"])
+    meetings: bool = Field(False, description=ACTIVITIES["meetings"])
     cases: bool = Field(True, description="Whether to read cases; off where another source has the tickets.")
     bulk_above: int = Field(2000, ge=0, description="Records of a kind above which lists are read by a bulk job.")
     relist_hours: int = Field(
@@ -240,6 +243,7 @@ class Salesforce:
         self.name = name
         self.write = WriteSpec(BATCH, BATCH, READ_BATCH, BULK_BATCH, OPENING_CALLS)
         left_out = {"cases": not settings.cases, "survey_responses": settings.surveys is None}
+        left_out |= {kind: not getattr(settings, kind) for kind in ACTIVITIES}
         self.streams = tuple(stream for stream in STREAMS if not left_out.get(stream.name))
         self._settings = settings
         self._api = self._open(settings.keys(), clock, adapter)

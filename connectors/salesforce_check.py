@@ -7,7 +7,7 @@ from connectors.base import FieldSpec, Finding, Quota, Row, Severity, TaskStrate
 from connectors.errors import MissingPermissionError, NotFoundError, RequestError
 from connectors.salesforce_api import Api
 from connectors.salesforce_auth import Way
-from connectors.salesforce_kinds import EXTRAS, Kind
+from connectors.salesforce_kinds import ACTIVITIES, EXTRAS, Kind
 from connectors.salesforce_soql import one_of, quoted
 from connectors.salesforce_values import OBJECTS
 from connectors.strategies import task_finding
@@ -95,7 +95,7 @@ class Checkup:
             if about is None or not about.get("queryable", True):
                 severe: Severity = "error"
                 if stream in self.optional:
-                    severe = "info" if kind.absent else "warning"
+                    severe = "info" if kind.absent and stream not in ACTIVITIES else "warning"
                 message = f"We may not read {kind.object}, or the org does not have it ({stream})."
                 yield Finding(severe, "missing_permission", message, kind.absent or GRANT)
         if not self.own:

@@ -22,7 +22,11 @@ RECEIPT, RECEIPT_KEY = "Holdfast_Receipt__c", "Holdfast_Key__c"
 """API names of the object that holds receipts, and of its unique field."""
 PREFERENCES = ("HasOptedOutOfEmail", "DoNotCall")
 """What people do not want; field-level security often hides both from everybody but marketing."""
-EXTRAS = frozenset({CURRENCY, "IsPersonAccount", TASK_KEY, *PREFERENCES})
+CALL_TYPE = "CallType"
+"""Who called whom; only orgs with a call centre have it."""
+TRACKING = ("IsTracked", "LastOpenedDate")
+"""Whether and when an e-mail was opened; only orgs that track e-mails tell."""
+EXTRAS = frozenset({CURRENCY, "IsPersonAccount", TASK_KEY, CALL_TYPE, *PREFERENCES, *TRACKING})
 """Fields that an org may lack without anything being wrong."""
 
 COLLEAGUES = one_of("UserType", ("Standard", "PowerPartner"))
@@ -42,6 +46,7 @@ class Kind:
         deletes: Deleted rows can be told from living ones.
         merges: A deleted row may name the record that it was merged into.
         hourly: Changes are asked for on every pull; else everything once a day.
+        happens: The field that says when it takes place: what lies ahead is left out until it has happened.
         absent: What to do when the object is not there, where that is more than granting a right.
     """
 
@@ -53,6 +58,7 @@ class Kind:
     deletes: bool = True
     merges: bool = False
     hourly: bool = True
+    happens: str = ""
     absent: str = ""
 
     def asked(self, wanted: Iterable[str], own: Iterable[str] = ()) -> tuple[str, ...]:
@@ -118,13 +124,38 @@ KINDS: Mapping[str, Kind] = {
             "Task",
             (
                 *("AccountId", "WhoId", "Status", "IsClosed", "TaskSubtype", "ActivityDate", "CreatedDate"),
+                CALL_TYPE,
                 TASK_KEY,
             ),
             where="(AccountId != null OR WhoId != null)",
         ),
+        # What was written about a case is a ticket's matter, and counted there.
+        Kind(
+            "emails",
+            "EmailMessage",
+            ("RelatedToId", "Incoming", "MessageDate", "Status", *TRACKING),
+            parents={"Activity": ("AccountId", "WhoId")},
+            where="ParentId = null",
+            absent="It is there only where Enhanced Email is on; else grant Read on it, or leave out emails = true.",
+        ),
+        Kind(
+            "meetings",
+            "Event",
+            ("AccountId", "WhoId", "StartDateTime"),
+            where="(AccountId != null OR WhoId != null) AND IsChild = false",
+            happens="StartDateTime",
+            absent="Grant Read on it, or leave out meetings = true.",
+        ),
     )
 }
 """Stream -> its kind. Texts that people wrote (Description, Subject) are never asked for."""
+
+
+ACTIVITIES: Mapping[str, str] = {
+    "emails": "Read e-mails (EmailMessage): who wrote to whom and when, and if ours were opened; never their words.",
+    "meetings": "Read events (Event) as meetings: with whom and when; never what was noted.",
+}
+"""Streams that are read only where the config says so -> what that setting does."""
 
 
 def survey_kind(obj: str) -> Kind:

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from connectors.base import Batch, Row
 from connectors.errors import CursorExpiredError, MissingPermissionError, ShapeError
@@ -24,6 +25,7 @@ from connectors.salesforce_api import Api
 from connectors.salesforce_bulk import LAST, Bulk, Columns, UnsuitableError
 from connectors.salesforce_kinds import CURRENCY, EXTRAS, TASK_KEY, Kind, Place
 from connectors.salesforce_soql import select
+from connectors.salesforce_values import instant
 from connectors.salesforce_walk import ENOUGH, LAG, Walk
 
 OVERLAP = timedelta(minutes=10)
@@ -313,7 +315,9 @@ class Reader:
         merged: dict[str, str] = {}
         for row in rows:
             if row.get("IsDeleted") is not True:
-                living.append(row)
+                # A meeting that was put off has not taken place: what is known of it is taken back.
+                ahead = bool(kind.happens) and self._is_ahead(row.get(kind.happens))
+                deleted.append(str(row.get("Id"))) if ahead else living.append(row)
             elif row.get("MasterRecordId"):
                 merged[str(row.get("Id"))] = str(row["MasterRecordId"])
             else:
@@ -323,6 +327,12 @@ class Reader:
                 row["_currency"] = self._currency
         batch = Batch(living, None, tuple(deleted), merged, server_time=self.api.http.server_time)
         return self._at(batch, self._noted(kind, place)) if place is not None else batch
+
+    def _is_ahead(self, when: Any) -> bool:
+        try:
+            return instant(str(when)) > self._now()
+        except ValueError:
+            return False
 
     def _at(self, batch: Batch, place: Place | None, *, full: bool = False) -> Batch:
         return Batch(

@@ -7,7 +7,7 @@ from typing import Any
 
 from connectors.base import Batch, FieldSpec, Row
 from connectors.salesforce import STREAMS, Salesforce
-from connectors.salesforce_kinds import KINDS, TASK_KEY, survey_kind
+from connectors.salesforce_kinds import ACTIVITIES, KINDS, TASK_KEY, survey_kind
 from connectors.salesforce_read import OVERLAP
 from connectors.salesforce_walk import LAG
 from mapping.fields import FieldMap
@@ -18,7 +18,7 @@ from tests.connectors.conftest import Org
 
 SURVEYS = "NPS_Response__c"
 ALL_KINDS = {**KINDS, "survey_responses": survey_kind(SURVEYS)}
-BY_NAME = {stream.name: stream for stream in STREAMS}
+BY_NAME = {stream.name: stream for stream in STREAMS if stream.name not in ACTIVITIES}
 HOURLY = sorted(name for name, kind in ALL_KINDS.items() if kind.hourly)
 FIELD_MAP = FieldMap.load("salesforce")
 WANTED = {stream: FIELD_MAP.paths(stream) for stream in FIELD_MAP.streams}

@@ -4,9 +4,10 @@ from typing import Any
 
 from connectors.base import Batch, Row
 from connectors.salesforce import STREAMS, Salesforce
+from connectors.salesforce_kinds import ACTIVITIES
 from mapping.fields import FieldMap
 
-BY_NAME = {stream.name: stream for stream in STREAMS}
+BY_NAME = {stream.name: stream for stream in STREAMS if stream.name not in ACTIVITIES}
 OBJECTS = {
     "users": "User",
     "accounts": "Account",

@@ -10,9 +10,10 @@ from connectors.errors import (
     TransientError,
 )
 from connectors.hubspot import STREAMS, HubSpot
+from connectors.hubspot_kinds import ACTIVITIES
 from sandbox.core import SandboxClock
 
-BY_NAME = {stream.name: stream for stream in STREAMS}
+BY_NAME = {stream.name: stream for stream in STREAMS if stream.name not in ACTIVITIES}
 KINDS = ("companies", "contacts", "deals", "tickets", "feedback_submissions")
 
 

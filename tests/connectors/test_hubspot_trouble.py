@@ -14,8 +14,9 @@ from connectors.errors import (
     TransientError,
 )
 from connectors.hubspot import STREAMS, HubSpot
+from connectors.hubspot_kinds import ACTIVITIES
 
-BY_NAME = {stream.name: stream for stream in STREAMS}
+BY_NAME = {stream.name: stream for stream in STREAMS if stream.name not in ACTIVITIES}
 
 
 def pull(crm: HubSpot, name: str, cursor: str | None = None) -> list[Batch]:

@@ -204,7 +204,8 @@ def test_rows_that_come_twice_do_no_harm(paged: Any) -> None:
 def test_a_bulk_job_that_gives_too_little_is_not_believed_and_not_asked_again(open_org: Any, small_world: Any) -> None:
     org = open_org(small_world)
     crm = org.connect(bulk_above=0)
-    header = '"Id","SystemModstamp","IsDeleted","MasterRecordId","Email","AccountId","OwnerId","Title","CreatedDate"\n'
+    header = '"Id","SystemModstamp","IsDeleted","MasterRecordId","Email","AccountId","OwnerId","Title","CreatedDate",'
+    header += '"HasOptedOutOfEmail","DoNotCall"\n'
     ends = {"Sforce-Locator": "null", "Sforce-NumberOfRecords": "0"}
     org.fault("status", "results", status=200, body=header, headers=ends)
     seen: list[Batch] = []

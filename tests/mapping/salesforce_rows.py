@@ -115,6 +115,7 @@ def task_row(**values: Any) -> Row:
         "AccountId": ACME,
         "WhoId": ANN,
         "TaskSubtype": "Task",
+        "CallType": None,
         "IsClosed": False,
         "CompletedDateTime": None,
         "CreatedDate": CREATED,
@@ -135,7 +136,24 @@ def answer_row(**values: Any) -> Row:
     return salesforce_row("a00Hf000000000KIAQ", **{**given, **values})
 
 
+def mail_row(**values: Any) -> Row:
+    """An e-mail of ours that was opened."""
+    given: Row = {
+        "RelatedToId": "006Hf000000000DIAQ",
+        "Activity": {"AccountId": ACME, "WhoId": ANN},
+        "Incoming": False,
+        "MessageDate": "2026-10-30T09:00:00.000+0000",
+        "Status": "3",
+        "IsTracked": True,
+        "LastOpenedDate": "2026-10-31T08:30:00.000+0000",
+    }
+    return salesforce_row("02sHf000000000MIAQ", **{**given, **values})
+
+
 OTHER_ROWS: dict[str, Row] = {
+    "meetings": salesforce_row(
+        "00UHf000000000UIAQ", AccountId=ACME, WhoId=ANN, StartDateTime="2026-10-30T09:00:00.000+0000"
+    ),
     "users": salesforce_row(SAM, Name="Sam Ray", Email="Sam@Vendor.example", IsActive=False),
     "account_contacts": salesforce_row(
         "07kHf000000000LIAQ", ContactId=ANN, AccountId=BETA, IsDirect=False, IsActive=True

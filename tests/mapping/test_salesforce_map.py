@@ -34,6 +34,7 @@ from tests.mapping.salesforce_rows import (
     as_text,
     case_row,
     contact_row,
+    mail_row,
     one,
     opportunity_row,
     task_row,
@@ -47,6 +48,7 @@ ROWS: dict[str, Row] = {
     "cases": case_row(IsClosed=True, Status="Closed", ClosedDate=CHANGED),
     "tasks": task_row(IsClosed=True, CompletedDateTime=CHANGED),
     "survey_responses": answer_row(),
+    "emails": mail_row(),
 }
 
 
@@ -283,6 +285,34 @@ def test_a_task_that_is_done_says_when() -> None:
 )
 def test_calls_and_mails_are_tasks_in_salesforce(word: str | None, activity: str) -> None:
     assert one("tasks", task_row(TaskSubtype=word)).activity == activity
+
+
+@pytest.mark.parametrize(
+    ("way", "inbound"), [("Inbound", True), ("Outbound", False), ("Internal", None), ("Cold", None), (None, None)]
+)
+def test_a_call_says_who_called(way: str | None, *, inbound: bool | None) -> None:
+    assert one("tasks", task_row(TaskSubtype="Call", CallType=way)).inbound is inbound
+
+
+def test_an_e_mail() -> None:
+    assert one("emails", mail_row()) == Activity(
+        source="crm",
+        source_id="02sHf000000000MIAQ",
+        updated_at=LATELY,
+        account_ref=ACME,
+        contact_ref=ANN,
+        activity="email",
+        inbound=False,
+        at=datetime(2026, 10, 30, 9, tzinfo=UTC),
+        closed=True,
+        tracked=True,
+        opened_at=datetime(2026, 10, 31, 8, 30, tzinfo=UTC),
+    )
+
+
+def test_an_e_mail_of_no_task_hangs_on_its_account_and_a_draft_was_not_sent() -> None:
+    mail = one("emails", mail_row(RelatedToId=ACME, Activity=None, Status="5", Incoming=True))
+    assert (mail.account_ref, mail.contact_ref, mail.closed, mail.inbound) == (ACME, None, False, True)
 
 
 def test_a_task_may_speak_of_a_lead_who_is_no_contact() -> None:
