@@ -138,12 +138,12 @@ def compiling_once() -> Iterator[None]:
     """Keep cards and their statements over commands: compiling takes half as long as all the rest of a small run."""
     load = Scorecard.load.__func__  # type: ignore[attr-defined]  # a class method
 
-    def cached(cls: type[Scorecard], path: Path | None = None) -> Scorecard:
+    def cached(cls: type[Scorecard], path: Path | None = None, *more: Any, **named: Any) -> Scorecard:
         if path is None or not path.is_file():
-            return load(cls, path)  # type: ignore[no-any-return]  # as above
+            return load(cls, path, *more, **named)  # type: ignore[no-any-return]  # as above
         content = path.read_bytes()
         if content not in KEPT:
-            KEPT[content] = load(cls, path)
+            KEPT[content] = load(cls, path, *more, **named)
         return KEPT[content]
 
     def shared(statements: Sequence[Any], alone: Sequence[str]) -> Together:

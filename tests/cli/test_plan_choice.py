@@ -173,7 +173,6 @@ def test_the_shell_is_offered_accounts_and_never_an_error(site: Site, tmp_path: 
     from cli.completion import accounts
     from cli.explain import explain
 
-    assert site.run("sync", "--dry-run").code == 0
     row = site.run("score", "--json").data["rows"][0]
     context = Context(explain)
     context.params["config"] = site.config
