@@ -14,7 +14,7 @@ from cli.metrics import most_age, read
 from cli.metrics_text import CONTENT_TYPE, text
 from cli.output import Output
 from connectors.base import Clock
-from notify.settings import is_loopback
+from connectors.origin import is_loopback
 from sync.measures import ill
 
 PLAIN = "text/plain; charset=utf-8"

@@ -109,13 +109,17 @@ class Composer:
 
     def _accounts(self, blank: Message, letter: Letter, channel: Channel) -> Message:
         ids = list(dict.fromkeys(notice.subject for notice in letter.notices))
-        known = accounts(self.store, self.crm, ids)
         red = letter.kind == "account_red"
-        order = sorted(ids, key=lambda one: (-(known[one].mrr or 0) if one in known else 1, one))
-        items = [_account(known.get(one), one, channel, reason=red) for one in order[:MOST_ITEMS]]
+        items = self._items(ids, channel, reason=red)
         what = "newly red" if red else "not red any more"
         title = f"{items[0].name} is {what}" if len(ids) == 1 else f"{len(ids):,} accounts are {what}"
         return replace(blank, title=title, items=items, more=len(ids) - len(items))
+
+    def _items(self, ids: list[str], channel: Channel, *, reason: bool) -> list[Item]:
+        """The accounts that a message names, those that pay most first."""
+        known = accounts(self.store, self.crm, ids)
+        order = sorted(ids, key=lambda one: (-(known[one].mrr or 0) if one in known else 1, one))
+        return [_account(known.get(one), one, channel, reason=reason) for one in order[:MOST_ITEMS]]
 
     def _held(self, blank: Message, notice: Notice) -> Message:
         facts = notice.facts
@@ -142,9 +146,7 @@ class Composer:
         lines += ["A plan is held and waits for a person."] if facts["held"] else []
         lines += [f"Not believed at the moment: {', '.join(map(inert, facts['stale']))}."] if facts["stale"] else []
         red = list(dict.fromkeys(facts["red"]))
-        known = accounts(self.store, self.crm, red)
-        order = sorted(red, key=lambda one: (-(known[one].mrr or 0) if one in known else 1, one))
-        items = [_account(known.get(one), one, channel, reason=True) for one in order[:MOST_ITEMS]]
+        items = self._items(red, channel, reason=True)
         when = "This week" if facts["every"] == "weekly" else "Today"
         title = f"{when}: {facts['bands'].get('red', 0):,} accounts are red"
         return replace(blank, title=title, lines=lines, items=items, more=len(red) - len(items))
