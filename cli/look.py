@@ -158,7 +158,9 @@ def score(config: Path, out: Output, *, sql: bool, level: str, as_of: datetime |
 
     require_state(config)
     with open_agent(config) as agent:
-        at = as_of.replace(tzinfo=UTC) if as_of else agent.clock.now()
+        at, now = as_of.replace(tzinfo=UTC) if as_of else agent.clock.now(), agent.clock.now()
+        if at > now:
+            raise CommandError(f"--as-of {at:%Y-%m-%d %H:%M} UTC is still to come; it is {now:%Y-%m-%d %H:%M} UTC.", 2)
         scored = past_of(agent).score(at) if as_of else scored_rows(agent, at)
         rows = [row for row in scored if row.level == level]
     rows.sort(key=lambda row: (row.score is None, row.score or 0, row.crm_id))
@@ -177,7 +179,8 @@ def score(config: Path, out: Output, *, sql: bool, level: str, as_of: datetime |
             for row in rows
         ],
     )
-    out.line(f"{count(len(rows), level)} as of {at:%Y-%m-%d %H:%M} UTC.", style="bold")
+    blank = "" if rows or not as_of else "; nothing was known then"
+    out.line(f"{count(len(rows), level)} as of {at:%Y-%m-%d %H:%M} UTC{blank}.", style="bold")
     if out.as_json:
         out.json({"as_of": at, "rows": [row._asdict() for row in rows]})
     return OK if rows else ERROR

@@ -95,10 +95,10 @@ def _labels(agent: "Agent", against: Path | None) -> "dict[str, Label]":
 def _card(file: Path) -> "Scorecard":
     """A card by its file, else by the name of a preset."""
     from scoring.card import Scorecard
-    from scoring.presets import PRESETS
+    from scoring.presets import preset
 
-    named = {one.name: one for one in PRESETS}
-    return named[str(file)].card() if str(file) in named and not file.exists() else Scorecard.load(file)
+    # A bare word that is no file can only be meant for a preset.
+    return preset(str(file)).card() if str(file).isidentifier() and not file.exists() else Scorecard.load(file)
 
 
 def _play(agent: "Agent", files: Sequence[Path], instants: Sequence[datetime]) -> "list[Run]":
@@ -141,6 +141,9 @@ def _print(out: Output, runs: "Sequence[Run]", found: "Sequence[Measured]", call
             out.line(f"… and {count(len(rows) - LISTED, 'more account')}; --json has them all.", style="dim")
     out.heading("Bands and tasks")
     names = ("red", "yellow", "green", "unknown")
+    pairs = [pair for pair in zip(now.weeks, new.weeks, strict=True) if any(any(week.bands.values()) for week in pair)]
+    if blank := len(now.weeks) - len(pairs):
+        out.line(f"{count(blank, 'instant')} left out, at which nothing was known yet.", style="dim")
     out.table(
         ("at", "card", *names, "moved", "opened", "closed"),
         [
@@ -150,8 +153,8 @@ def _print(out: Output, runs: "Sequence[Run]", found: "Sequence[Measured]", call
                 *(f"{week.bands[name]:,}" for name in names),
                 *(f"{number:,}" for number in (week.moved, week.opened, week.closed)),
             )
-            for weeks in zip(now.weeks, new.weeks, strict=True)
-            for run, week in zip(runs, weeks, strict=True)
+            for pair in pairs
+            for run, week in zip(runs, pair, strict=True)
         ],
     )
     out.heading("Against who left")

@@ -41,5 +41,15 @@ def test_the_past_is_told_the_same_whatever_comes_after(site: Site) -> None:
     assert "History, a mark a week since" in said
 
 
+def test_what_is_still_to_come_is_not_scored_and_an_empty_past_is_said(site: Site) -> None:
+    assert site.run(*FILL).code == 0
+    ahead = site.run("score", "--as-of", "2031-01-01")
+    assert ahead.code == 2
+    assert "--as-of 2031-01-01 00:00 UTC is still to come" in ahead.err
+    before = site.run("score", "--as-of", "2020-01-01")
+    assert before.code == 1
+    assert "0 accounts as of 2020-01-01 00:00 UTC; nothing was known then." in before.out
+
+
 def explained(site: Site, rows: list[dict[str, str]]) -> list[dict[str, dict[str, dict[str, dict[str, int]]]]]:
     return [site.run("explain", row["crm_id"], "--split", "--json").data for row in rows[:3]]

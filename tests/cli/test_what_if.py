@@ -33,6 +33,12 @@ def test_another_card_is_measured_on_the_past(filled: Site) -> None:
     text = site.run("what-if", str(folder / "other.toml"), *days).out
     assert "would stand in another band at the end" in text
     assert site.run("what-if", "large_b2b", *days).code == 0
+    early = ("--from", str(NOW.date() - timedelta(days=21)), "--every", "7")
+    text = site.run("what-if", "large_b2b", *early).out
+    assert "3 instants left out, at which nothing was known yet." in text
+    assert not [line for line in text.splitlines() if line.startswith("2026-10") and " 0 " in line]
+    wrong = site.run("what-if", "large_b2x")
+    assert (wrong.code, "large_b2b" in wrong.err) == (2, True)
 
 
 @pytest.mark.parametrize(
