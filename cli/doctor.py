@@ -113,7 +113,7 @@ def _readiness(store: Store, measures: list[quality.Measure]) -> Iterator[Findin
     yield _capacity(store)
     ((left,),) = store.rows("SELECT count(*) FROM standing WHERE frozen IS NOT NULL")
     text = f"Cause: {count(left, 'account')} left while we watched. Do you know why the last ten customers left?"
-    advice = "`holdfast what-if --churn FILE` says whether the score had seen it coming."
+    advice = "`holdfast what-if CARD --against FILE` says whether the score had seen it coming."
     yield Finding("info", "ready_cause", text, advice)
     advice = "So few accounts cannot show whether a card is right: trust people who know them."
     few = len(paid) < FEW_CUSTOMERS
