@@ -18,7 +18,7 @@ from cli.people import Family, family_of, people_data, people_lines
 from scoring.change import NEUTRAL_SCORE, Change, moved, signed, sparkline
 from scoring.change import split as split_change
 from scoring.inputs import ScoreRow
-from sync.eras import breaches_at, cards_at
+from sync.eras import breaches_at, cards_at, passed
 from sync.facts import facts_of
 from sync.ledger_reads import LedgerReads
 from sync.past import Kept, Past, kept_scores, last_score_before
@@ -146,7 +146,7 @@ def _story(stored: Reading, as_of: datetime, account: str, *, split: bool) -> St
     from sync.people import notes_of
 
     store, crm = stored.store, stored.crm
-    cards = Cards.load(stored.config.card_paths)
+    cards = Cards.load(stored.config.card_paths, passed(store))
     named = [_Name(*row) for row in store.rows(_NAMES)]
     found = find_account(named, account, lambda: held_names(store, crm))
     past = Past(store, crm, stored.sources, cards)

@@ -6,7 +6,7 @@ with decimals are read exactly, so that points are whole hundredths everywhere.
 
 import copy
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -121,16 +121,21 @@ class Scorecard(_Closed):
     _named: dict[Level, dict[str, Feature]] = PrivateAttr(default_factory=dict)
 
     @classmethod
-    def load(cls, path: Path | None = None) -> "Scorecard":
+    def load(cls, path: Path | None = None, passed: Collection[str] = ()) -> "Scorecard":
         """Read and check a card; without a path the one that comes with the program.
+
+        `passed` are cards, as `model_dump_json` writes them, whose rules have been checked before: one that is among
+        them is taken without parsing its rules again, which spares what only tells of stored scores the SQL parser.
 
         Raises:
             CardError: Saying file, dotted key, what is wrong and what is allowed.
         """
         if path is None:
-            return cls.parse(resources.files("scoring").joinpath("default.toml").read_text("utf-8"), "default.toml")
+            text, file = resources.files("scoring").joinpath("default.toml").read_text("utf-8"), "default.toml"
+            return _passed(cls, text, passed) or cls.parse(text, file)
         try:
-            return cls.parse(path.read_text("utf-8"), str(path))
+            text = path.read_text("utf-8")
+            return _passed(cls, text, passed) or cls.parse(text, str(path))
         except OSError as problem:
             raise CardError(f"cannot be read: {problem.strerror}", file=str(path)) from None
         except UnicodeDecodeError as problem:
@@ -301,6 +306,18 @@ def _parsed(cls: type[Scorecard], text: str, file: str) -> Scorecard:
     except (ValueError, ArithmeticError, RecursionError) as problem:  # numbers and nesting beyond measure too
         raise CardError(f"not valid TOML: {str(problem)[:200]}", file=file) from None
     return cls.from_data(data, file)
+
+
+def _passed(cls: type[Scorecard], text: str, passed: Collection[str]) -> Scorecard | None:
+    """The card of a text if it is among those that were checked before."""
+    if not passed:
+        return None
+    try:
+        data = bounded.loads(text, parse_float=Decimal)
+        card = cls.model_validate(_named(with_library(data)))
+    except (ValueError, ArithmeticError, RecursionError, CardError):  # `parse` says what is wrong
+        return None
+    return card if card.model_dump_json() in passed else None
 
 
 def _known(name: str, allowed: Mapping[str, object], key: str, what: str) -> Iterator[CardError]:

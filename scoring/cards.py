@@ -5,7 +5,7 @@ features are computed once, then each card answers for its own rows.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -47,15 +47,15 @@ class Cards:
         self._texts: dict[tuple[Level, str], str] = {}
 
     @classmethod
-    def load(cls, paths: Sequence[Path] = ()) -> "Cards":
-        """Read and check cards; without a path the one that comes with the program.
+    def load(cls, paths: Sequence[Path] = (), passed: Collection[str] = ()) -> "Cards":
+        """Read and check cards; without a path the one that comes with the program. For `passed` see `Scorecard.load`.
 
         Raises:
             CardError: Saying file, dotted key, what is wrong and what is allowed.
         """
         if not paths:
-            return cls.of_card(Scorecard.load())
-        return cls([Scorecard.load(path) for path in paths], [str(path) for path in paths])
+            return cls.of_card(Scorecard.load(passed=passed))
+        return cls([Scorecard.load(path, passed) for path in paths], [str(path) for path in paths])
 
     @classmethod
     def of_card(cls, card: Scorecard) -> "Cards":

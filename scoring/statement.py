@@ -19,7 +19,7 @@ from scoring.playbooks.problems import needed_features
 from scoring.product import quoted
 from scoring.ranks import RANKED, median, quintiles
 from scoring.roles import people_chain
-from scoring.segments import parse_rule
+from scoring.segments import words_of
 from scoring.signals import PLACEHOLDER
 from scoring.sources import SOURCES
 from scoring.usage_chain import history_chain, link_chain, usage_chain
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 def named_features(card: "Scorecard", level: Level) -> dict[str, Feature]:
     """Public features a level's signals, templates and rules name, in the catalogue's order."""
-    from sqlglot import exp
-
     known, part = catalogue(level), card.level(level)
     names = {signal.feature for signal in part.signals.values()}
     names |= {found[1] for signal in part.signals.values() for found in PLACEHOLDER.finditer(signal.reason)}
@@ -42,7 +40,7 @@ def named_features(card: "Scorecard", level: Level) -> dict[str, Feature]:
     names |= {found[1] for rule in rules for found in PLACEHOLDER.finditer(rule.reason)}
     conditions = (*(segment.rule for segment in part.segments.values()), *(rule.when for rule in rules))
     for condition in (part.only, *conditions):
-        names |= {column.name for column in parse_rule(condition, known).find_all(exp.Column)} if condition else set()
+        names |= words_of(condition) if condition else set()
     names |= needed_features(card) | set(LAYERS) if level == "account" else {"role"}
     return {name: feature for name, feature in known.items() if name in names}
 

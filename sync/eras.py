@@ -48,6 +48,12 @@ def parse(text: str) -> Cards:
     return Cards([Scorecard.model_validate_json(one) for one in texts])
 
 
+def passed(store: Store) -> list[str]:
+    """Each card by which the last run scored, as `Scorecard.load` takes those whose rules were checked before."""
+    rows = store.rows("SELECT cards FROM card ORDER BY since DESC LIMIT 1")
+    return TypeAdapter(list[str]).validate_json(rows[0][0]) if rows else []
+
+
 def cards_at(store: Store, at: datetime, now: AnyCards | None = None) -> AnyCards | None:
     """The cards by which was scored at an instant; before the first run those of the first, None when there is none.
 

@@ -5,7 +5,8 @@ from functools import cache, lru_cache
 
 from scoring.features import Feature, catalogue
 from scoring.inputs import Level
-from scoring.matching import asked, named
+from scoring.matching import asked
+from scoring.segments import words_of
 from scoring.units import DAYS, TEXT, Unit, things
 
 Words = Mapping[str, int | str | None]
@@ -33,8 +34,8 @@ def vocabulary(level: Level = "account") -> Mapping[str, Feature]:
 
 
 def features_of(rule: str) -> set[str]:
-    """Features of the catalogue that a rule names."""
-    return set(named(rule, vocabulary())) - set(_BY_NAME)
+    """Features of the catalogue that a checked rule names."""
+    return words_of(rule) & catalogue("account").keys()
 
 
 @lru_cache(maxsize=1024)

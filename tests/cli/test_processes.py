@@ -110,16 +110,6 @@ def test_a_reader_that_has_seen_enough(served: dict[str, Any], previewed: dict[s
     assert process.returncode == 0
 
 
-def test_help_needs_no_heavy_library() -> None:
-    heavy = ("duckdb", "sqlglot", "hubspot", "zenpy", "mixpanel_utils", "numpy", "pydantic", "rich", "requests")
-    code = (
-        f"import agent, sys; agent.main(['--help']) if False else None; print([m for m in {heavy} if m in sys.modules])"
-    )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert said.stdout.strip() == "[]"
-    assert "Commands:" in holdfast("--help").stdout
-
-
 def keys(data: Any) -> Any:
     """The shape of a JSON object: its keys, and theirs."""
     return {key: keys(value) for key, value in data.items()} if isinstance(data, dict) else None
