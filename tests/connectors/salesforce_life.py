@@ -17,7 +17,8 @@ from sandbox.world import make_world
 from tests.connectors.conftest import Org
 
 SURVEYS = "NPS_Response__c"
-ALL_KINDS = {**KINDS, "survey_responses": survey_kind(SURVEYS)}
+ALL_KINDS = {name: kind for name, kind in KINDS.items() if name not in ACTIVITIES}
+ALL_KINDS["survey_responses"] = survey_kind(SURVEYS)
 BY_NAME = {stream.name: stream for stream in STREAMS if stream.name not in ACTIVITIES}
 HOURLY = sorted(name for name, kind in ALL_KINDS.items() if kind.hourly)
 FIELD_MAP = FieldMap.load("salesforce")
