@@ -161,7 +161,7 @@ class Rollup:
         unknown: Of these, how many have no score; left out.
         unvalued: Of those with a score, how many have no contract value; left out of a roll-up by value.
         share: By what they count; equal shares where a roll-up by value is impossible.
-        shares: Band -> percent of what is known, rounded down.
+        shares: Band -> percent of what is known, rounded so that they add up to 100.
         why: Why they count the same although value was asked for; else empty.
     """
 
@@ -305,6 +305,16 @@ def _leaves_first(parents: Mapping[int, int]) -> list[int]:
     return ready
 
 
+def _percent(amounts: Mapping[Band, int]) -> dict[Band, int]:
+    """Shares in percent that add up to 100: what rounding down leaves goes to the largest remainders."""
+    whole = sum(amounts.values())
+    shares = {name: 100 * amount // whole for name, amount in amounts.items()}
+    by_rest = sorted(amounts, key=lambda name: -(100 * amounts[name] % whole))
+    for name in by_rest[: 100 - sum(shares.values())]:
+        shares[name] += 1
+    return shares
+
+
 def _rollup(tally: _Tally, card: Scorecard, share: Share) -> Rollup:
     why = ""
     if share == "value" and (not tally.known[1] or len(tally.currencies) > 1):
@@ -319,7 +329,7 @@ def _rollup(tally: _Tally, card: Scorecard, share: Share) -> Rollup:
     if score is not None:
         band = "red" if score < bands.red_below else "green" if score >= bands.green_from else "yellow"
     order: tuple[Band, ...] = ("green", "yellow", "red", "unknown")
-    shares = {name: 100 * tally.bands[name][i] // known for name in order if name in tally.bands} if known else {}
+    shares = _percent({name: tally.bands[name][i] for name in order if name in tally.bands}) if known else {}
     unknown = tally.accounts - tally.known[0]
     unvalued = tally.unvalued if by_value else 0
     return Rollup(score, band, tally.accounts, unknown, unvalued, "value" if by_value else "children", shares, why)

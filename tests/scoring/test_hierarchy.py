@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from scoring.card import Scorecard
-from scoring.hierarchy import Hierarchy, Node, RolledUp, Share, by_role, roll_down, roll_up, with_scores
+from scoring.hierarchy import Hierarchy, Node, RolledUp, Share, _percent, by_role, roll_down, roll_up, with_scores
 from scoring.inputs import Band, ScoreRow
 from scoring.settle import FROZEN
 
@@ -65,7 +65,7 @@ def test_a_parent_by_share_of_children(card: Scorecard) -> None:
     found = rolled(card, rows, chain(None, 1, 1, 1)).parents
     assert list(found) == [1]
     assert (found[1].score, found[1].band, found[1].accounts) == (56, "yellow", 3)
-    assert found[1].line == "Roll-up of 3 accounts below: 56 (yellow); 66 % green, 33 % red by number of accounts."
+    assert found[1].line == "Roll-up of 3 accounts below: 56 (yellow); 67 % green, 33 % red by number of accounts."
     assert rows[0].score == 100
 
 
@@ -171,3 +171,13 @@ def test_nothing_is_written_unless_asked() -> None:
     assert Hierarchy(roll_down=("user",)).fields == ("contact.account_score",)
     with pytest.raises(ValidationError, match="economic_buyer"):
         Hierarchy.model_validate({"roll_down": ["boss"]})
+
+
+@pytest.mark.parametrize("amounts", [(1, 1, 1), (94, 6, 900), (177_250, 11_200, 1), (0, 7, 0), (5, 0, 3)])
+def test_shares_add_up(amounts: tuple[int, ...]) -> None:
+    names: tuple[Band, ...] = ("green", "yellow", "red")
+    shares = _percent(dict(zip(names, amounts, strict=True)))
+    assert sum(shares.values()) == 100
+    assert all(
+        abs(shares[name] * sum(amounts) - 100 * of) < sum(amounts) for name, of in zip(names, amounts, strict=True)
+    )
