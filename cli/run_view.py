@@ -353,7 +353,8 @@ def numbers(agent: Agent, report: RunReport, shown: Shown, code: int) -> dict[st
                 "source": pull.source,
                 "stream": pull.stream,
                 "error": pull.error,
-                "kind": kind_named(pull.error_class),
+                # None where it only waits for another of these.
+                "kind": kind_named(pull.error_class) if pull.error_class else None,
                 "complete": pull.complete,
             }
             for pull in report.failed
