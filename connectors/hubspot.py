@@ -50,7 +50,7 @@ from connectors.hubspot_api import Api
 from connectors.hubspot_fold import Fold
 from connectors.hubspot_kinds import ACTIVITIES, KINDS
 from connectors.hubspot_read import Reader, Rhythm
-from connectors.hubspot_settings import Settings as Settings
+from connectors.hubspot_settings import Settings
 from connectors.hubspot_setup import Checkup, Setup, files
 from connectors.hubspot_values import own_values
 from connectors.hubspot_write import OBJECTS, Writer, is_id
@@ -67,6 +67,8 @@ STREAMS = (
     Stream("feedback_submissions", "survey_response", optional=True),
     *(Stream(kind, "activity", optional=True) for kind in ACTIVITIES),
 )
+
+__all__ = ["Settings", "connect"]
 
 
 def connect(

@@ -22,7 +22,7 @@ from connectors.http import Bucket, Http, Rule
 from connectors.mixpanel_events import Events
 from connectors.mixpanel_export import Exporter, library
 from connectors.mixpanel_profiles import Profiles
-from connectors.mixpanel_settings import Settings as Settings
+from connectors.mixpanel_settings import Settings
 from connectors.vendor_clock import VendorClock
 
 HOSTS = ("mixpanel.com",)
@@ -48,6 +48,8 @@ RULES = (
         advice="Mixpanel allows 60 calls an hour and project; the next run goes on from here.",
     ),
 )
+
+__all__ = ["Settings", "connect"]
 
 
 class _Paced(Bucket):

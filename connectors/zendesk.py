@@ -26,7 +26,7 @@ from connectors.vendor_clock import VendorClock
 from connectors.zendesk_client import Client
 from connectors.zendesk_csat import ADVICE, LEGACY, SURVEYS, Csat, probe
 from connectors.zendesk_pages import Pages, Touched
-from connectors.zendesk_settings import Settings as Settings
+from connectors.zendesk_settings import Settings
 
 HOSTS = ("zendesk.com",)
 LIMIT_HEADERS = {"limit": "x-rate-limit", "remaining": "x-rate-limit-remaining"}
@@ -39,6 +39,8 @@ STREAMS = (
     Stream(LEGACY.name, "survey_response", optional=True),
     Stream(SURVEYS.name, "survey_response", after=("tickets",), optional=True),
 )
+
+__all__ = ["Settings", "connect"]
 
 
 class Zendesk:

@@ -32,6 +32,7 @@ def test_a_contact() -> None:
         owner_id="7001",
         title="Head of Things",
         created_at=datetime(2025, 3, 1, 10, tzinfo=UTC),
+        email_opt_out=False,
     )
 
 
