@@ -77,7 +77,9 @@ def build(folder: Path) -> int:
     """Build the site and look at it; 0 when all is well, else the problems were printed."""
     from sphinx.cmd.build import build_main
 
-    ending = build_main(["-b", "html", "-W", "--keep-going", "-q", "-d", f"{folder}.doctrees", str(DOCS), str(folder)])
+    ending: int = build_main(
+        ["-b", "html", "-W", "--keep-going", "-q", "-d", f"{folder}.doctrees", str(DOCS), str(folder)]
+    )
     if ending:
         return ending
     found = list(dict.fromkeys(problems(folder)))
