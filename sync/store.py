@@ -107,11 +107,22 @@ class Store(StateFile):
             self._check_fence(self.db.conn)
 
     def pin_environment(self, source: str, fingerprint: str) -> None:
-        """Tie this state to one account of a vendor: the first call decides, later ones compare.
+        """Tie this state to one account of one CRM: the first call decides, later ones compare.
+
+        What was written, and that the first fill is over, is remembered of that CRM alone.
 
         Raises:
-            EnvironmentMismatchError: When the source now answers as another account.
+            EnvironmentMismatchError: When the CRM now answers as another account, or is another one.
         """
+        other = self.rows(
+            "SELECT substr(key, 13) FROM meta WHERE key LIKE 'environment:%' AND key <> ?", (f"environment:{source}",)
+        )
+        if other:
+            raise EnvironmentMismatchError(
+                self.file,
+                f"It belongs to {other[0][0]}, and the config names {source} as the CRM.",
+                "Use another [state] dir for this CRM.",
+            )
         with self.transaction() as conn:
             conn.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (f"environment:{source}", fingerprint))
         pinned = self.environment(source)
