@@ -222,13 +222,18 @@ def test_ctrl_c_on_a_real_terminal(tmp_path: Path) -> None:
     import pty
 
     parent, child = pty.openpty()
-    command = [sys.executable, "-m", "agent", "init", "--config", str(tmp_path / "config.toml")]
+    # A job in the background inherits that Ctrl-C is ignored, and these tests may run in one.
+    heeds = "import agent, signal; signal.signal(signal.SIGINT, signal.default_int_handler); agent.main()"
+    command = [sys.executable, "-c", heeds, "init", "--config", str(tmp_path / "config.toml")]
     with subprocess.Popen(command, stdin=child, stdout=child, stderr=child, start_new_session=True) as process:
         os.close(child)
-        said = b""
-        while b"Which CRM?" not in said:
-            said += os.read(parent, 4096)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+        try:
+            said = b""
+            while b"Which CRM?" not in said:
+                said += os.read(parent, 4096)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 130
+        finally:
+            process.kill()
     os.close(parent)
     assert list(tmp_path.iterdir()) == []
