@@ -94,9 +94,10 @@ def _severity(one: quality.Measure, *, due: bool) -> Severity:
 # -- readiness ----------------------------------------------------------------------------------------------------
 
 _OWNED = """
-SELECT coalesce(owner_name, owner_id), count(*), sum(band = 'red') FROM v_account
-WHERE left_at IS NULL AND owner_id IS NOT NULL GROUP BY owner_id ORDER BY 3 DESC, 2 DESC
+SELECT count(DISTINCT owner_id), count(*), sum(band = 'red') FROM v_account
+WHERE left_at IS NULL AND owner_id IS NOT NULL
 """
+"""Of all together: no figure of Holdfast compares colleagues."""
 
 _PAID = "SELECT mrr_minor, currency FROM v_account WHERE left_at IS NULL ORDER BY mrr_minor DESC"
 
@@ -133,16 +134,15 @@ def _largest(paid: Sequence[tuple[int | None, str | None]]) -> str:
 
 
 def _capacity(store: Store) -> Finding:
-    owners = store.rows(_OWNED)
+    ((owners, accounts, red),) = store.rows(_OWNED)
     if not owners:
         return Finding("warning", "ready_capacity", "Capacity: no account has an owner.", "Assign them in the CRM.")
-    name, _, red = owners[0]
-    accounts = sum(number for _, number, _ in owners)
-    text = f"Capacity: {count(len(owners), 'owner')}, {accounts // len(owners)} accounts each on average"
-    if red:
-        text += f"; {name} has the most in red, {red}"
+    text = (
+        f"Capacity: {count(owners, 'owner')}, {accounts // owners} accounts each on average, "
+        f"{red / owners:.1f} of them red."
+    )
     advice = "Is there time for them this week? writeback.tasks = false writes scores without tasks."
-    return Finding("warning" if red > MANY_RED else "info", "ready_capacity", f"{text}.", advice)
+    return Finding("warning" if red > MANY_RED * owners else "info", "ready_capacity", text, advice)
 
 
 # -- upkeep -------------------------------------------------------------------------------------------------------

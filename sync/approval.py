@@ -36,7 +36,7 @@ def key(folder: Path) -> bytes:
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Written under another name first: two commands at once must end up with one key, and never with half of one.
-        part = folder / f".{KEY_FILE}.{os.getpid()}"
+        part = folder / f".{KEY_FILE}.{os.getpid()}.{secrets.token_hex(4)}"
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(secrets.token_bytes(KEY_BYTES))
         try:

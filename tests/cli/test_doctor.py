@@ -65,6 +65,16 @@ def test_the_four_questions_before_a_start(site: Site) -> None:
     assert codes(site, "readiness")["ready_capacity"]["severity"] == "warning"
 
 
+def test_a_state_that_cannot_be_read_on_is_a_finding(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def torn(*_: object) -> None:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    monkeypatch.setattr("cli.prepare.examine", torn)
+    (found,) = site.run("check", "--json").data["state"]
+    assert (found["severity"], found["message"]) == ("error", "database disk image is malformed")
+    assert "holdfast state check" in found["advice"]
+
+
 @pytest.mark.requirement("R51")
 def test_a_card_that_nobody_looked_at_for_a_quarter(site: Site) -> None:
     assert "card_age" in codes(site, "upkeep")

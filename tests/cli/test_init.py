@@ -2,8 +2,6 @@
 
 import io
 import os
-import signal
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -16,6 +14,7 @@ from cli import init_ask, init_write
 from cli.config import load
 from cli.errors import CommandError
 from cli.trial import write_trial_config
+from connectors.errors import MissingPermissionError
 from sandbox.core import Sandbox
 from sandbox.model import World
 from sandbox.serve import serve
@@ -218,23 +217,14 @@ def test_every_vendor_has_its_questions() -> None:
         assert required <= {one.key for one in questions}
 
 
-@pytest.mark.skipif(
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="Ctrl-C is ignored here, as in a job behind"
-)
-def test_ctrl_c_on_a_real_terminal(tmp_path: Path) -> None:
-    import pty
+def test_what_cannot_be_looked_at_is_left_to_the_person(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*_: object) -> None:
+        raise MissingPermissionError("the token may not.", vendor="it")
 
-    parent, child = pty.openpty()
-    command = [sys.executable, "-m", "agent", "init", "--config", str(tmp_path / "config.toml")]
-    with subprocess.Popen(command, stdin=child, stdout=child, stderr=child, start_new_session=True) as process:
-        os.close(child)
-        try:
-            said = b""
-            while b"Which CRM?" not in said:
-                said += os.read(parent, 4096)
-            process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 130
-        finally:
-            process.kill()
-    os.close(parent)
-    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("cli.init.init_fields.look", closed)
+    monkeypatch.setattr("cli.init.init_fields.account_key", closed)
+    said = desk.init("--sandbox", str(desk.trial), "--yes")
+    assert said.code == 0, said.text
+    assert "what its fields mean could not be looked at: " in said.text
+    assert "which property names the customer could not be looked at: " in said.text
+    assert load(desk.config).crm.type == "hubspot"

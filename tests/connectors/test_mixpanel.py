@@ -17,6 +17,7 @@ from connectors.errors import (
     CredentialsError,
     CursorExpiredError,
     MissingPermissionError,
+    ShapeError,
 )
 from connectors.mixpanel import Mixpanel, Settings, _Paced, connect
 from connectors.registry import VENDORS
@@ -73,6 +74,12 @@ def test_a_query_api_that_fails_otherwise_is_a_warning_too(mixpanel: Mixpanel, m
     mixpanel_box.faults.add(Fault("status", path="engage", status=400, body={"error": "odd"}))
     (finding,) = (f for f in mixpanel.check() if f.code == "profiles")
     assert finding.severity == "warning"
+
+
+def test_events_to_look_at_that_are_none_are_an_error(mixpanel: Mixpanel, mixpanel_box: Sandbox) -> None:
+    mixpanel_box.faults.add(Fault("status", path="export", status=200, body="{odd"))
+    with pytest.raises(ShapeError, match="not JSON"):
+        mixpanel.sample_events()
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])

@@ -1,11 +1,15 @@
 """Statements that run together share their pass over usage; alone, each counts for itself."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from sqlglot import exp
 
 from scoring.card import LEVELS, Scorecard
-from scoring.engine import load, run, score
+from scoring.engine import connect, load, run, run_together, score
+from scoring.errors import ScoringError
+from scoring.inputs import Engine
 from scoring.shared import Together, together
 from tests.scoring.worlds import random_world, store
 
@@ -39,3 +43,8 @@ def test_a_statement_without_usage_stays_as_it_is(card: Scorecard) -> None:
     for level in LEVELS:
         only = together([card.statement(level)], [card.compile(level)])
         assert (only.first, only.texts) == ("", (card.compile(level),))
+
+
+def test_usage_that_is_not_there_is_an_error_in_words(card: Scorecard) -> None:
+    with connect(Engine()) as con, pytest.raises(ScoringError, match="usage: Catalog Error"):
+        run_together(con, [(card, level) for level in LEVELS], datetime(2026, 11, 1, tzinfo=UTC))

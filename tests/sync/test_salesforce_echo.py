@@ -48,6 +48,11 @@ def later(desk: Desk) -> Plan:
     return ran(desk)[1]
 
 
+def told(plan: Plan) -> list[str]:
+    """What the plan says of flows; a customer in red who is nobody's has a word of its own."""
+    return [note for note in plan.notes if not note.startswith("Red and nobody's")]
+
+
 def test_the_forms_that_salesforce_gives_our_values_are_no_changes(desk: Desk) -> None:
     """Numbers as 20.0, instants without fractions, choices in the order of the field, texts without outer spaces."""
     names = sorted(card().segment_names())
@@ -90,7 +95,7 @@ def test_what_a_flow_makes_of_our_field_is_left_and_said_once_for_all(
     assert second.empty
     for plan in (first, second):
         assert {edit.field for edit in plan.kept} == {field}
-        (note,) = plan.notes
+        (note,) = told(plan)
         assert field in note
         assert "a flow or another integration" in note
     assert len(first.kept) == len(second.kept) > 5
@@ -102,7 +107,7 @@ def test_people_s_edits_are_no_flow(desk: Desk) -> None:
         desk.do("edit", id=row.crm_id, values={SCORE: 1.0})
     plan = later(desk)
     assert len(plan.kept) == 3
-    assert not plan.notes
+    assert not told(plan)
 
 
 def test_a_flow_that_empties_our_field_meets_us_every_run_and_is_said(desk: Desk) -> None:
@@ -111,7 +116,7 @@ def test_a_flow_that_empties_our_field_meets_us_every_run_and_is_said(desk: Desk
     for _ in range(2):
         plan = later(desk)
         assert {change.field for record in plan.records for change in record.fields} == {SCORE, SCORED_AT}
-        (note,) = plan.notes
+        (note,) = told(plan)
         assert "emptied, and are written again" in note
 
 
