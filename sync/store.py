@@ -109,18 +109,20 @@ class Store(StateFile):
     def pin_environment(self, source: str, fingerprint: str) -> None:
         """Tie this state to one account of one CRM: the first call decides, later ones compare.
 
-        What was written, and that the first fill is over, is remembered of that CRM alone.
+        Once something was written, the state is that CRM's alone: what we wrote, and that the first fill is over.
 
         Raises:
             EnvironmentMismatchError: When the CRM now answers as another account, or is another one.
         """
         other = self.rows(
-            "SELECT substr(key, 13) FROM meta WHERE key LIKE 'environment:%' AND key <> ?", (f"environment:{source}",)
+            "SELECT substr(key, 13) FROM meta WHERE key LIKE 'environment:%' AND key <> ? "
+            "AND EXISTS (SELECT 1 FROM op WHERE state = 'confirmed')",
+            (f"environment:{source}",),
         )
         if other:
             raise EnvironmentMismatchError(
                 self.file,
-                f"It belongs to {other[0][0]}, and the config names {source} as the CRM.",
+                f"It belongs to {other[0][0]}, which it has written to, and the config names {source} as the CRM.",
                 "Use another [state] dir for this CRM.",
             )
         with self.transaction() as conn:

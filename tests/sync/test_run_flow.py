@@ -15,7 +15,7 @@ from sync.ledger import Ledger
 from sync.plan import FieldChange, Plan, RecordChange
 from sync.policy import Policy
 from sync.run_report import RunReport
-from sync.store import Store
+from sync.store import EnvironmentMismatchError, Store
 from tests.sync.people_desk import CRMS, NOW, PeopleDesk
 
 DAY = timedelta(days=1)
@@ -135,6 +135,13 @@ def test_a_value_typed_into_a_new_customer_before_we_came_is_kept(tmp_path: Path
     assert [(edit.record_id, edit.theirs) for edit in report.plan.kept] == [(one, 60)]
     assert desk.says(one, "health_score") == "60"
     assert desk.says(one, "health_band")
+
+
+def test_a_state_that_wrote_to_one_crm_is_refused_to_another(tmp_path: Path) -> None:
+    desk = PeopleDesk(tmp_path / "state", "hubspot")
+    desk.run()
+    with pytest.raises(EnvironmentMismatchError, match=r"belongs to hubspot.* the config names salesforce as the CRM"):
+        PeopleDesk(tmp_path / "state", "salesforce").run()
 
 
 @pytest.mark.parametrize("crm", CRMS)
