@@ -203,7 +203,7 @@ def _summary(out: Output, steps: Steps, seconds: float, keep: Path | None, crm: 
     same = "" if crm == CRMS[0] else f" --crm {crm}"
     steps_to_try = [
         (f"{name} sandbox serve{same} --write-config trial", "the same sandbox, for your own commands"),
-        ("cp config.example.toml config.toml", "your own tools: README, 'Your own tools'"),
+        (f"{name} init", "your own tools: a few questions, each credential tried"),
     ]
     if keep is None:
         steps_to_try.insert(0, (f"{name} demo{same} --keep trial", "keep config, state and plans to look into"))
