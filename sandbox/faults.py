@@ -134,7 +134,10 @@ class Fault:
         if self.kind == "status" and self.status is None:
             raise ValueError("kind 'status' needs a status")
         if isinstance(self.nth, str) or (
-            isinstance(self.nth, Collection) and not all(type(n) is int for n in self.nth)
+            # A range holds numbers only, and may be very long.
+            isinstance(self.nth, Collection)
+            and not isinstance(self.nth, range)
+            and not all(type(n) is int for n in self.nth)
         ):
             raise ValueError(f"nth is a number or a list of numbers, got {self.nth!r}")
         for name in ("path", "keys"):
