@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Timer
 from types import FrameType
-from typing import Any
 
 from pydantic import SecretStr
 
 from cli.clock import stoppable
 from cli.common import DEFAULT_CONFIG, common, current_clock
 from cli.config import Config, InvalidConfigError, VendorConfig, load
+from cli.field_maps import field_map_of
 from cli.output import Output
 from cli.policy import policy_of
 from connectors.base import Clock, Crm, FieldSpec, Source
@@ -87,9 +87,7 @@ def wire(path: Path, clock: Clock | None = None) -> Wiring:
 def _connect(
     config: Config, vendor: VendorConfig, clock: Clock, own: list[FieldSpec], where: str
 ) -> tuple[Source, FieldMap]:
-    fields = _field_overrides(vendor)
-    themes = Themes.of(config.themes)
-    field_map = FieldMap.load(vendor.type, fields, file=str(config.path), prefix=f"{where}.fields", themes=themes)
+    field_map = field_map_of(vendor, str(config.path), where, Themes.of(config.themes))
     wanted = {stream: field_map.paths(stream) for stream in field_map.streams}
     try:
         source = (
@@ -114,14 +112,6 @@ def _login(vendor: VendorConfig) -> str:
     settings = vendor.settings.model_dump()
     plain = {key: v.get_secret_value() if isinstance(v, SecretStr) else str(v) for key, v in settings.items()}
     return hashlib.sha256(json.dumps([vendor.type, plain], sort_keys=True).encode()).hexdigest()
-
-
-def _field_overrides(vendor: VendorConfig) -> dict[str, Any]:
-    """What the settings imply for the field map (where Mixpanel keeps the account), then what the admin says."""
-    fields: dict[str, Any] = dict(getattr(vendor.settings, "field_overrides", dict)())
-    for stream, table in vendor.fields.items():
-        fields[stream] = {**fields.get(stream, {}), **table} if isinstance(table, dict) else table
-    return fields
 
 
 @contextmanager

@@ -185,6 +185,10 @@ class _Loader:
         if not isinstance(fields, dict):
             raise InvalidConfigError(f"{self.path}: {where}.fields: must be a table.")
         model = VENDORS[kind].settings()
+        if rest.get("ready") and "ready" in model.model_fields:
+            from cli.field_maps import with_ready_map
+
+            rest = with_ready_map(rest, self.path, where)
         settings = _validate(model, self._resolve(model, rest, where), self.path, where)
         return VendorConfig(name=kind if crm else name, type=kind, settings=settings, fields=fields)
 

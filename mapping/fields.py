@@ -14,9 +14,25 @@ from mapping.themes import Themes, shipped
 __all__ = ["EventMap", "FieldMap", "FieldMapError", "Mapped", "Reject"]
 
 _FOLDER = Path(__file__).parent
+_READY = _FOLDER / "ready"
 _EVENTS = "events"
+_USAGE = "usage"
 _NO_VENDORS = frozenset({"themes"})
 """Files beside the vendors' that are something else."""
+
+
+CONFIG_EVENTS = EventMap(
+    name="name",
+    time="time",
+    person="person",
+    distinct_id="person",
+    account="account",
+    insert_id="id",
+    arrived="arrived",
+    device="device",
+    device_prefix="$device:",
+)
+"""Where things are in the events of a source whose streams stand in the config: its connector names them so."""
 
 
 class FieldMap:
@@ -82,6 +98,27 @@ class FieldMap:
             events = spec.events(own.at(_EVENTS), table[_EVENTS], layers.get(_EVENTS, {}), over.at(_EVENTS))
         return cls(vendor, streams, events, themes)
 
+    @classmethod
+    def of_config(
+        cls, vendor: str, tables: Mapping[str, Any], *, file: str, prefix: str, themes: Themes | None = None
+    ) -> "FieldMap":
+        """The map of a source whose streams stand in the config, at `prefix` ("sources.drop.streams") of `file`.
+
+        Streams of events need no map: their connector writes them as `CONFIG_EVENTS` says. Raises `FieldMapError` with
+        the key below `prefix`.
+        """
+        place = spec.Place(file, prefix)
+        events = [
+            name for name, table in tables.items() if isinstance(table, Mapping) and table.get("record") == _USAGE
+        ]
+        specs = {
+            name: spec.stream(place.at(name), table, {}, place.at(name).at("fields"))
+            for name, table in tables.items()
+            if name not in events
+        }
+        streams = {name: Stream(one if themes is None else spec.themed(one, themes)) for name, one in specs.items()}
+        return cls(vendor, streams, CONFIG_EVENTS if events else None, themes)
+
     def _stream(self, name: str) -> Stream:
         if name not in self._streams:
             allowed = f"{self.vendor} has {', '.join(self.streams)}"
@@ -123,6 +160,23 @@ class FieldMap:
 def vendors() -> list[str]:
     """Vendors with a shipped field map, sorted."""
     return sorted({path.stem for path in _FOLDER.glob("*.toml")} - _NO_VENDORS)
+
+
+def ready_maps() -> list[str]:
+    """Names of the ready maps for sources whose streams stand in the config, sorted."""
+    return sorted(path.stem for path in _READY.glob("*.toml"))
+
+
+def ready_map(name: str) -> dict[str, Any]:
+    """The tables of a ready map, by stream: what would otherwise stand under `streams` in the config.
+
+    Raises:
+        FieldMapError: There is none of this name.
+    """
+    if name not in ready_maps():
+        allowed = f"there are ready maps for {', '.join(ready_maps())}"
+        raise FieldMapError(file="mapping/ready", key="ready", value=name, allowed=allowed, names=ready_maps())
+    return tomllib.loads((_READY / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def _shipped(vendor: str) -> dict[str, Any]:

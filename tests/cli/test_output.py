@@ -13,7 +13,7 @@ from cli.plan_view import show_plan
 from cli.progress import Watch
 from cli.run_view import _one, code_of, show_pulls
 from connectors.registry import VENDORS
-from mapping.fields import FieldMap
+from mapping.fields import FieldMap, vendors
 from sync.plan import FieldChange, HumanEdit, Plan, RecordChange, TaskChange
 from sync.pull import PullProgress
 from sync.reports import PullReport
@@ -159,6 +159,6 @@ def test_rows_are_counted_in_words(stream: str, rows: int, said: str, capsys: py
 
 
 def test_every_stream_is_named_in_the_plural() -> None:
-    for vendor in VENDORS:
+    for vendor in sorted(VENDORS.keys() & vendors()):
         for name in FieldMap.load(vendor).streams:
             assert count(2, _one(name)) == f"2 {name.replace('_', ' ')}", name

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from cli.config import load
+from cli.field_maps import field_map_of
 from cli.settings import tables
 from mapping.fields import FieldMap, FieldMapError
 from scoring.card import Scorecard
@@ -143,8 +144,7 @@ def loads(data: dict[str, Any], folder: Path) -> None:
     env = dict.fromkeys(re.findall(r'"env" = "(\w+)"', text), "https://hooks.example/T0/B0/0123456789abcdef")
     config = load(path, env)
     for one in (config.crm, *config.sources):
-        prefix = "crm.fields" if one is config.crm else f"sources.{one.name}.fields"
-        FieldMap.load(one.type, one.fields, file=path.name, prefix=prefix)
+        field_map_of(one, path.name, "crm" if one is config.crm else f"sources.{one.name}")
 
 
 TABLES = [*blocks("toml"), *(block for block in blocks("text") if block.text.startswith("["))]
