@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, Protocol
 
+from sandbox.model_billing import Billing
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -251,6 +253,11 @@ class World(Protocol):
     @property
     def touches(self) -> list[Touch]:
         """What customers and colleagues said to each other, by time; made when first asked for."""
+        ...
+
+    @property
+    def billing(self) -> Billing:
+        """Who pays what, and when; made when first asked for."""
         ...
 
     def events(self, day: date) -> Iterator[ProductEvent]:

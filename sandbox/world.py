@@ -18,10 +18,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 
 from sandbox.model import Company, NpsAnswer, Owner, Person, ProductEvent, SalesDeal, SupportTicket, Touch
+from sandbox.model_billing import Billing
+from sandbox.world_billing import make_billing
 from sandbox.world_companies import make_customers, make_owners
 from sandbox.world_events import EventArrays, Events
 from sandbox.world_frame import Frame, months_before
 from sandbox.world_health import REGIMES
+from sandbox.world_mobile import MobileEvents
 from sandbox.world_names import EVENT_NAMES, OWN_DOMAIN
 from sandbox.world_people import make_population
 from sandbox.world_support import make_deals, make_nps, make_tickets, mark_requesters
@@ -55,6 +58,16 @@ class SeededWorld:
     def touches(self) -> list[Touch]:
         """E-mails, calls and meetings with customers, by time; made when first asked for, from draws of their own."""
         return make_touches(self._frame, self.companies, self.people, self._health.daily)
+
+    @cached_property
+    def billing(self) -> Billing:
+        """Who pays what, and when; made when first asked for, from draws of its own."""
+        return make_billing(self._frame, self.companies, self.people, self._health.daily)
+
+    @cached_property
+    def mobile(self) -> MobileEvents:
+        """What people do in the mobile app, a second product; made when first asked for, from draws of its own."""
+        return MobileEvents(self._frame, self._events)
 
     def events(self, day: date) -> Iterator[ProductEvent]:
         """Every event that *happened* on that UTC day, by time; lazily made, the same on every call."""

@@ -1,0 +1,101 @@
+"""Rows of Stripe's subscriptions and invoices.
+
+What lies at different places in different API versions, or must be reckoned, is folded in.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from connectors.base import Row
+from connectors.errors import MissingPermissionError
+from connectors.stripe_lists import Lists, id_of
+from connectors.stripe_money import Lookups, card_expires, minor, monthly
+
+BASIL = "2025-03-31"
+"""The version since which a subscription has a list of discounts, and its items have the billing period."""
+CLOVER = "2025-09-30"
+"""The version since which a discount no longer brings its coupon along."""
+
+CARDS = (
+    "default_payment_method",
+    "default_source",
+    "customer.default_source",
+    "customer.invoice_settings.default_payment_method",
+)
+
+
+def expansions(version: str) -> Sequence[str]:
+    """What a subscription must bring along, with at most three levels below it: a list adds the fourth."""
+    if version < BASIL:
+        return CARDS
+    return (*CARDS, "items.data.discounts", "discounts.source.coupon" if version >= CLOVER else "discounts")
+
+
+class Rows:
+    """Folds; asks for prices and coupons that do not come along, once each.
+
+    Args:
+        lists: The account.
+        second: The vendor's time, epoch seconds.
+    """
+
+    def __init__(self, lists: Lists, second: Callable[[], int]) -> None:
+        self._lists = lists
+        self._second = second
+        self._known: dict[str, Row | None] = {}
+        self._lookups = Lookups(self._tiers, lambda coupon: self._look("coupons", coupon))
+
+    def subscription(self, row: Row) -> Row:
+        """A subscription with what its map reads."""
+        customer = id_of(row.get("customer"))
+        if customer is None or id_of(row) is None:
+            return row
+        ends = _ends(row)
+        end = min(ends, default=row.get("current_period_end"))
+        cancel = row.get("cancel_at") or (end if row.get("cancel_at_period_end") is True else None)
+        return {
+            **row,
+            "_customer": customer,
+            "_mrr": monthly(row, self._items(row), self._second(), self._lookups),
+            "_period_end": end,
+            "_cancel_at": cancel,
+            "_card_expires": card_expires(row),
+        }
+
+    def invoice(self, row: Row) -> Row:
+        """An invoice with what its map reads."""
+        due = row.get("amount_due")
+        amount = minor(due, row.get("currency")) if isinstance(due, int) else due
+        return {**row, "_customer": id_of(row.get("customer")), "_amount_due": amount}
+
+    def _items(self, row: Row) -> Sequence[Any]:
+        """All items of a subscription, of which Stripe sends only the first along."""
+        items = row.get("items")
+        if not isinstance(items, dict):
+            return ()
+        if items.get("has_more") is not True:
+            return items.get("data") or ()
+        query = {"subscription": row["id"]}
+        return [item for page in self._lists.pages("subscription_items", query, "subscriptions") for item in page.rows]
+
+    def _tiers(self, price: str) -> Sequence[Mapping[str, Any]] | None:
+        found = self._look("prices", price, "tiers")
+        return found.get("tiers") if found else None
+
+    def _look(self, kind: str, number: str, *expand: str) -> Row | None:
+        """A price or coupon; None when it is gone, or the key has no right to it, which `check` tells."""
+        key = f"{kind}/{number}"
+        if key not in self._known:
+            try:
+                self._known[key] = self._lists.one(key, "subscriptions", expand=expand)
+            except MissingPermissionError:
+                self._known[key] = None
+        return self._known[key]
+
+
+def _ends(row: Row) -> list[int]:
+    """Ends of the billing periods of the items."""
+    items = row.get("items")
+    data = items.get("data") if isinstance(items, dict) else None
+    found = [item.get("current_period_end") for item in data or () if isinstance(item, dict)]
+    return [end for end in found if isinstance(end, int)]
