@@ -45,8 +45,9 @@ VENDORS: dict[str, Vendor] = {
     "hubspot": Vendor("HubSpot", "connectors.hubspot", "connectors.hubspot_settings", is_crm=True),
     "mixpanel": Vendor("Mixpanel", "connectors.mixpanel", "connectors.mixpanel_settings"),
     "salesforce": Vendor(
-        "Salesforce", "connectors.salesforce", "connectors.salesforce", is_crm=True, custom_suffix="__c"
+        "Salesforce", "connectors.salesforce", "connectors.salesforce_settings", is_crm=True, custom_suffix="__c"
     ),
+    "stripe": Vendor("Stripe", "connectors.stripe", "connectors.stripe_settings"),
     "zendesk": Vendor("Zendesk", "connectors.zendesk", "connectors.zendesk_settings"),
 }
 """The vendor's word in the config -> its connector."""

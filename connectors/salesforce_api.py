@@ -19,12 +19,13 @@ from requests.adapters import BaseAdapter
 from connectors.base import Clock, Quota
 from connectors.errors import MissingPermissionError, NotFoundError, RequestError, ShapeError
 from connectors.http import Http
-from connectors.salesforce_auth import HOSTS, Keys, LibrarySession, Login
+from connectors.salesforce_auth import HOSTS, LibrarySession, Login
 from connectors.salesforce_composite import MOST_PARTS, apart, together, unwrapped, wrapped
-from connectors.salesforce_rules import API_VERSION, GRANT, RULES, Usage, error_codes, is_not_there
+from connectors.salesforce_rules import GRANT, RULES, Usage, error_codes, is_not_there
+from connectors.salesforce_settings import Keys
 from connectors.vendor_clock import VendorClock
 
-__all__ = ["API_VERSION", "Api", "is_not_there"]
+__all__ = ["Api", "is_not_there"]
 
 MOST_URI = 14_000
 """Characters of a query's address that we send; Salesforce's 16,384 bytes count the headers too."""

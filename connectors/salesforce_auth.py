@@ -10,9 +10,8 @@ sends goes through `Http` to the configured address instead, so that nothing lea
 import html
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -23,6 +22,7 @@ from connectors.errors import ConfigError, ConnectorError, CredentialsError, Sha
 from connectors.http import Http, Rule
 from connectors.origin import is_loopback
 from connectors.redact import REDACTOR
+from connectors.salesforce_settings import Keys
 
 HOSTS = ("salesforce.com", "salesforce.mil", "sfcrmproducts.cn")
 JWT_LIFE = timedelta(minutes=3)
@@ -31,8 +31,6 @@ REFUSALS = (400, 401, 403)
 RUN_AS = (
     "Check consumer_key, consumer_secret and, in the app's policies, the run-as user of the client credentials flow."
 )
-
-Way = Literal["client_credentials", "jwt", "session", "password", "soap"]
 
 LOGIN_RULES: tuple[Rule, ...] = (
     Rule(
@@ -88,46 +86,6 @@ SOAP_ADVICE: Mapping[str, str] = {
     "UNSUPPORTED_API_VERSION": "SOAP login ends with version 64.0; set api_version to it, or log in by OAuth.",
 }
 """SOAP fault code -> what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """What to log in with; `way` says which of them count.
-
-    Attributes:
-        way: Which way.
-        domain: The org's My Domain without ".salesforce.com": "acme.my", "acme--uat.sandbox.my".
-        consumer_key: The app's.
-        consumer_secret: The app's.
-        username: The user's.
-        private_key: PEM of an RSA key whose certificate the app has.
-        password: The user's.
-        security_token: The user's; "" where the address is trusted.
-        session_id: A session made elsewhere.
-    """
-
-    way: Way
-    domain: str
-    consumer_key: str = field(default="", repr=False)
-    consumer_secret: str = field(default="", repr=False)
-    username: str = ""
-    private_key: str = field(default="", repr=False)
-    password: str = field(default="", repr=False)
-    security_token: str = field(default="", repr=False)
-    session_id: str = field(default="", repr=False)
-
-    @property
-    def secrets(self) -> list[str]:
-        """Everything that must never be shown; of a key file each line, since a parser quotes lines."""
-        lines = [line for line in self.private_key.splitlines() if line and not line.startswith("-----")]
-        whole = [self.consumer_secret, self.private_key, self.password, self.security_token, self.session_id]
-        return [secret for secret in (*whole, *lines) if secret]
-
-    @property
-    def audience(self) -> str:
-        """Whom a JWT is for: sandboxes and scratch orgs have a log-in server of their own."""
-        test = re.search(r"--|\.(sandbox|scratch)(\.|$)", self.domain)
-        return f"https://{'test' if test else 'login'}.salesforce.com"
 
 
 class Login:

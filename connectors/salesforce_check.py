@@ -6,8 +6,8 @@ from typing import Any
 from connectors.base import FieldSpec, Finding, Quota, Row, Severity, TaskStrategy
 from connectors.errors import MissingPermissionError, NotFoundError, RequestError
 from connectors.salesforce_api import Api
-from connectors.salesforce_auth import Way
 from connectors.salesforce_kinds import ACTIVITIES, EXTRAS, Kind
+from connectors.salesforce_settings import Way
 from connectors.salesforce_soql import one_of, quoted
 from connectors.salesforce_values import OBJECTS
 from connectors.strategies import task_finding

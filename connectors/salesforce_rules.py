@@ -23,8 +23,8 @@ from connectors.errors import (
 )
 from connectors.http import Rule
 from connectors.retry import vendor_codes
+from connectors.salesforce_settings import API_VERSION
 
-API_VERSION = "64.0"
 USAGE_LIFE = 900.0
 """Seconds after which the last word on the org's budget is too old to stop anything."""
 

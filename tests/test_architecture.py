@@ -99,6 +99,17 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     assert not loaded & (heavy | {"requests", "pydantic", "sqlite_utils", "tldextract", "rich"})
 
 
+def test_settings_of_every_vendor_are_read_without_an_http_library() -> None:
+    code = (
+        "import sys\n"
+        "from connectors.registry import VENDORS\n"
+        "for vendor in VENDORS.values(): vendor.settings()\n"
+        "print(','.join({'requests', 'urllib3', 'http.client'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "\n"
+
+
 def test_the_package_list_names_every_room_and_the_packages_in_it() -> None:
     import tomllib
 

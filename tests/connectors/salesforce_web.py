@@ -6,7 +6,8 @@ from urllib.parse import parse_qs
 import responses
 
 from connectors.salesforce import Settings, connect
-from connectors.salesforce_api import API_VERSION, Api
+from connectors.salesforce_api import Api
+from connectors.salesforce_settings import API_VERSION
 
 BASE = "https://acme.my.salesforce.com"
 DATA = f"{BASE}/services/data/v{API_VERSION}"

@@ -22,8 +22,9 @@ from connectors.errors import (
 )
 from connectors.http import refused_with
 from connectors.salesforce import Settings, connect
-from connectors.salesforce_api import API_VERSION, MOST_URI, Api
+from connectors.salesforce_api import MOST_URI, Api
 from connectors.salesforce_rules import DAY_LIMIT, is_not_there
+from connectors.salesforce_settings import API_VERSION
 from tests.connectors.salesforce_web import DATA, given, open_api, refusal, sent
 from tests.contracts import contract
 

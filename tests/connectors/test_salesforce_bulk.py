@@ -17,8 +17,8 @@ from connectors.errors import (
 )
 from connectors.salesforce import STREAMS, Settings, connect
 from connectors.salesforce_api import Api
-from connectors.salesforce_auth import Keys
 from connectors.salesforce_bulk import BLOCK, LAST, PATIENCE, Bulk, Columns, UnsuitableError, csv_rows
+from connectors.salesforce_settings import Keys
 
 BASE = "https://acme.my.salesforce.com"
 JOBS = f"{BASE}/services/data/v64.0/jobs/query"

@@ -10,7 +10,7 @@ import responses
 from connectors.base import FieldSpec, Finding
 from connectors.errors import CredentialsError, MissingPermissionError, ShapeError
 from connectors.salesforce import Settings, connect
-from connectors.salesforce_api import API_VERSION
+from connectors.salesforce_settings import API_VERSION
 from sandbox.core import SALESFORCE_KEY, SALESFORCE_SECRET
 
 DATA = f"https://acme.my.salesforce.com/services/data/v{API_VERSION}"

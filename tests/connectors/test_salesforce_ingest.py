@@ -14,9 +14,9 @@ from requests.adapters import BaseAdapter
 from connectors.base import Value
 from connectors.errors import ConnectorError, CredentialsError, QuotaError, RequestError, ShapeError, UnclearError
 from connectors.salesforce_api import Api
-from connectors.salesforce_auth import Keys
 from connectors.salesforce_ingest import DEADLINE, Ingest, Told, Update, files
 from connectors.salesforce_outcomes import Refusal, from_text
+from connectors.salesforce_settings import Keys
 from tests.connectors.salesforce_orgs import published
 
 ONE, TWO, THREE = (f"0015e00000AAAA{letter}AA5" for letter in "ABC")

@@ -21,7 +21,8 @@ from connectors.errors import (
 )
 from connectors.http import refused_with
 from connectors.redact import REDACTOR
-from connectors.salesforce_api import API_VERSION, Api
+from connectors.salesforce_api import Api
+from connectors.salesforce_settings import API_VERSION
 from sandbox.core import SALESFORCE_KEY
 from tests.connectors.salesforce_web import (
     APP,

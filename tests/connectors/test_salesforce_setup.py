@@ -12,9 +12,9 @@ import responses
 from connectors.base import FieldSpec
 from connectors.errors import MissingPermissionError
 from connectors.salesforce import Settings, connect
-from connectors.salesforce_api import API_VERSION
 from connectors.salesforce_kinds import RECEIPT, RECEIPT_KEY
 from connectors.salesforce_metadata import TASK_KEY_FIELD, XMLNS, definition
+from connectors.salesforce_settings import API_VERSION
 from connectors.salesforce_setup import compare
 from sandbox.salesforce_base import ADMINISTRATOR
 
