@@ -11,7 +11,7 @@ import click
 from cli.output import Output
 
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-LOOKS_SECRET = re.compile(r"^(pat-|eyJ|00D|-----BEGIN|xox)|[A-Za-z0-9+=!._-]{40,}")
+LOOKS_SECRET = re.compile(r"^(pat-|eyJ|00D|-----BEGIN|xox|[rs]k_(live|test)_)|[A-Za-z0-9+=!._-]{40,}")
 """What people paste when they take the question for the secret itself."""
 
 
@@ -54,6 +54,8 @@ QUESTIONS: Mapping[str, tuple[Question, ...]] = {
         Question("username", "User name of the service account"),
         Question("secret", "secret of the service account", "MIXPANEL_SECRET", secret=True),
     ),
+    "stripe": (Question("key", "restricted key (rk_live_...) with read access", "STRIPE_KEY", secret=True),),
+    "files": (Question("folder", "Folder into which files are put, as an absolute path"),),
 }
 """Vendor -> what is needed to connect, in the order in which it is asked."""
 

@@ -113,7 +113,7 @@ class Feed:
         """
         start = int(state["until"]) - OVERLAP
         look = self._reach(start)
-        known = set(state.get("seen", ()))
+        known = set(state.get("seen") or ())
         mine = [event for event in look.events if event.kind in kinds and event.created >= start]
         edge = look.at - OVERLAP
         seen = [event.id for event in mine if event.created >= edge][:SEEN_MOST]

@@ -3,6 +3,7 @@
 What lies at different places in different API versions, or must be reckoned, is folded in.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -31,6 +32,10 @@ def expansions(version: str) -> Sequence[str]:
     return (*CARDS, "items.data.discounts", "discounts.source.coupon" if version >= CLOVER else "discounts")
 
 
+BY_ID_MOST = 3
+"""Prices, or coupons, that are asked for one by one; when more are needed, all are listed."""
+
+
 class Rows:
     """Folds; asks for prices and coupons that do not come along, once each.
 
@@ -43,6 +48,7 @@ class Rows:
         self._lists = lists
         self._second = second
         self._known: dict[str, Row | None] = {}
+        self._asked: Counter[str] = Counter()
         self._lookups = Lookups(self._tiers, lambda coupon: self._look("coupons", coupon))
 
     def subscription(self, row: Row) -> Row:
@@ -87,10 +93,19 @@ class Rows:
         key = f"{kind}/{number}"
         if key not in self._known:
             try:
-                self._known[key] = self._lists.one(key, "subscriptions", expand=expand)
+                self._ask(kind, key, expand)
             except MissingPermissionError:
                 self._known[key] = None
         return self._known[key]
+
+    def _ask(self, kind: str, key: str, expand: Sequence[str]) -> None:
+        """Ask for one, or, when it is one too many, for all."""
+        self._asked[kind] += 1
+        if self._asked[kind] == BY_ID_MOST + 1:
+            for page in self._lists.pages(kind, {}, "subscriptions", expand=expand):
+                self._known |= {f"{kind}/{row.get('id')}": row for row in page.rows}
+        if key not in self._known:
+            self._known[key] = self._lists.one(key, "subscriptions", expand=expand)
 
 
 def _ends(row: Row) -> list[int]:

@@ -45,12 +45,15 @@ SALESFORCE_SECRET = "sf-sandbox-secret"  # noqa: S105 - made up, opens only the 
 MIXPANEL_USER = "svc.sandbox.mp-service-account"
 MIXPANEL_SECRET = "mp-sandbox-secret"  # noqa: S105 - made up, opens only the sandbox
 MIXPANEL_PROJECT = 4242
+STRIPE_KEY = "rk_live_sandbox"
+STRIPE_ACCOUNT = "acct_1HFsandbox"
 
 CREDENTIALS: Mapping[str, Mapping[str, str | int]] = {
     "hubspot": {"token": HUBSPOT_TOKEN},
     "salesforce": {"consumer_key": SALESFORCE_KEY, "consumer_secret": SALESFORCE_SECRET},
     "zendesk": {"email": ZENDESK_EMAIL, "token": ZENDESK_TOKEN},
     "mixpanel": {"username": MIXPANEL_USER, "secret": MIXPANEL_SECRET, "project_id": MIXPANEL_PROJECT},
+    "stripe": {"key": STRIPE_KEY},
 }
 
 VENDORS: Mapping[str, str] = {
@@ -58,6 +61,7 @@ VENDORS: Mapping[str, str] = {
     "salesforce": "sandbox.salesforce:SalesforceVendor",
     "zendesk": "sandbox.zendesk:ZendeskVendor",
     "mixpanel": "sandbox.mixpanel:MixpanelVendor",
+    "stripe": "sandbox.stripe:StripeVendor",
 }
 
 CRMS = ("hubspot", "salesforce")
@@ -201,7 +205,8 @@ class Sandbox:
         self.under_way = LateArrivals()
         self.credentials = CREDENTIALS
         given = {name: dict(kwargs) for name, kwargs in (options or {}).items()}
-        given.setdefault("zendesk", {}).setdefault("crm", next((v for v in vendors if v in CRMS), CRMS[0]))
+        for keeper in ("zendesk", "stripe"):
+            given.setdefault(keeper, {}).setdefault("crm", next((v for v in vendors if v in CRMS), CRMS[0]))
         built = [self._build(v, given.get(v, {})) if isinstance(v, str) else v for v in vendors]
         self.vendors: dict[str, Vendor] = {vendor.name: vendor for vendor in built}
 

@@ -14,6 +14,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "hubspot": {"token": f"pat-{CANARY}"},
     "salesforce": {"domain": "acme.my", "consumer_key": "key", "consumer_secret": f"cs-{CANARY}"},
     "zendesk": {"subdomain": "acme", "email": "a@acme.example", "token": f"zd-{CANARY}"},
+    "stripe": {"key": f"rk_live_{CANARY}"},
     "mixpanel": {"project_id": 1, "username": "u.mp-service-account", "secret": f"mp-{CANARY}"},
 }
 HOMES: Mapping[str, str] = {
@@ -21,6 +22,7 @@ HOMES: Mapping[str, str] = {
     "salesforce": "salesforce.com",
     "zendesk": "zendesk.com",
     "mixpanel": "mixpanel.com",
+    "stripe": "stripe.com",
 }
 
 

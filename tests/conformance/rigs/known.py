@@ -2,19 +2,23 @@
 
 from tests.conformance.rigs.base import Rig
 from tests.conformance.rigs.crm import CrmRig
+from tests.conformance.rigs.files import FilesSource
 from tests.conformance.rigs.hubspot import HubSpotSource
 from tests.conformance.rigs.hubspot_crm import HubSpotCrm
 from tests.conformance.rigs.mixpanel import MixpanelSource
 from tests.conformance.rigs.salesforce import SalesforceSource
 from tests.conformance.rigs.salesforce_bulk import SalesforceBulk
 from tests.conformance.rigs.salesforce_crm import SalesforceCrm
+from tests.conformance.rigs.stripe import StripeSource
 from tests.conformance.rigs.zendesk import ZendeskSource
 
 SOURCES: dict[str, type[Rig]] = {
+    "files": FilesSource,
     "hubspot": HubSpotSource,
     "mixpanel": MixpanelSource,
     "salesforce": SalesforceSource,
     "salesforce_bulk": SalesforceBulk,
+    "stripe": StripeSource,
     "zendesk": ZendeskSource,
 }
 """What a column is called -> a vendor's rig; a vendor that is read in very different ways has one for each."""
