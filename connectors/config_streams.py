@@ -30,7 +30,8 @@ class StreamTable(BaseModel):
     )
     fields: dict[str, Any] = Field(
         description="Field of the record -> column, or any other form of a line in a [field map](mapping.md). "
-        'Of events: "name", "time", "person" and, where there are such, "account" and "id", each a column or "const:...".'
+        'Of events: "name", "time", "person" and, where there are such, "account" and "id", each a column or '
+        '"const:...".'
     )
     skip: list[dict[str, Any]] = Field(
         default_factory=list, description="Conditions on rows that are no record at all."

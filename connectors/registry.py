@@ -42,6 +42,7 @@ class Vendor:
 
 
 VENDORS: dict[str, Vendor] = {
+    "files": Vendor("Files", "connectors.files", "connectors.files_settings"),
     "hubspot": Vendor("HubSpot", "connectors.hubspot", "connectors.hubspot_settings", is_crm=True),
     "mixpanel": Vendor("Mixpanel", "connectors.mixpanel", "connectors.mixpanel_settings"),
     "salesforce": Vendor(

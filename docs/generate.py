@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 from pydantic import BaseModel
@@ -15,6 +15,7 @@ from cli.doctor_words import page
 from cli.errors import EXIT_CODES
 from cli.features import needs
 from cli.settings import tables
+from connectors.config_streams import StreamSettings
 from connectors.registry import VENDORS
 from docs.card_page import cards
 from docs.data_page import data
@@ -68,6 +69,9 @@ def settings() -> str:
     for name, vendor in VENDORS.items():
         table = "[crm]" if vendor.is_crm else f"[sources.{name}]"
         parts.append(f"## {table}: {vendor.title}\n\n{_table(vendor.settings())}\n")
+        if issubclass(vendor.settings(), StreamSettings):
+            own = get_args(vendor.settings().model_fields["streams"].annotation)[1]
+            parts.append(f"## [sources.{name}.streams.NAME]\n\n{_table(own)}\n")
     for name, model in tables().items():
         parts.append(f"## [{name}]\n\n{_table(model)}\n")
         if name == "notify":

@@ -14,6 +14,7 @@ from connectors.hubspot_values import TYPES
 from connectors.registry import VENDORS
 from connectors.salesforce_metadata import RECEIPT_FIELD, SHAPES, TASK_KEY_FIELD
 from mapping import kinds
+from mapping.fields import vendors
 from sync.owned import default_fields, on_demand_fields
 from sync.people import people_fields
 
@@ -120,7 +121,7 @@ def fields() -> str:
         ),
     ]
     parts += [_KEYS, table(["CRM", "on", "field", "type", "meaning"], keys), "", _READ]
-    parts += [_read(name) for name in VENDORS]
+    parts += [_read(name) for name in VENDORS if name in vendors()]
     return "\n".join(parts)
 
 
