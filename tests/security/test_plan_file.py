@@ -64,7 +64,7 @@ def test_a_huge_file_is_not_read(genuine: tuple[Path, str], monkeypatch: pytest.
 
 def attacks(text: str) -> Iterator[tuple[str, str]]:
     """Some of each sort, for the slower way through the command line."""
-    return chain(islice(shaped(text), 8), islice(forged(text), 0, None, 900), disturbed(text, 2, 8))
+    return chain(islice(shaped(text), 5), islice(forged(text), 0, 60, 12), disturbed(text, 1, 8))
 
 
 @pytest.mark.parametrize("policy", ["apply", "approve"])
@@ -74,9 +74,9 @@ def test_the_command_line_refuses_them_in_one_sentence(site: Site, tmp_path: Pat
     assert site.run("plan", "--out", str(path), "--json").code == 0
     genuine = path.read_text(encoding="utf-8")
     before = site.writes()
-    for what, text in attacks(genuine) if policy == "approve" else islice(attacks(genuine), 5):
+    for number, (what, text) in enumerate(attacks(genuine) if policy == "approve" else islice(attacks(genuine), 3)):
         path.write_bytes(text.encode("utf-8", "surrogatepass"))
-        for command in ("apply", "approve"):
+        for command in ("apply", "approve") if number < 3 else ("apply",):
             said = site.run(command, str(path))
             assert said.code == 2, (what, said.text)
             assert len(said.err.splitlines()) == 1, (what, said.text)
