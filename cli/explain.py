@@ -15,12 +15,13 @@ from cli.errors import OK
 from cli.look import find_account, held_names, last_scored, task_lines
 from cli.output import Output
 from cli.people import Family, family_of, people_data, people_lines
-from scoring.change import NEUTRAL_SCORE, Change, moved, signed, sparkline
+from scoring.change import Change, moved, since_words, sparkline, tenths_of
 from scoring.change import split as split_change
 from scoring.inputs import ScoreRow
 from sync.eras import breaches_at, cards_at, passed
 from sync.facts import facts_of
 from sync.ledger_reads import LedgerReads
+from sync.moves import change_since
 from sync.past import Kept, Past, kept_scores, last_score_before
 from sync.results import signals_at
 from sync.tables import epoch
@@ -57,7 +58,7 @@ class Step:
         before: The score then; None when too little was known.
         after: The score now.
         moved: Signal -> hundredths then and now, where they differ; None for not known.
-        change: The same split into what configuration, data and behaviour did, where that was asked for.
+        change: The same split into what configuration, data and behaviour did; None where runs did not keep it.
     """
 
     since: datetime
@@ -71,14 +72,12 @@ class Step:
         """One line."""
         if self.change is not None:
             return self.change.sentence
-        old, new = ("unknown" if one is None else str(one) for one in (self.before, self.after))
-        return f"Since {self.since:%Y-%m-%d}: {old} to {new}, {signed(self.total)}."
+        return f"{since_words(self.since, self.before, self.after)}."
 
     @property
     def total(self) -> int:
         """Tenths of a point; a score that is not known counts as the neutral 50."""
-        was, now = (NEUTRAL_SCORE if one is None else one for one in (self.before, self.after))
-        return 10 * (now - was)
+        return tenths_of(self.after) - tenths_of(self.before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ class Story:
 @click.option(
     "--split",
     is_flag=True,
-    help="Also split each change into behaviour, data and configuration. Scores the past again: takes seconds.",
+    help="Split each change by scoring the past again instead of by what runs kept of it: takes seconds.",
 )
 @common
 def explain(config: Path, out: Output, *, account: str, split: bool) -> int:
@@ -200,28 +199,21 @@ def _weeks(kept: Sequence[Kept], as_of: datetime) -> list[tuple[datetime, int | 
 
 
 def _steps(past: Past, now: ScoreRow, kept: Sequence[Kept], as_of: datetime, *, split: bool) -> dict[str, Step]:
-    """The change since a week ago, and since what the last run but this one found, where those are there."""
-    instants = {"week": as_of - WEEK, "run": _last_run_before(LedgerReads(past.store), as_of)}
+    """The change since the last run a week ago, and since the run before this one, where those are there."""
+    ledger, store = LedgerReads(past.store), past.store
+    instants = {"week": ledger.scored_before(as_of - WEEK, or_at=True), "run": ledger.scored_before(as_of)}
     found: dict[str, Step] = {}
     for name, at in instants.items():
         then = None if at is None else last_score_before({0: kept}, 0, at)
         if at is None or then is None or any(step.since == at for step in found.values()):
             continue
-        change = change_of(past, now, at, as_of) if split else None
+        change = change_of(past, now, at, as_of) if split else change_since(store, at, then.score, now, as_of)
         if change is not None:
             found[name] = Step(at, change.before, change.after, change.signals, change)
         elif not split:
-            before = signals_at(past.store, now.key, epoch(at))
+            before = signals_at(store, now.key, epoch(at))
             found[name] = Step(at, then.score, now.score, moved(before, now.signals))
     return found
-
-
-def _last_run_before(ledger: LedgerReads, as_of: datetime) -> datetime | None:
-    for run in ledger.runs(limit=20):
-        at = run.counts.get("as_of")
-        if run.counts.get("scored") and isinstance(at, str) and datetime.fromisoformat(at) < as_of:
-            return datetime.fromisoformat(at)
-    return None
 
 
 def change_of(past: Past, now: ScoreRow, at: datetime, as_of: datetime) -> Change | None:

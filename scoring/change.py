@@ -13,7 +13,7 @@ counts as the neutral 50 here. The order matters where two things changed at onc
 changed too): it is always this one, the card first because somebody decided that, and what is said of customers last.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -57,10 +57,16 @@ class Change:
     @property
     def sentence(self) -> str:
         """One line, such as `Since 2026-11-15: 61 to 54, -7.0 (behaviour -5.0, data -2.0, configuration 0.0).`."""
-        old, new = ("unknown" if one is None else str(one) for one in (self.before, self.after))
         parts = ("behaviour", self.behaviour), ("data", self.data), ("configuration", self.configuration)
         said = ", ".join(f"{name} {signed(tenths)}" for name, tenths in parts)
-        return f"Since {self.since:%Y-%m-%d}: {old} to {new}, {signed(self.total)} ({said})."
+        return f"{since_words(self.since, self.before, self.after)}{f' ({said})' if any(t for _, t in parts) else ''}."
+
+
+def since_words(since: datetime, before: int | None, after: int | None) -> str:
+    """`Since 2026-11-15: 61 to 54, -7.0`; where the score is the same `Since 2026-11-15: 61, no change`."""
+    old, new = ("unknown" if one is None else str(one) for one in (before, after))
+    way = f"{old}, no change" if old == new else f"{old} to {new}, {signed(tenths_of(after) - tenths_of(before))}"
+    return f"Since {since:%Y-%m-%d}: {way}"
 
 
 def split(since: datetime, card: "Scorecard", before: ScoreRow, rows: tuple[ScoreRow, ScoreRow, ScoreRow]) -> Change:
@@ -73,8 +79,8 @@ def split(since: datetime, card: "Scorecard", before: ScoreRow, rows: tuple[Scor
         rows: By the cards of now: the facts of then, the same with what came late, and the facts of now.
     """
     configured, corrected, after = rows
-    was, first, second, last = (_tenths(row.score) for row in (before, configured, corrected, after))
-    taken = _tenths(as_known(card, after, corrected)) if after.card == corrected.card else last
+    was, first, second, last = (tenths_of(row.score) for row in (before, configured, corrected, after))
+    taken = tenths_of(as_known(card, after, corrected)) if after.card == corrected.card else last
     return Change(
         since=since,
         before=before.score,
@@ -86,15 +92,58 @@ def split(since: datetime, card: "Scorecard", before: ScoreRow, rows: tuple[Scor
     )
 
 
-def as_known(card: "Scorecard", row: ScoreRow, other: ScoreRow) -> int | None:
+def split_kept(
+    since: datetime, card: "Scorecard", rows: tuple[ScoreRow, ScoreRow, ScoreRow], late: Collection[str]
+) -> Change:
+    """Split the change that one run made of an account's score, out of what is kept of the run before.
+
+    Nothing of then is scored again, hence another order than that of `split`: the facts first, the card last.
+
+        before      as the run before kept it
+        corrected   with the values of now of the signals about which late records came    - before     = data
+        moved       all values of now, as well known and fresh as then                      - corrected  = behaviour
+        unchanged   the facts of now, by the card of then                                   - moved      = data
+        after       the facts of now, by the card of now                                    - unchanged  = configuration
+
+    Args:
+        since: The instant of the run before.
+        card: The card of then.
+        rows: As the run before kept it; the facts of now by the card of then, and by that of now.
+        late: Signals about which late records came. What moves them is data, all of it: how much of it the customer did
+            meanwhile, only scoring the past again tells.
+    """
+    before, unchanged, after = rows
+    was, last = tenths_of(before.score), tenths_of(unchanged.score)
+    corrected, taken = was, last
+    if unchanged.card == before.card:
+        taken = tenths_of(as_known(card, unchanged, before))
+        corrected = tenths_of(as_known(card, unchanged, before, late)) if late else was
+    return Change(
+        since=since,
+        before=before.score,
+        after=after.score,
+        configuration=tenths_of(after.score) - last,
+        data=(corrected - was) + (last - taken),
+        behaviour=taken - corrected,
+        signals=moved(before.signals, after.signals),
+    )
+
+
+def as_known(card: "Scorecard", row: ScoreRow, other: ScoreRow, names: Collection[str] | None = None) -> int | None:
     """The score of a row's values, had they been as well known and fresh as those of another row by the same card.
 
     What is known in one of the two alone counts as in the other.
 
+    Args:
+        card: That card.
+        row: With the values.
+        other: How well they are known.
+        names: Signals whose values are taken, the others as in the other row; left out: all.
+
     Returns:
         None when too little would be known.
     """
-    now = {signal.name: signal for signal in row.signals}
+    now = {signal.name: signal for signal in row.signals if names is None or signal.name in names}
     taken = [_value(signal, now.get(signal.name)) for signal in other.signals]
     weight = sum(signal.weight for signal in other.signals)
     known = [(one.weight, points, one.fresh) for one, points in zip(other.signals, taken, strict=True) if points]
@@ -117,7 +166,8 @@ def moved(before: Sequence[SignalPoints], after: Sequence[SignalPoints]) -> dict
     return {name: (old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)}
 
 
-def _tenths(score: int | None) -> int:
+def tenths_of(score: int | None) -> int:
+    """A score in tenths; the neutral 50 where too little is known for one."""
     return 10 * (NEUTRAL_SCORE if score is None else score)
 
 

@@ -71,6 +71,8 @@ def card_change(agent: "Agent", rows: Sequence[ScoreRow], report: "RunReport") -
     cards = cards_named(agent.store, fingerprint) if fingerprint not in {"", agent.card.fingerprint} else None
     if cards is None:
         return None
-    past = Past(agent.store, agent.crm.name, [source.name for source, _ in agent.sources], agent.card)
-    old = past.computed(report.as_of, cards=cards, levels=["account"], breaches=report.breaches)
+    old = report.by_others.get(fingerprint)
+    if old is None:
+        past = Past(agent.store, agent.crm.name, [source.name for source, _ in agent.sources], agent.card)
+        old = past.computed(report.as_of, cards=cards, levels=["account"], breaches=report.breaches)
     return compared(old, [row for row in rows if not row.held.startswith("frozen")])

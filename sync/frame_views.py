@@ -213,21 +213,29 @@ HAPPENED = {"ticket": "created_at", "survey_response": "responded_at", "invoice"
 """Kinds of record that tell of something that happened, with the column that says when."""
 
 
-def late_rows(kind: Kind, at: int, known: int) -> str:
+def late_rows(kind: Kind, at: int, known: int, *, before: int | None = None) -> str:
     """A SELECT like `Kind.rows` of what had happened by an instant, as it was first known between then and a later one.
 
     Only first versions: what a record said afterwards happened afterwards too.
+
+    Args:
+        kind: A kind of `HAPPENED`.
+        at: The instant, epoch seconds.
+        known: The later one.
+        before: Only what happened before this instant; left out: what happened by `at`.
     """
     names = [column.name for column in kind.columns]
     new, old = ", ".join(names), ", ".join(f"h.{name}" for name in names)
     first = "NOT EXISTS (SELECT 1 FROM {kind}_history e WHERE e.key = {row}.key AND e.valid_from < {row}.valid_from)"
-    came = "{row}.valid_from > {at} AND {row}.valid_from <= {known} AND {row}.{when} <= {at} AND " + first
-    words = {"kind": kind.name, "at": at, "known": known, "when": HAPPENED[kind.name]}
+    came = "{row}.valid_from > {at} AND {row}.valid_from <= {known} AND {row}.{when} <= {last} AND " + first
+    last = at if before is None else before - 1
+    words = {"kind": kind.name, "at": at, "known": known, "when": HAPPENED[kind.name], "last": last}
     return (
         f"SELECT key, source, source_id, version, {new} FROM {kind.name} "
         f"WHERE {came.format(row=kind.name, **words)} UNION ALL "
         f"SELECT h.key, k.source, k.source_id, h.version, {old} FROM {kind.name}_history h "
-        f"JOIN {kind.name} k ON k.key = h.key WHERE {came.format(row='h', **words)}"
+        # A version ends after it began: the index on the ends finds the few.
+        f"JOIN {kind.name} k ON k.key = h.key WHERE h.valid_to > {at} AND {came.format(row='h', **words)}"
     )
 
 

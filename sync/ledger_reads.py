@@ -43,6 +43,16 @@ class LedgerReads:
             for run_id, mode, started, ended, status, counts, *rest in rows
         ]
 
+    def scored_before(self, at: datetime, *, or_at: bool = False) -> datetime | None:
+        """The instant of the last run that scored before another instant (or at it); None when none did."""
+        found = self._rows(
+            f"""SELECT json_extract(counts, '$.as_of') FROM run WHERE json_extract(counts, '$.scored') <> '{{}}'
+                AND CAST(strftime('%s', json_extract(counts, '$.as_of')) AS INTEGER) {"<=" if or_at else "<"} ?
+                ORDER BY run_id DESC LIMIT 1""",
+            (epoch(at),),
+        )
+        return datetime.fromisoformat(found[0][0]) if found else None
+
     def noted(self, run_id: int) -> bool:
         """Whether a plan was noted for this run."""
         return bool(self._rows("SELECT 1 FROM run WHERE run_id = ? AND plan_hash <> ''", (run_id,)))

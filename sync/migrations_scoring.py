@@ -36,6 +36,18 @@ CREATE TABLE fact (
   key INTEGER PRIMARY KEY,
   features TEXT NOT NULL
 );
+-- What each run changed of an account's score, in tenths of a point by cause; only where it changed.
+CREATE TABLE score_change (
+  key INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  since INTEGER NOT NULL,
+  before INTEGER,
+  after INTEGER,
+  behaviour INTEGER NOT NULL,
+  data INTEGER NOT NULL,
+  configuration INTEGER NOT NULL,
+  PRIMARY KEY (key, at)
+) WITHOUT ROWID;
 -- A trend reads seven past scores of every account: out of this, not out of the wide rows.
 CREATE INDEX score_history_past ON score_history (key, valid_from, valid_to, score, card) WHERE level = 'account';
 DROP VIEW latest_score;

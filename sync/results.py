@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -235,6 +235,12 @@ def latest_scores(state: StateFile, level: Level | None) -> Iterator[ScoreRow]:
 def latest_score(state: StateFile, level: Level, key: int) -> ScoreRow | None:
     """The latest score of one account or contact, like `latest_scores`."""
     return next(_score_rows(state.rows(_LATEST.format(where="WHERE level = ? AND key = ?"), (level, key))), None)
+
+
+def latest_scores_of(state: StateFile, keys: Collection[int]) -> Iterator[ScoreRow]:
+    """The latest scores of these accounts, like `latest_scores`."""
+    where = "WHERE level = 'account' AND key IN (SELECT value FROM json_each(?))"
+    return _score_rows(state.rows(_LATEST.format(where=where), (json.dumps(list(keys)),)))
 
 
 def signals_at(state: StateFile, key: int, at: int) -> tuple[SignalPoints, ...]:

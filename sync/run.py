@@ -30,6 +30,7 @@ from sync.family import with_family
 from sync.guard import remember
 from sync.judging import judged
 from sync.ledger import Ledger
+from sync.moves import keep_moves
 from sync.noting import Ended, noted
 from sync.overriding import Asked, override_plan
 from sync.owned import OwnedField
@@ -283,6 +284,7 @@ class Agent:
             rows = with_family(self, stage.enrol(rows, report.as_of, report.settled.paused))
             report.scored = Counter(row.level for row in rows)
             report.bands = Counter(row.band for row in rows if row.level == "account")
+            keep_moves(self, rows, report)
             rows += report.settled.frozen
             report.score_counts = self.store.save_scores(run_id, rows, report.as_of)
         return rows

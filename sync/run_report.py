@@ -8,6 +8,7 @@ from datetime import datetime
 from connectors.base import FieldDiff, ObjectName, Value
 from connectors.errors import ConnectorError
 from mapping.identity import Resolution
+from scoring.inputs import ScoreRow
 from sync.adopt import Adopted
 from sync.apply import Applied
 from sync.canary import CanaryError
@@ -50,6 +51,7 @@ class RunReport:
         recovered: Operations of earlier runs that were unclear and are settled now, by how.
         adopted: What was taken over from the CRM, because the state was lost or is an old copy; None as a rule.
         breaches: Streams that are not believed at the moment.
+        by_others: What cards of earlier runs make of the facts of this one, by their fingerprint, where it was asked.
         settled: Which bands hold and why; None before anything was scored.
         bands: Accounts by band, those left aside that are not scored any more.
         verdicts: What the guard measured in the plan; empty when there was nothing to judge.
@@ -71,6 +73,7 @@ class RunReport:
     breaches: Sequence[Breach] = ()
     resolution: Resolution | None = None
     settled: Outcome | None = None
+    by_others: dict[str, list[ScoreRow]] = field(default_factory=dict)
     scored: Counter[str] = field(default_factory=Counter)
     bands: Counter[str] = field(default_factory=Counter)
     score_counts: Counts = field(default_factory=Counts)

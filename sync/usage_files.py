@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from sync.database import StoreError
 from sync.store import Store
@@ -90,12 +91,26 @@ def pairs(files: Sequence[Path]) -> list[tuple[int, int]]:
     Raises:
         StoreError: When one of them cannot be read.
     """
+    return _distinct(files, "person, grp", "grp")
+
+
+def members(files: Sequence[Path]) -> tuple[list[int], list[int]]:
+    """The keys of who was active, and of the groups, in these usage files.
+
+    Raises:
+        StoreError: When one of them cannot be read.
+    """
+    people, groups = ([key for (key,) in _distinct(files, name, name)] for name in ("person", "grp"))
+    return people, groups
+
+
+def _distinct(files: Sequence[Path], names: str, known: str) -> list[Any]:
     import duckdb
 
     with duckdb.connect(config={"memory_limit": MEMORY, "threads": THREADS}) as db:
         try:
             return db.execute(
-                "SELECT DISTINCT person, grp FROM read_parquet(?) WHERE grp IS NOT NULL ORDER BY ALL",
+                f"SELECT DISTINCT {names} FROM read_parquet(?) WHERE {known} IS NOT NULL ORDER BY ALL",
                 [[str(path) for path in files]],
             ).fetchall()
         except duckdb.Error as error:

@@ -1,6 +1,7 @@
 """`explain`, `score --as-of` and a changed card, as a person sees them."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,14 @@ def test_the_past_is_told_the_same_whatever_comes_after(site: Site) -> None:
     assert week["after"] == told["score"]
     assert any(one["changes"]["week"]["tenths"]["configuration"] for one in explained(site, then.data["rows"]))
     assert [one["score"] for one in told["history"]][-1] == told["score"]
+    kept = explained(site, then.data["rows"], ())
+    for one in kept:
+        step = one["changes"]["week"]
+        tenths = step["tenths"]
+        assert tenths["total"] == tenths["behaviour"] + tenths["data"] + tenths["configuration"]
+        assert tenths["total"] == 10 * ((step["after"] or 50) - (step["before"] or 50))
+    assert any(one["changes"]["week"]["tenths"]["configuration"] for one in kept)
+    assert any(one["changes"]["week"]["tenths"]["behaviour"] for one in kept)
     said = site.run("explain", account, "--split").out
     assert week["sentence"] in said
     assert "History, a mark a week since" in said
@@ -51,5 +60,5 @@ def test_what_is_still_to_come_is_not_scored_and_an_empty_past_is_said(site: Sit
     assert "0 accounts as of 2020-01-01 00:00 UTC; nothing was known then." in before.out
 
 
-def explained(site: Site, rows: list[dict[str, str]]) -> list[dict[str, dict[str, dict[str, dict[str, int]]]]]:
-    return [site.run("explain", row["crm_id"], "--split", "--json").data for row in rows[:3]]
+def explained(site: Site, rows: list[dict[str, str]], options: tuple[str, ...] = ("--split",)) -> list[Any]:
+    return [site.run("explain", row["crm_id"], *options, "--json").data for row in rows[:3]]

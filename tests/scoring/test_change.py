@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.change import Change, as_known, signed, sparkline, split
+from scoring.change import Change, as_known, signed, sparkline, split, split_kept
 from scoring.inputs import ScoreRow
 from scoring.verdict import points_of, score_of
 from tests.scoring.rows import fixed_card, row_of
@@ -94,6 +94,41 @@ def test_late_records_are_data_and_a_new_card_configuration() -> None:
     assert (by_card.configuration, by_card.data, by_card.behaviour) == (-100, 0, 0)
     assert change.signals["login"] == (300, 200)
     assert change.sentence == ("Since 2026-11-15: 50 to 25, -25.0 (behaviour -15.0, data -10.0, configuration 0.0).")
+
+
+@given(before=ROWS, unchanged=ROWS, after=ROWS, late=st.sets(st.sampled_from(NAMES)))
+def test_the_parts_that_a_run_keeps_add_up_to_the_change(
+    before: ScoreRow, unchanged: ScoreRow, after: ScoreRow, late: set[str]
+) -> None:
+    change = split_kept(SINCE, CARD, (before, unchanged, after), late)
+    assert change.configuration + change.data + change.behaviour == tenths(after.score) - tenths(before.score)
+    assert change.configuration == tenths(after.score) - tenths(unchanged.score)
+    same = split_kept(SINCE, CARD, (before, before, before), late)
+    assert same == Change(SINCE, before.score, before.score, 0, 0, 0, {})
+
+
+@given(points=POINTS, fresh=FRESH, moved=POINTS, other=FRESH)
+def test_a_run_keeps_what_age_and_late_records_did_as_data(
+    points: dict[str, int | None], fresh: dict[str, int], moved: dict[str, int | None], other: dict[str, int]
+) -> None:
+    old, aged = row(points, fresh), row(points, other)
+    assert split_kept(SINCE, CARD, (old, aged, aged), ()).data == tenths(aged.score) - tenths(old.score)
+    there = {name: (moved[name] or 300) if points[name] else None for name in points}
+    new = row(there, fresh)
+    assert split_kept(SINCE, CARD, (old, new, new), ()).behaviour == tenths(new.score) - tenths(old.score)
+    assert split_kept(SINCE, CARD, (old, new, new), NAMES).data == tenths(new.score) - tenths(old.score)
+
+
+def test_an_account_of_another_card_moved_by_its_own_doing() -> None:
+    full = dict.fromkeys(NAMES, 100)
+    old, new = row(dict.fromkeys(NAMES, 300), full), row(dict.fromkeys(NAMES, 200), full, "other")
+    assert split_kept(SINCE, CARD, (old, new, new), NAMES[:1]).behaviour == tenths(new.score) - tenths(old.score)
+
+
+def test_a_score_that_came_back_to_where_it_was_says_what_cancelled_out() -> None:
+    assert Change(SINCE, 39, 39, 0, 0, 0, {}).sentence == "Since 2026-11-15: 39, no change."
+    parts = "(behaviour +2.0, data -2.0, configuration 0.0)"
+    assert Change(SINCE, 39, 39, 0, -20, 20, {}).sentence == f"Since 2026-11-15: 39, no change {parts}."
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0.0"), (-5, "-0.5"), (35, "+3.5"), (-120, "-12.0")])

@@ -26,6 +26,8 @@ TEXTS = {
     "score": "level crm_id name owner_id band segments reason signals card computed held rule stage rfm role",
     # Numbers, days and names of segments, events and themes, as `holdfast features` lists them.
     "fact": "features",
+    # Account, instants and tenths of a point.
+    "score_change": "",
     "standing": "crm_id band candidate",
     "card": "cards fingerprint",
     "disbelief": "breaches",
