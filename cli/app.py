@@ -21,7 +21,7 @@ from cli.output import Output
 from cli.policy import policy_of
 from connectors.base import Clock, Crm, FieldSpec, Source
 from connectors.errors import ConfigError
-from connectors.registry import VENDORS
+from connectors.outside import known_vendor, made
 from mapping.fields import FieldMap
 from mapping.themes import Themes
 from scoring.cards import Cards
@@ -70,7 +70,7 @@ def wire(path: Path, clock: Clock | None = None) -> Wiring:
     clock = clock or current_clock()
     card = Cards.load(config.card_paths)
     try:
-        own_name = VENDORS[config.crm.type].own_field
+        own_name = known_vendor(config.crm.type).own_field
         fields = owned_fields(card.segment_names(), config.writeback.fields, own_name, config.hierarchy.fields)
     except OwnedFieldError as error:
         raise InvalidConfigError(f"{path}: writeback.fields: {error}.") from None
@@ -90,17 +90,14 @@ def _connect(
     field_map = field_map_of(vendor, str(config.path), where, Themes.of(config.themes))
     wanted = {stream: field_map.paths(stream) for stream in field_map.streams}
     try:
-        source = (
-            VENDORS[vendor.type]
-            .load()
-            .connect(
-                vendor.name,
-                vendor.settings,
-                clock=clock,
-                spool=config.state_dir / "spool",
-                own_fields=own,
-                wanted=wanted,
-            )
+        source = made(
+            vendor.type,
+            vendor.name,
+            vendor.settings,
+            clock=clock,
+            spool=config.state_dir / "spool",
+            own_fields=own,
+            wanted=wanted,
         )
     except ConfigError as error:
         raise InvalidConfigError(f"{config.path}: {where}: {error.message}") from None

@@ -13,7 +13,9 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, create_model
 
 from cli.settings import Section, Tables, tables
-from connectors.registry import VENDORS
+from connectors import outside
+from connectors.errors import ConfigError
+from connectors.registry import VENDORS, Vendor
 from notify.settings import CHANNELS
 from scoring import bounded
 from scoring.events import KnownEvent
@@ -176,21 +178,32 @@ class _Loader:
         rest = dict(table)
         kind = str(rest.pop("type", "" if crm else name))
         fields = rest.pop("fields", {})
-        allowed = sorted(key for key, vendor in VENDORS.items() if vendor.is_crm or not crm)
-        if kind not in allowed:
-            raise InvalidConfigError(
-                f"{self.path}: {where}.type = {kind!r}: no such vendor.{_nearest(kind, allowed)} "
-                f"Allowed: {', '.join(allowed)}."
-            )
+        vendor = self._known(kind, where, crm=crm)
         if not isinstance(fields, dict):
             raise InvalidConfigError(f"{self.path}: {where}.fields: must be a table.")
-        model = VENDORS[kind].settings()
+        model = vendor.settings()
         if rest.get("ready") and "ready" in model.model_fields:
             from cli.field_maps import with_ready_map
 
             rest = with_ready_map(rest, self.path, where)
         settings = _validate(model, self._resolve(model, rest, where), self.path, where)
+        kind = str((self.path.parent / Path(kind).expanduser()).resolve()) if outside.is_file(kind) else kind
         return VendorConfig(name=kind if crm else name, type=kind, settings=settings, fields=fields)
+
+    def _known(self, kind: str, where: str, *, crm: bool) -> Vendor:
+        """The vendor that a `type` names: one of ours, of an installed package, or a file."""
+        try:
+            vendor = None if crm and outside.is_file(kind) else outside.vendor_of(kind, self.path.parent)
+            others = () if vendor is not None else outside.installed()
+        except ConfigError as error:
+            raise InvalidConfigError(f"{self.path}: {where}.type = {kind!r}: {error.message}") from None
+        if vendor is not None and (vendor.is_crm or not crm):
+            return vendor
+        allowed = sorted([*(key for key, one in VENDORS.items() if one.is_crm or not crm), *others])
+        raise InvalidConfigError(
+            f"{self.path}: {where}.type = {kind!r}: no such vendor.{_nearest(kind, allowed)} "
+            f"Allowed: {', '.join(allowed)}{'' if crm else ', or the path of a connector (.py)'}."
+        )
 
     def channels(self, table: dict[str, Any]) -> dict[str, Any]:
         """The `[notify]` table with its channels checked, their references replaced."""

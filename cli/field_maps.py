@@ -1,5 +1,7 @@
 """Which field map a vendor of the config has: one that comes with Holdfast, or one that the config describes."""
 
+import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ def field_map_of(vendor: VendorConfig, file: str, where: str, themes: Themes | N
         InvalidConfigError: Lines in a place where this source has none.
     """
     tables = getattr(vendor.settings, "stream_tables", None)
+    own = getattr(sys.modules[type(vendor.settings).__module__], "FIELD_MAP", None)
+    if tables is None and isinstance(own, str):
+        return _brought(vendor, own, file, where, themes)
     if tables is None:
         return FieldMap.load(vendor.type, _overrides(vendor), file=file, prefix=f"{where}.fields", themes=themes)
     if vendor.fields:
@@ -28,6 +33,16 @@ def field_map_of(vendor: VendorConfig, file: str, where: str, themes: Themes | N
             f"{where}.streams.NAME.fields."
         )
     return FieldMap.of_config(vendor.type, tables(), file=file, prefix=f"{where}.streams", themes=themes)
+
+
+def _brought(vendor: VendorConfig, text: str, file: str, where: str, themes: Themes | None) -> FieldMap:
+    """The map that a connector from outside has with it, with the admin's lines over it."""
+    title = Path(vendor.type).name
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidConfigError(f"{file}: {where}: FIELD_MAP of {title} is not valid TOML: {error}.") from None
+    return FieldMap.build(title, table, _overrides(vendor), file=file, prefix=f"{where}.fields", themes=themes)
 
 
 def with_ready_map(table: Mapping[str, Any], path: Path, where: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from cli.progress import watched
 from cli.run_view import Shown, finish
 from cli.sync import plan_path, save_held
 from connectors.base import Value
-from connectors.registry import VENDORS
+from connectors.outside import known_vendor
 from scoring.inputs import ScoreRow
 from scoring.overrides import Override, Refused
 from sync import approval, baseline
@@ -133,7 +133,7 @@ def _stands(row: ScoreRow) -> Text:
 
 
 def _words(settings: Config, store: Store) -> list[Word]:
-    fields = people_fields(settings.writeback.fields, VENDORS[settings.crm.type].own_field)
+    fields = people_fields(settings.writeback.fields, known_vendor(settings.crm.type).own_field)
     return list(words(store, settings.crm.name, fields, current_clock().now()))
 
 

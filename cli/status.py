@@ -105,11 +105,11 @@ def _standing(stored: Reading) -> Standing:
 
 def _refused(stored: Reading) -> list[overview.Waiting]:
     """Overrides in the CRM that are not applied."""
-    from connectors.registry import VENDORS
+    from connectors.outside import known_vendor
     from sync.people import people_fields, waiting, words
 
     config, crm = stored.config, stored.crm
-    fields = people_fields(config.writeback.fields, VENDORS[config.crm.type].own_field)
+    fields = people_fields(config.writeback.fields, known_vendor(config.crm.type).own_field)
     said = waiting(words(stored.store, crm, fields, stored.clock.now()))
     return [overview.Waiting(crm, f"override of {one.name}", one.why, 1) for one in said]
 
