@@ -32,7 +32,7 @@ def past(store: Store) -> Past:
 
 
 def written(store: Store, at: datetime) -> str:
-    return json.dumps([row._asdict() for row in past(store).score(at)], default=str)
+    return json.dumps([row._asdict() for row in past(store).score(at, ["account"])], default=str)
 
 
 def use(store: Store, folder: Path, day: datetime, known: datetime, *lines: tuple[str, str]) -> None:
