@@ -163,7 +163,8 @@ def _told(detail: Any) -> str:
     for key in ("message", "description", "error_description", "error", "title", "errors"):
         value = detail.get(key)
         if value:
-            text = value if isinstance(value, str) else json.dumps(value)
+            words = value.get("message") if isinstance(value, Mapping) else None
+            text = words if isinstance(words, str) else value if isinstance(value, str) else json.dumps(value)
             # Masked before it is cut: half a secret is not recognised any more.
             return REDACTOR.text(" ".join(text.split()))[:300].rstrip(".")
     return ""

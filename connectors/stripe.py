@@ -4,7 +4,7 @@ Rows are as the vendor sends them, in the shape of whichever API version, with t
 
 - subscriptions: `_customer` (id), `_mrr` (see `stripe_money`), `_period_end`, `_cancel_at` (also where only
   `cancel_at_period_end` says so) and `_card_expires`;
-- invoices: `_customer` and `_amount_due`, in minor units of ISO 4217;
+- invoices: `_customer`, `_amount_due` in minor units of ISO 4217, `_failed` (charges) and `_due`, see `stripe_rows`;
 - addresses: nothing; the customers once more, each as the person who gets its mail.
 
 What it costs: a first pull takes a call per 100 customers, per 100 subscriptions and per 100 invoices of
@@ -27,7 +27,7 @@ from connectors.errors import CredentialsError, MissingPermissionError, Transien
 from connectors.http import Bucket, Http, Rule
 from connectors.stripe_feed import Feed
 from connectors.stripe_lists import Lists
-from connectors.stripe_rows import Rows, expansions
+from connectors.stripe_rows import Rows, of_invoice, of_subscription
 from connectors.stripe_settings import Settings
 from connectors.stripe_streams import Customers, Invoices, Listed, Reads
 from connectors.vendor_clock import VendorClock
@@ -89,10 +89,10 @@ class Stripe:
             "subscriptions",
             frozenset({"customer", "subscription", "payment_method"}),
             query={"status": "all"},
-            expand=expansions(settings.api_version),
+            expand=of_subscription(settings.api_version),
             fold=rows.subscription,
         )
-        self._invoices = Invoices(reads, rows.invoice)
+        self._invoices = Invoices(reads, rows.invoice, of_invoice(settings.api_version))
 
     @property
     def calls(self) -> Mapping[str, int]:

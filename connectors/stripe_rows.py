@@ -25,13 +25,20 @@ CARDS = (
 )
 
 
-def expansions(version: str) -> Sequence[str]:
+def of_subscription(version: str) -> Sequence[str]:
     """What a subscription must bring along, with at most three levels below it: a list adds the fourth."""
     if version < BASIL:
         return CARDS
     return (*CARDS, "items.data.discounts", "discounts.source.coupon" if version >= CLOVER else "discounts")
 
 
+def of_invoice(version: str) -> Sequence[str]:
+    """What an invoice must bring along: its subscription, which says whether a charge is under way or has failed."""
+    return ("subscription",) if version < BASIL else ("parent.subscription_details.subscription",)
+
+
+SETTLES = 21 * 86_400
+"""Seconds after which a charge that is still open has failed, whatever it was: a bank debit takes up to three weeks."""
 BY_ID_MOST = 3
 """Prices, or coupons, that are asked for one by one; when more are needed, all are listed."""
 
@@ -69,10 +76,37 @@ class Rows:
         }
 
     def invoice(self, row: Row) -> Row:
-        """An invoice with what its map reads."""
-        due = row.get("amount_due")
-        amount = minor(due, row.get("currency")) if isinstance(due, int) else due
-        return {**row, "_customer": id_of(row.get("customer")), "_amount_due": amount}
+        """An invoice with what its map reads.
+
+        A charge that failed is one that was repeated, that its subscription is in arrears for, or that has been open
+        for longer than any bank takes. A bill that is charged is due when it is made; one whose first charge went
+        through was paid in time, however long the bank took.
+        """
+        due, tries = row.get("amount_due"), row.get("attempt_count")
+        moments = row.get("status_transitions")
+        final, paid = (
+            (moments.get("finalized_at"), moments.get("paid_at")) if isinstance(moments, dict) else (None, None)
+        )
+        failed = self._failed(row, final, tries if isinstance(tries, int) else 0)
+        charged_by = final if failed else paid
+        return {
+            **row,
+            "_customer": id_of(row.get("customer")),
+            "_amount_due": minor(due, row.get("currency")) if isinstance(due, int) else due,
+            "_failed": failed,
+            "_due": row.get("due_date") or (charged_by if row.get("collection_method") != "send_invoice" else None),
+        }
+
+    def _failed(self, row: Row, final: Any, tries: int) -> int:
+        """How many charges have failed."""
+        if row.get("status") == "paid":
+            return max(0, tries - 1)
+        parent = row.get("parent")
+        details = parent.get("subscription_details") if isinstance(parent, dict) else None
+        found = row.get("subscription") or (details.get("subscription") if isinstance(details, dict) else None)
+        running = isinstance(found, dict) and found.get("status") in {"active", "trialing"}
+        young = isinstance(final, int) and self._second() - final < SETTLES
+        return 0 if running and young and tries <= 1 else tries
 
     def _items(self, row: Row) -> Sequence[Any]:
         """All items of a subscription, of which Stripe sends only the first along."""

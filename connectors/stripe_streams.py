@@ -20,7 +20,7 @@ from connectors.base import Batch, Row
 from connectors.errors import RequestError
 from connectors.place import State, dump, load
 from connectors.stripe_feed import KEPT, Event, Feed
-from connectors.stripe_lists import Lists, names
+from connectors.stripe_lists import Lists, Page, names
 
 DAILY = int(timedelta(hours=23).total_seconds())
 """Seconds after which what happens once a day is due again, so that an hourly run with jitter stays at once a day."""
@@ -190,9 +190,10 @@ class Invoices:
 
     KINDS = frozenset({"invoice"})
 
-    def __init__(self, reads: Reads, fold: Fold) -> None:
+    def __init__(self, reads: Reads, fold: Fold, expand: Sequence[str]) -> None:
         self.reads = reads
         self.fold = fold
+        self.expand = expand
 
     def pull(self, cursor: str | None) -> Iterator[Batch]:
         """Yield all of them at first, then what changed."""
@@ -205,7 +206,7 @@ class Invoices:
         steps: list[State] = run["steps"]
         while run["step"] < len(steps):
             last = run["step"] == len(steps) - 1
-            for page in self.reads.lists.pages("invoices", steps[run["step"]], "invoices", after=run.get("after")):
+            for page in self._pages(steps[run["step"]], run.get("after")):
                 run.setdefault("began", self.reads.feed.began())
                 run["after"] = page.after
                 rows = [self.fold(row) for row in page.rows]
@@ -241,7 +242,7 @@ class Invoices:
                 made.pop(str(row.get("id")), None)
             yield self.reads.batch([self.fold(row) for row in batch], state)
         for number, invoice in enumerate(made, 1):
-            found = self.reads.lists.one(f"invoices/{invoice}", "invoices")
+            found = self.reads.lists.one(f"invoices/{invoice}", "invoices", expand=self.expand)
             rows += [self.fold(found)] if found is not None else []
             deleted += [invoice] if found is None else []
             if number % CHUNK == 0:
@@ -254,8 +255,11 @@ class Invoices:
         newest = max((event.created for event in events), default=0)
         young = [created for created in made.values() if created > newest - YOUNG]
         if len(young) > BY_ID_MOST:
-            for page in self.reads.lists.pages("invoices", {"created[gte]": min(young)}, "invoices"):
+            for page in self._pages({"created[gte]": min(young)}):
                 yield page.rows
+
+    def _pages(self, query: State, after: str | None = None) -> Iterator[Page]:
+        return self.reads.lists.pages("invoices", query, "invoices", expand=self.expand, after=after)
 
 
 def place(cursor: str | None) -> State:

@@ -85,8 +85,9 @@ class Payer:
         currency: ISO code.
         created_at: When it was made.
         deleted_at: When somebody deleted it.
-        holder: Where its card hangs: on the subscription, in the customer's invoice settings, or as an old source.
-        cards: By time; none for one who pays by bank transfer.
+        way: How it pays: bills are charged to a card or to its bank, which takes days, or sent for a transfer.
+        holder: Where its card or bank hangs: on the subscription, in the customer's invoice settings, as an old source.
+        cards: By time; none for the other ways.
         rebate: A discount on everything it buys.
     """
 
@@ -99,6 +100,7 @@ class Payer:
     currency: str
     created_at: datetime
     deleted_at: datetime | None
+    way: Literal["card", "debit", "transfer"]
     holder: Literal["subscription", "customer", "source"]
     cards: tuple[PaymentCard, ...]
     rebate: Rebate | None
@@ -113,7 +115,7 @@ class Plan:
         payer_id: Whose.
         items: Prices and quantities.
         mrr: What it truly brings in a month while it runs.
-        sent: Its bills are sent and paid by transfer, rather than charged to a card.
+        sent: Its bills are sent and paid by transfer, rather than charged.
         created_at: Its first day.
         trial_ends_at: Until then nothing is due; None without a trial.
         cancel_set_at: When it was set to end; None when it ends at once, or not at all.
@@ -146,7 +148,7 @@ class Bill:
         amount: What is due.
         currency: ISO code.
         made_at: When it was made; an hour later it is final.
-        due_at: When a bill that is sent must be paid; None for cards.
+        due_at: When a bill that is sent must be paid; None for one that is charged.
         failed: When a charge failed.
         paid_at: When it was paid, if ever.
         given_up_at: When it was written off.

@@ -152,8 +152,20 @@ class Books:
 
     def attempts(self, bill: Bill, at: int) -> int:
         """How often the charge had been tried: a success is an attempt as well."""
-        paid = bill.paid_at is not None and bill.paid_at.timestamp() <= at and bill.due_at is None
-        return sum(moment.timestamp() <= at for moment in bill.failed) + paid
+        if bill.due_at is not None:
+            return 0
+        paid = bill.paid_at is not None and bill.paid_at.timestamp() <= at
+        failed = sum(moment.timestamp() <= at for moment in bill.failed)
+        banked = not bill.failed and self.billing.payers[bill.payer_id - 1].way == "debit"
+        return failed + (paid or (banked and at >= bill.made_at.timestamp() + FINAL))
+
+    def held(self, payer_id: int, at: int) -> str | None:
+        """Id of what is charged at an instant: the card of then, or the bank."""
+        payer = self.billing.payers[payer_id - 1]
+        if payer.way == "debit":
+            return f"pm_HFbank{payer_id:08d}"
+        card = self.card(payer_id, at)
+        return None if card is None else card_id(card, payer.holder)
 
     def plan_status(self, plan: Plan, at: int) -> str:
         """Where a subscription stands at an instant, edits aside."""

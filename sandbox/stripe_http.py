@@ -21,6 +21,7 @@ EXPANDABLE = frozenset(
         "coupon",
         "latest_invoice",
         "tiers",
+        "subscription",
     }
 )
 

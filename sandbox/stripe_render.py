@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from sandbox.model_billing import Bill, Plan, PriceTag
-from sandbox.stripe_books import Books, Json, card_id, coupon_id, price_id, stripe_id, world_id
-from sandbox.stripe_shapes import CUSTOMER, INVOICE, OLD_INVOICE, SUBSCRIPTION
+from sandbox.stripe_books import Books, Json, coupon_id, price_id, stripe_id, world_id
+from sandbox.stripe_shapes import CUSTOMER, INVOICE, OLD_INVOICE, SUBSCRIPTION, plan_of, price_of, tiers_of
 from sandbox.world_billing import later
 
 BASIL = "2025-03-31"
@@ -50,8 +50,8 @@ class Renderer:
         payer = self.books.billing.payers[world_id(number) - 1]
         if self.books.removed("customers", number, self.at):
             return {"id": number, "object": "customer", "deleted": True}
-        card = self.books.card(payer.id, self.at)
-        held = None if card is None else card_id(card, payer.holder)
+        held = self.books.held(payer.id, self.at)
+        banked = payer.way == "debit" and payer.holder == "source"
         row = {
             **CUSTOMER,
             "id": number,
@@ -59,14 +59,14 @@ class Renderer:
             "balance": 0,
             "created": _second(payer.created_at),
             "currency": payer.currency.lower(),
-            "default_source": held if payer.holder == "source" else None,
+            "default_source": held if payer.holder == "source" and not banked else None,
             "delinquent": self._delinquent(payer.id),
             "discount": None if payer.rebate is None else self.discount(f"di_{coupon_id(payer.rebate)}"),
             "email": payer.email,
             "invoice_prefix": f"HF{payer.id:06d}",
             "invoice_settings": {
                 "custom_fields": None,
-                "default_payment_method": held if payer.holder == "customer" else None,
+                "default_payment_method": held if payer.holder == "customer" or banked else None,
                 "footer": None,
                 "rendering_options": None,
             },
@@ -89,7 +89,6 @@ class Renderer:
         payer = self.books.billing.payers[plan.payer_id - 1]
         status, created = self.books.plan_status(plan, self.at), _second(plan.created_at)
         start, end = _period(plan, self.at)
-        card = self.books.card(payer.id, self.at)
         edits = self.books.edits.of(number, self.at)
         ended = plan.ends_at if status == "canceled" else None
         asked = plan.cancel_set_at is not None and _second(plan.cancel_set_at) <= self.at
@@ -111,7 +110,7 @@ class Renderer:
             "currency": payer.currency.lower(),
             "customer": stripe_id("customers", payer.id),
             "days_until_due": 30 if plan.sent else None,
-            "default_payment_method": card_id(card, "pm") if card and payer.holder == "subscription" else None,
+            "default_payment_method": self.books.held(payer.id, self.at) if payer.holder == "subscription" else None,
             "discounts": [] if plan.rebate is None else [f"di_{coupon_id(plan.rebate)}"],
             "ended_at": _second(ended),
             "latest_invoice": self._latest(plan.id),
@@ -171,7 +170,7 @@ class Renderer:
             "created": _second(plan.created_at),
             "discounts": [],
             "metadata": {},
-            "plan": _plan(tag),
+            "plan": plan_of(tag),
             "price": self.price(price_id(tag)),
             "subscription": number,
             "tax_rates": [],
@@ -182,51 +181,16 @@ class Renderer:
 
     def price(self, number: str) -> Json:
         """A price; its tiers come only when asked for."""
-        tag = self.books.tags[number]
-        return {
-            "id": number,
-            "object": "price",
-            "active": True,
-            "billing_scheme": "tiered" if tag.tiers else "per_unit",
-            "created": 1_500_000_000,
-            "currency": tag.currency.lower(),
-            "custom_unit_amount": None,
-            "livemode": self.live,
-            "lookup_key": None,
-            "metadata": {},
-            "nickname": None,
-            "product": "prod_HF1",
-            "recurring": {
-                "interval": tag.interval,
-                "interval_count": tag.count,
-                "meter": None,
-                "trial_period_days": None,
-                "usage_type": "metered" if tag.metered else "licensed",
-            },
-            "tax_behavior": "unspecified",
-            "tiers_mode": ("graduated" if tag.graduated else "volume") if tag.tiers else None,
-            "transform_quantity": None,
-            "type": "recurring",
-            "unit_amount": tag.unit,
-            "unit_amount_decimal": tag.decimal or (None if tag.unit is None else str(tag.unit)),
-        }
+        return price_of(self.books.tags[number], live=self.live)
 
     def tiers(self, number: str) -> list[Json] | None:
         """The tiers of a price; None for a plain one."""
-        found = [
-            {
-                "flat_amount": tier.flat or None,
-                "flat_amount_decimal": str(tier.flat) if tier.flat else None,
-                "unit_amount": tier.unit,
-                "unit_amount_decimal": str(tier.unit),
-                "up_to": tier.up_to,
-            }
-            for tier in self.books.tags[number].tiers
-        ]
-        return found or None
+        return tiers_of(self.books.tags[number])
 
     def card(self, number: str) -> Json:
         """A card, as a payment method or as a source of the old kind."""
+        if number.startswith("pm_HFbank"):
+            return self._bank(number)
         card, payer_id = self.books.cards[number]
         payer = self.books.billing.payers[payer_id - 1]
         customer = stripe_id("customers", payer_id)
@@ -246,6 +210,22 @@ class Renderer:
             "livemode": self.live,
             "metadata": {},
             "type": "card",
+        }
+
+    def _bank(self, number: str) -> Json:
+        """A bank account that is debited."""
+        payer = self.books.billing.payers[int(number.removeprefix("pm_HFbank")) - 1]
+        return {
+            "id": number,
+            "object": "payment_method",
+            "allow_redisplay": "unspecified",
+            "billing_details": {"address": None, "email": payer.email, "name": None, "phone": None},
+            "created": _second(payer.created_at),
+            "customer": stripe_id("customers", payer.id),
+            "livemode": self.live,
+            "metadata": {},
+            "sepa_debit": {"bank_code": "37040044", "country": "DE", "last4": "3000"},
+            "type": "sepa_debit",
         }
 
     def coupon(self, number: str) -> Json:
@@ -357,23 +337,6 @@ class Renderer:
 
 def _second(moment: datetime | None) -> Any:
     return None if moment is None else int(moment.timestamp())
-
-
-def _plan(tag: PriceTag) -> Json:
-    """The older name of a price, which still comes along."""
-    return {
-        "id": price_id(tag),
-        "object": "plan",
-        "active": True,
-        "amount": tag.unit,
-        "amount_decimal": tag.decimal or (None if tag.unit is None else str(tag.unit)),
-        "billing_scheme": "tiered" if tag.tiers else "per_unit",
-        "currency": tag.currency.lower(),
-        "interval": tag.interval,
-        "interval_count": tag.count,
-        "product": "prod_HF1",
-        "usage_type": "metered" if tag.metered else "licensed",
-    }
 
 
 def _period(plan: Plan, at: int) -> tuple[int, int]:

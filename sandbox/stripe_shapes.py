@@ -1,6 +1,7 @@
-"""What Stripe's objects carry besides what the world says of them: keys that are empty, or always the same."""
+"""What Stripe's objects carry besides what the world says of them: keys that never change; and prices."""
 
-from sandbox.stripe_books import Json
+from sandbox.model_billing import PriceTag
+from sandbox.stripe_books import Json, price_id
 
 CUSTOMER: Json = dict.fromkeys(
     ("address", "default_source", "description", "discount", "phone", "shipping", "test_clock")
@@ -52,3 +53,66 @@ OLD_INVOICE: Json = {
     "paid_out_of_band": False,
     "total_tax_amounts": [],
 }  # fmt: skip
+
+
+def price_of(tag: PriceTag, *, live: bool) -> Json:
+    """A price, without its tiers."""
+    return {
+        "id": price_id(tag),
+        "object": "price",
+        "active": True,
+        "billing_scheme": "tiered" if tag.tiers else "per_unit",
+        "created": 1_500_000_000,
+        "currency": tag.currency.lower(),
+        "custom_unit_amount": None,
+        "livemode": live,
+        "lookup_key": None,
+        "metadata": {},
+        "nickname": None,
+        "product": "prod_HF1",
+        "recurring": {
+            "interval": tag.interval,
+            "interval_count": tag.count,
+            "meter": None,
+            "trial_period_days": None,
+            "usage_type": "metered" if tag.metered else "licensed",
+        },
+        "tax_behavior": "unspecified",
+        "tiers_mode": ("graduated" if tag.graduated else "volume") if tag.tiers else None,
+        "transform_quantity": None,
+        "type": "recurring",
+        "unit_amount": tag.unit,
+        "unit_amount_decimal": tag.decimal or (None if tag.unit is None else str(tag.unit)),
+    }
+
+
+def tiers_of(tag: PriceTag) -> list[Json] | None:
+    """The tiers of a price; None for a plain one."""
+    found = [
+        {
+            "flat_amount": tier.flat or None,
+            "flat_amount_decimal": str(tier.flat) if tier.flat else None,
+            "unit_amount": tier.unit,
+            "unit_amount_decimal": str(tier.unit),
+            "up_to": tier.up_to,
+        }
+        for tier in tag.tiers
+    ]
+    return found or None
+
+
+def plan_of(tag: PriceTag) -> Json:
+    """The older name of a price, which still comes along."""
+    return {
+        "id": price_id(tag),
+        "object": "plan",
+        "active": True,
+        "amount": tag.unit,
+        "amount_decimal": tag.decimal or (None if tag.unit is None else str(tag.unit)),
+        "billing_scheme": "tiered" if tag.tiers else "per_unit",
+        "currency": tag.currency.lower(),
+        "interval": tag.interval,
+        "interval_count": tag.count,
+        "product": "prod_HF1",
+        "usage_type": "metered" if tag.metered else "licensed",
+    }

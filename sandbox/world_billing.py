@@ -119,7 +119,8 @@ def _payer(books: _Books, account: _Account, currency: str, *, second: bool) -> 
     person, email = _address(account)
     if key == "none" and email is None:
         key = "crm"
-    sent = company.plan in {"business", "enterprise"}
+    way: Literal["card", "debit", "transfer"] = "debit" if rng.random() < 0.12 else "card"
+    way = "transfer" if company.plan in {"business", "enterprise"} else way
     left = _left(company)
     gone = left + timedelta(days=20) if left is not None and rng.random() < 0.1 else None
     payer = Payer(
@@ -132,8 +133,9 @@ def _payer(books: _Books, account: _Account, currency: str, *, second: bool) -> 
         currency=currency,
         created_at=at(created),
         deleted_at=gone,
+        way=way,
         holder=("subscription", "customer", "source")[int(np.searchsorted((0.3, 0.85), rng.random()))],
-        cards=() if sent else tuple(_cards(books, account, created)),
+        cards=tuple(_cards(books, account, created)) if way == "card" else (),
         rebate=_rebate(books, rng, currency, at(created), forever=True) if rng.random() < 0.03 else None,
     )
     books.payers.append(payer)
@@ -192,7 +194,7 @@ def _rebate(books: _Books, rng: Rng, currency: str, start: datetime, *, forever:
 
 def _plan(books: _Books, account: _Account, payer: Payer, amount: int) -> None:
     rng, company, frame = account.rng, account.company, books.frame
-    sent = not payer.cards
+    sent = payer.way == "transfer"
     months = int(rng.choice((1, 3, 12), p=(0.4, 0.35, 0.25) if sent else (0.85, 0.0, 0.15)))
     items, month = _items(books, account, payer.currency, amount, months)
     rebate = None
@@ -280,6 +282,8 @@ def _bill(books: _Books, account: _Account, payer: Payer, plan: Plan, what: tupl
         due = final + timedelta(seconds=NET)
         late = float(rng.lognormal(2.9, 0.6)) * (1.3 - health) if trouble else -float(rng.uniform(1, 20))
         paid = due + timedelta(days=late)
+    elif payer.way == "debit" and not trouble:
+        paid = final + timedelta(days=int(rng.integers(4, 9)))
     else:
         card = _card(payer, final)
         expired = card is not None and _end_of_month(date(card.year, card.month, 1)) < final.date()
