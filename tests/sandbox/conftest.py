@@ -12,6 +12,7 @@ from werkzeug.wrappers import Request, Response
 
 from sandbox.core import Sandbox, SandboxClock, Vendor
 from sandbox.model import Company, NpsAnswer, Owner, Person, ProductEvent, SalesDeal, SupportTicket, Touch, World
+from sandbox.model_billing import Billing
 from sandbox.mount import SandboxAdapter
 from sandbox.world import make_world
 
@@ -31,6 +32,7 @@ class TinyWorld:
         self.nps: list[NpsAnswer] = []
         self.deals: list[SalesDeal] = []
         self.touches: list[Touch] = []
+        self.billing = Billing([], [], [])
 
     def events(self, day: Any) -> Iterator[ProductEvent]:
         return iter(())
