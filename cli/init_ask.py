@@ -54,7 +54,13 @@ QUESTIONS: Mapping[str, tuple[Question, ...]] = {
         Question("username", "User name of the service account"),
         Question("secret", "secret of the service account", "MIXPANEL_SECRET", secret=True),
     ),
+    "amplitude": (
+        Question("api_key", "API key of the project (Organization settings, Projects)"),
+        Question("region", "Where the project's data is kept", "us", choices=("us", "eu")),
+        Question("secret_key", "secret key of the project", "AMPLITUDE_SECRET_KEY", secret=True),
+    ),
     "stripe": (Question("key", "restricted key (rk_live_...) with read access", "STRIPE_KEY", secret=True),),
+    "sql": (Question("url", "URL of the database, user and password included", "DATABASE_URL", secret=True),),
     "files": (Question("folder", "Folder into which files are put, as an absolute path"),),
 }
 """Vendor -> what is needed to connect, in the order in which it is asked."""

@@ -5,7 +5,8 @@ and adds where the rows come from. The map of the source is then what the config
 of a file in `mapping/`. A *ready* map is a file in `mapping/ready/` with the same tables, laid under the config's.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -17,6 +18,7 @@ USAGE = "usage"
 EVENT_FIELDS = ("name", "time", "person", "account", "id")
 """What there is to say about an event; the first three must be said."""
 CONST = "const:"
+_FIRST_STEP = re.compile(r'"([^"]+)"|([^."\[\]]+)')
 
 
 class StreamTable(BaseModel):
@@ -88,3 +90,21 @@ class StreamSettings(BaseModel):
     def as_streams(self, *, optional: bool = False) -> tuple[Stream, ...]:
         """The streams as the rest of the agent knows them, in the order of the config."""
         return tuple(Stream(name, table.record, optional=optional) for name, table in self.streams.items())
+
+
+def needed(fields: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """Field -> the columns of which one must be there."""
+    for name, line in fields.items():
+        if name == "external_ids" and isinstance(line, Mapping):
+            yield from ((f"{name}.{key}", wanted) for key, wanted in needed(line))
+        elif wanted := _columns(line):
+            yield name, wanted
+
+
+def _columns(line: Any) -> list[str]:
+    if isinstance(line, str):
+        step = _FIRST_STEP.match(line)
+        return [] if line.startswith(CONST) or step is None else [step[1] or step[2]]
+    if isinstance(line, Mapping):
+        return _columns(line.get("path", line.get("join")))
+    return [column for one in line for column in _columns(one)] if isinstance(line, Sequence) else []

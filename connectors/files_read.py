@@ -9,16 +9,15 @@ import csv
 import io
 import itertools
 import os
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 from pydantic_core import from_json
 
-from connectors.config_streams import CONST
+from connectors.config_streams import needed
 from connectors.files_settings import FileTable
 from connectors.plain import plain
 
@@ -27,7 +26,6 @@ LONGEST = 1 << 20
 DELIMITERS = ",;\t|"
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 """Byte order marks -> encodings."""
-_FIRST_STEP = re.compile(r'"([^"]+)"|([^."\[\]]+)')
 
 
 class BadFileError(Exception):
@@ -100,24 +98,6 @@ def reader(path: Path, table: FileTable) -> Reader:
             return JsonReader(path, table)
         case "parquet":
             return ParquetReader(path, table)
-
-
-def needed(fields: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    """Field -> the columns of which one must be there."""
-    for name, line in fields.items():
-        if name == "external_ids" and isinstance(line, Mapping):
-            yield from ((f"{name}.{key}", wanted) for key, wanted in needed(line))
-        elif wanted := _columns(line):
-            yield name, wanted
-
-
-def _columns(line: Any) -> list[str]:
-    if isinstance(line, str):
-        step = _FIRST_STEP.match(line)
-        return [] if line.startswith(CONST) or step is None else [step[1] or step[2]]
-    if isinstance(line, Mapping):
-        return _columns(line.get("path", line.get("join")))
-    return [column for one in line for column in _columns(one)] if isinstance(line, Sequence) else []
 
 
 def opened(path: Path) -> BinaryIO:

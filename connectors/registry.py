@@ -42,6 +42,7 @@ class Vendor:
 
 
 VENDORS: dict[str, Vendor] = {
+    "amplitude": Vendor("Amplitude", "connectors.amplitude", "connectors.amplitude_settings"),
     "files": Vendor("Files", "connectors.files", "connectors.files_settings"),
     "hubspot": Vendor("HubSpot", "connectors.hubspot", "connectors.hubspot_settings", is_crm=True),
     "mixpanel": Vendor("Mixpanel", "connectors.mixpanel", "connectors.mixpanel_settings"),
@@ -49,6 +50,7 @@ VENDORS: dict[str, Vendor] = {
         "Salesforce", "connectors.salesforce", "connectors.salesforce_settings", is_crm=True, custom_suffix="__c"
     ),
     "stripe": Vendor("Stripe", "connectors.stripe", "connectors.stripe_settings"),
+    "sql": Vendor("SQL", "connectors.sql", "connectors.sql_settings"),
     "zendesk": Vendor("Zendesk", "connectors.zendesk", "connectors.zendesk_settings"),
 }
 """The vendor's word in the config -> its connector."""

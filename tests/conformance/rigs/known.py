@@ -1,5 +1,6 @@
 """Vendor -> its rigs. A connector in the registry without a line here fails `test_conformance_table.py`."""
 
+from tests.conformance.rigs.amplitude import AmplitudeSource
 from tests.conformance.rigs.base import Rig
 from tests.conformance.rigs.crm import CrmRig
 from tests.conformance.rigs.files import FilesSource
@@ -10,15 +11,18 @@ from tests.conformance.rigs.salesforce import SalesforceSource
 from tests.conformance.rigs.salesforce_bulk import SalesforceBulk
 from tests.conformance.rigs.salesforce_crm import SalesforceCrm
 from tests.conformance.rigs.stripe import StripeSource
+from tests.conformance.rigs.sql import SqlSource
 from tests.conformance.rigs.zendesk import ZendeskSource
 
 SOURCES: dict[str, type[Rig]] = {
+    "amplitude": AmplitudeSource,
     "files": FilesSource,
     "hubspot": HubSpotSource,
     "mixpanel": MixpanelSource,
     "salesforce": SalesforceSource,
     "salesforce_bulk": SalesforceBulk,
     "stripe": StripeSource,
+    "sql": SqlSource,
     "zendesk": ZendeskSource,
 }
 """What a column is called -> a vendor's rig; a vendor that is read in very different ways has one for each."""
