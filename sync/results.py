@@ -125,7 +125,8 @@ _REPLACE = (
 _DETAILS = f"UPDATE score SET {_DETAIL.replace(',', ' = ?,')} = ? WHERE level = ? AND key = ?"
 _ARCHIVE = f"""
 INSERT OR REPLACE INTO score_history (level, key, valid_from, valid_to, run_id, {_RESULT}, {_DETAIL})
-SELECT level, key, valid_from, ?, run_id, {_RESULT}, {_DETAIL} FROM score WHERE level = ? AND key = ?
+SELECT level, key, valid_from, ?, run_id, {_RESULT}, {_DETAIL} FROM score
+WHERE level = ? AND key IN (SELECT value FROM json_each(?)) AND valid_from < ?
 """
 _END = "DELETE FROM score WHERE level = ? AND key = ?"
 _CHUNK = 2000
@@ -154,7 +155,6 @@ class _ScoreWriter:
         insert: list[tuple[Any, ...]] = []
         replace: list[tuple[Any, ...]] = []
         details: list[tuple[Any, ...]] = []
-        archive: list[tuple[Any, ...]] = []
         for row, new in zip(rows, _as_stored(rows), strict=True):
             key = row.key
             old = held.pop(key, None)
@@ -165,14 +165,13 @@ class _ScoreWriter:
             elif old[1 : 1 + _WIDTH] == new[:_WIDTH]:
                 details.append((*new[_WIDTH:], level, key))
             else:
-                if old[0] < now:
-                    archive.append((now, level, key))
                 replace.append((self.run_id, now, *new, level, key))
-        archive += [(now, level, key) for key, old in held.items() if old[0] < now]
+        past = [*(values[-1] for values in replace), *held]
+        if past:
+            self.conn.execute(_ARCHIVE, (now, level, json.dumps(past), now))
         ended = [(level, key) for key in held]
         for sql, values in (
             (_INSERT, insert),
-            (_ARCHIVE, archive),
             (_REPLACE, replace),
             (_DETAILS, details),
             (_END, ended),
