@@ -26,7 +26,7 @@ from sync.quality import Quality
 class Section(BaseModel):
     """A closed table of the config."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Scoring(Section):
@@ -158,7 +158,7 @@ class Tables(BaseModel):
     A field's type is the table's model; each table may be left out.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
     identity: IdentitySettings = Field(default_factory=IdentitySettings)
     scoring: Scoring = Field(default_factory=Scoring)
     writeback: Writeback = Field(default_factory=Writeback)

@@ -136,7 +136,7 @@ class Place(BaseModel):
         swept: When deletions were last looked for.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     after: str | None = None
     started: AwareDatetime | None = None

@@ -8,7 +8,7 @@ from connectors.hubspot_kinds import ACTIVITIES
 class Settings(BaseModel):
     """What the config says about HubSpot."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     token: SecretStr = Field(description="Service key, or access token of a static-auth or legacy private app.")
     base_url: str | None = Field(None, description="Where HubSpot is, for a sandbox or another data centre.")

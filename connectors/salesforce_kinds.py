@@ -185,7 +185,7 @@ class Place(BaseModel):
         locator: ... and where in its results we are.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     high: AwareDatetime | None = None
     listed: AwareDatetime | None = None

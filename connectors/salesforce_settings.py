@@ -75,7 +75,7 @@ class Keys:
 class Settings(BaseModel):
     """What the config says about Salesforce."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     domain: str | None = Field(
         None, description="The org's My Domain: 'acme.my', or 'acme--uat.sandbox.my' for a sandbox."

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 class Settings(BaseModel):
     """What the admin says about a Zendesk account."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     subdomain: str = Field(
         pattern=r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$",

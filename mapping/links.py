@@ -127,7 +127,7 @@ class Resolution:
 class Pin(BaseModel):
     """A link that a person decided. Outranks every rule."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, defer_build=True)
 
     kind: Literal["account", "contact"] = Field(description="What is linked.")
     source: str = Field(description="Name of the source.")
@@ -138,7 +138,7 @@ class Pin(BaseModel):
 class Settings(BaseModel):
     """The `[identity]` table of the config."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     own_domains: tuple[str, ...] = Field((), description="Your own e-mail domains: their people are staff.")
     shared_domains: tuple[str, ...] = Field(

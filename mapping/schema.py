@@ -19,7 +19,7 @@ Instant = AwareDatetime
 class Record(BaseModel):
     """What every record has."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, defer_build=True)
     kind: ClassVar[str]
 
     source: str = Field(description="Name of the source in the config, such as 'hubspot'.")

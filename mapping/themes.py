@@ -27,7 +27,7 @@ _FILE = Path(__file__).with_name("themes.toml")
 class Theme(BaseModel):
     """The words of one theme."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     words: tuple[Word, ...] = Field(
         (), max_length=500, description='Words and phrases, such as ["teuer", "zu viel Geld", "Preiserhöhung*"].'
@@ -41,7 +41,7 @@ class Theme(BaseModel):
 class Settings(BaseModel):
     """The `[themes]` table of the config."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     shipped: bool = Field(True, description="False starts from nothing instead of the lists that come with Holdfast.")
     lists: dict[ThemeName, Theme] = Field(

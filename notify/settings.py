@@ -32,7 +32,7 @@ Clock = Annotated[time, BeforeValidator(_clock)]
 class ChannelSettings(BaseModel):
     """What every kind of channel has."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     kinds: tuple[NoticeKind, ...] = Field(
         ALERTS, description="What it is told: " + ", ".join(f"`{kind}`" for kind in ALERTS) + "."
     )
@@ -158,7 +158,7 @@ Channel = Slack | Email | Webhook
 class Notify(BaseModel):
     """Whom to tell what changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     timeout: Duration = Field(
         15, ge=1, le=300, description='A run waits so long at most for all channels together, such as "15s".'
     )

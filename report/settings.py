@@ -10,7 +10,7 @@ from scoring.features.segments import STAGES
 class ReportSettings(BaseModel):
     """What the report measures against."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     targets: dict[str, Annotated[int, Field(ge=0, le=100)]] = Field(
         default_factory=dict,

@@ -37,7 +37,7 @@ LEVELS: tuple[Level, ...] = ("account", "contact")
 
 
 class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class BandPlaybooks(_Closed):

@@ -23,7 +23,7 @@ Features = Mapping[str, int | str | None]
 class KnownEvent(BaseModel):
     """Something that is known to happen between two days, to all accounts or to some."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
     name: Line = Field(description="What people see: 'move to the new data centre'.")
     kind: Literal["hold", "release"] = Field(

@@ -24,7 +24,7 @@ ROLLUP_SCORE, ROLLUP_BAND, ACCOUNT_SCORE = "rollup_score", "rollup_band", "accou
 class Hierarchy(BaseModel):
     """How scores go up to parents and down to people. Left out, nothing of it is written."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     rollup: Share = Field(
         "children",

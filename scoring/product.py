@@ -17,7 +17,7 @@ MAX_BITS = 62
 class Sessions(BaseModel):
     """How long people stay. Only an event that repeats while somebody works tells that: counts by day do not."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     start: Event = Field(description="The event that begins a session.")
     beat: Event = Field(description="The event that repeats while it lasts.")
@@ -27,7 +27,7 @@ class Sessions(BaseModel):
 class Product(BaseModel):
     """The meaning of events. Names are compared as the product sends them; plans regardless of case."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     plans: dict[str, Events] = Field(
         default_factory=dict, description="Plan -> the events that show use of each feature it offers."

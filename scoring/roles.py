@@ -42,7 +42,7 @@ Words = Annotated[tuple[Word, ...], Field(max_length=100)]
 class Roles(BaseModel):
     """The words. A list that a card gives takes the place of the one here."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     helper: Words = Field(
         ("assistant", "secretary", "intern", "trainee", "office of"),

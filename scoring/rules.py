@@ -22,7 +22,7 @@ NO_EVIDENCE = "profile"
 class Rule(BaseModel):
     """One hard rule."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: Name = Field(description="The heading of its table.")
     when: str = Field(min_length=1, max_length=MAX_RULE, description="SQL boolean text over features.")

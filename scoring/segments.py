@@ -38,7 +38,7 @@ _WORD = re.compile(r"\w+")
 class Segment(BaseModel):
     """A named group of accounts or contacts, recomputed on every run."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: Name = Field(description="The heading of its table; the value written to the CRM.")
     label: Line = Field(description="What people see.")

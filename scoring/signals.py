@@ -28,7 +28,7 @@ class Signal(BaseModel):
     next one. Both are exact: between two knots the share of the way is rounded towards the first of them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: Name = Field(description="The heading of its table.")
     feature: str = Field(description="A feature of the catalogue with a numeric value.")

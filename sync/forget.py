@@ -17,14 +17,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mapping.mapped import Reject
-from mapping.schema import Record
 from sync.approval import key
 from sync.backup import copies_of, copy_now, remove
 from sync.database import StoreError
 from sync.tables import KINDS, compact, epoch
 
 if TYPE_CHECKING:
+    from mapping.mapped import Reject
+    from mapping.schema import Record
     from sync.store import Page, Store
 
 _ADDRESS = re.compile(r"[^\s\"'<>,;:()\[\]{}\\]+@[^\s\"'<>,;:()\[\]{}\\]+")
@@ -305,7 +305,7 @@ class Screen:
             for name in names
         )
 
-    def marks_of(self, record: Record) -> list[str]:
+    def marks_of(self, record: "Record") -> list[str]:
         """The hashes of what a contact is known by."""
         emails = [
             email.lower() for email in (getattr(record, "email", None), *getattr(record, "other_emails", ())) if email
@@ -330,7 +330,7 @@ class Screen:
         )
         return kept, back
 
-    def _without(self, kind: str, record: Record) -> Record | None:
+    def _without(self, kind: str, record: "Record") -> "Record | None":
         """A record of something else without the person; None when it says nothing then."""
         changes: dict[str, None] = {}
         if kind != "contact" and self.hides(record.source, getattr(record, "contact_ref", None)):
@@ -341,7 +341,7 @@ class Screen:
             return None
         return record.model_copy(update=changes) if changes else record
 
-    def _tells(self, source: str, reject: Reject) -> bool:
+    def _tells(self, source: str, reject: "Reject") -> bool:
         return self.hides(source, reject.source_id, *_ADDRESS.findall(reject.row))
 
     def of(self, source: str, ids: Sequence[str]) -> list[str]:

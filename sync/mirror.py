@@ -4,12 +4,14 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connectors.base import Value
-from mapping.schema import Record
 from sync.tables import KINDS, compact, version_of
 from sync.values import dumps
+
+if TYPE_CHECKING:
+    from mapping.schema import Record
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _NONE = frozenset({None})
@@ -27,7 +29,7 @@ ON CONFLICT DO UPDATE SET "values" = excluded."values", version = excluded.versi
 def see(
     conn: sqlite3.Connection,
     obj: str,
-    records: Iterable[Record],
+    records: Iterable["Record"],
     own_values: Mapping[str, Mapping[str, Value]],
     now: int,
 ) -> None:

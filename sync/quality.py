@@ -30,7 +30,7 @@ NAMES: tuple[Name, ...] = get_args(Name)
 class Quality(BaseModel):
     """The pass mark for data, before anything is written for the first time."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     enabled: bool = Field(True, description="False: the first fill does not ask how good the data is.")
     scored: float = Field(

@@ -8,11 +8,13 @@ import sqlite3
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mapping.schema import Record
 from sync.row_doubt import Tally
 from sync.tables import KINDS, Kind, compact
+
+if TYPE_CHECKING:
+    from mapping.schema import Record
 
 VANISH_SHARE = 0.2
 VANISH_ALWAYS = 3
@@ -117,7 +119,7 @@ class RecordWriter:
         """Ids whose row was older than what is held."""
         self.tally = Tally(kind)
 
-    def write(self, records: Sequence[Record], seen: "array[int] | None" = None) -> Counts:
+    def write(self, records: Sequence["Record"], seen: "array[int] | None" = None) -> Counts:
         """Write a page; appends the key of every record named in it to `seen`."""
         latest: dict[str, Record] = {}
         for record in records:
@@ -132,7 +134,7 @@ class RecordWriter:
         repeats = len(records) - len(latest)
         return counts + Counts(older=repeats) if repeats else counts
 
-    def _references(self, records: Iterable[Record]) -> dict[str, dict[str, int]]:
+    def _references(self, records: Iterable["Record"]) -> dict[str, dict[str, int]]:
         """Keys of the records that these refer to, by kind."""
         wanted: dict[str, dict[str, None]] = {}
         for column in self.kind.references:
@@ -306,5 +308,5 @@ class RecordWriter:
         return Counts(vanished=self._end(gone, "vanished"))
 
 
-def _is_older(record: Record, known: Record) -> bool:
+def _is_older(record: "Record", known: "Record") -> bool:
     return record.updated_at is not None and known.updated_at is not None and record.updated_at < known.updated_at

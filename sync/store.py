@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.base import Value
-from mapping.mapped import Reject
-from mapping.schema import Record
 from scoring.inputs import Level, ScoreRow
 from sync import mirror, results, streams
 from sync.database import EnvironmentMismatchError, StateFile, StoreError
@@ -26,6 +24,8 @@ from sync.tables import KINDS, epoch
 
 if TYPE_CHECKING:
     from mapping.links import Resolution
+    from mapping.mapped import Reject
+    from mapping.schema import Record
 
 __all__ = [
     "Counts",
@@ -59,8 +59,8 @@ class Page:
     source: str
     stream: str
     kind: str
-    records: Sequence[Record] = ()
-    rejects: Sequence[Reject] = ()
+    records: Sequence["Record"] = ()
+    rejects: Sequence["Reject"] = ()
     cursor: str | None = None
     deleted: Sequence[str] = ()
     merged: Mapping[str, str] = field(default_factory=dict)
@@ -238,7 +238,7 @@ class Store(StateFile):
             self.screen = None
         return page
 
-    def records(self, kind: str, *, source: str | None = None, as_of: datetime | None = None) -> Iterator[Record]:
+    def records(self, kind: str, *, source: str | None = None, as_of: datetime | None = None) -> Iterator["Record"]:
         """Every live record of a kind, by key; with `as_of` as they were known at that instant."""
         rows = self.rows(KINDS[kind].read(source=source, as_of=as_of), (source,) if source else ())
         return (KINDS[kind].record(row[0], row[1:]) for row in rows)

@@ -5,10 +5,12 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mapping.mapped import Reject
 from sync.tables import instant
+
+if TYPE_CHECKING:
+    from mapping.mapped import Reject
 
 QUARANTINE_LIMIT = 1000
 """Quarantined rows kept per stream, the newest; counts are kept of all."""
@@ -166,7 +168,7 @@ NAMELESS = "no id: "
 
 
 def quarantine(
-    conn: sqlite3.Connection, stream: int, rejects: Sequence[Reject], now: int, times: int | None = None
+    conn: sqlite3.Connection, stream: int, rejects: Sequence["Reject"], now: int, times: int | None = None
 ) -> None:
     """Keep rejected rows; the same row and reason again is only counted up.
 

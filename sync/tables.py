@@ -8,11 +8,14 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import to_json
 
-from mapping.schema import RECORDS, Record
+if TYPE_CHECKING:
+    from mapping.schema import Record
+
 
 Type = Literal["text", "int", "bool", "instant", "day", "list", "map", "account", "contact", "ticket"]
 """How a value is written: an instant as epoch seconds, a day as epoch days, list and map as JSON text (NULL when
@@ -136,7 +139,6 @@ class Kind:
 
     def __init__(self, name: str, columns: Sequence[Column]) -> None:
         self.name = name
-        self.model = RECORDS[name]
         self.columns = tuple(columns)
         self.references = tuple(column for column in columns if column.refers)
         names = ", ".join(column.name for column in columns)
@@ -165,7 +167,14 @@ class Kind:
         self.touch = f"UPDATE {name} SET version = ?, stream = ? WHERE key = ?"
         self.end = f"UPDATE {name} SET valid_to = max(?, valid_from) WHERE key = ?"
 
-    def contents(self, records: Sequence[Record], keys: Mapping[str, Mapping[str, int]]) -> list[tuple[Any, ...]]:
+    @cached_property
+    def model(self) -> type["Record"]:
+        """The common record; loaded at its first use, since what only reads scores and runs needs none."""
+        from mapping.schema import RECORDS
+
+        return RECORDS[self.name]
+
+    def contents(self, records: Sequence["Record"], keys: Mapping[str, Mapping[str, int]]) -> list[tuple[Any, ...]]:
         """What the table holds for these records; `keys` gives vendor id -> key for each kind referred to."""
         data = [record.__dict__ for record in records]
         columns: list[Iterable[Any]] = [
@@ -215,7 +224,7 @@ class Kind:
             f"JOIN {self.name} k ON k.key = h.key WHERE h.valid_to > {at} AND h.valid_from <= {at}"
         )
 
-    def record(self, source: str, content: Sequence[Any]) -> Record:
+    def record(self, source: str, content: Sequence[Any]) -> "Record":
         """The record that `contents` wrote; references must have been turned back into vendor ids."""
         version = content[1]
         values: dict[str, Any] = {

@@ -28,7 +28,7 @@ RuleText = Annotated[str, Field(min_length=1, max_length=MAX_RULE)]
 class Closed(BaseModel):
     """A table without unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Variant(Closed):

@@ -16,7 +16,7 @@ _FAR = 3 * 366
 class Team(BaseModel):
     """Working time and roles. Left out, every day and hour counts, in UTC."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     timezone: str = Field("UTC", description='Time zone of working hours by its IANA name, such as "Europe/Berlin".')
     workdays: tuple[Day, ...] = Field(DAYS, min_length=1, description='Days that count, such as ["mon", "tue"].')
