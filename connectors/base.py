@@ -53,12 +53,15 @@ class EventExport:
         last_day: Last event day covered, inclusive.
         replaces: True when the file holds *all* events of those days, so that their counts are overwritten; False when
             it holds only events that arrived since the cursor, so that they are added.
+        anew: True on the first export of a pull that reads again, from the start, what arrived: nothing that follows
+            adds to a day counted before it.
     """
 
     path: Path
     first_day: date
     last_day: date
     replaces: bool
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import difflib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from mapping.schema import Record
 
@@ -50,18 +51,21 @@ class Mapped:
 
 @dataclass(frozen=True, slots=True)
 class EventMap:
-    """Where to find things in a line of an event export. Every attribute is a dotted path such as "properties.time".
+    """Where to find things in a line of an event export: dotted paths such as "properties.time", unless said otherwise.
 
     Attributes:
         name: The event's name.
-        time: When it happened; epoch seconds, or milliseconds when the number is 10**11 or more.
+        time: When it happened; see `times`.
         person: Product user id; absent on anonymous events, which are counted apart.
         distinct_id: The id the vendor de-duplicates by; together with name, time and insert_id it is the event's key.
         account: Group key: text, or a list of texts when it happened in several accounts.
         insert_id: The sender's id of the event; unique per distinct_id only.
-        arrived: When the vendor received it, epoch milliseconds.
+        arrived: When the vendor received it; see `times`.
         device: Device id of anonymous events.
-        device_prefix: A distinct_id that starts with this is a device, not a person.
+        device_prefix: A distinct_id that starts with this is a device, not a person. No path.
+        times: How times are written. "epoch": seconds, or milliseconds when the number is 10**11 or more, and the
+            arrival in milliseconds. "text": as "2026-11-22 07:00:00.000000", UTC where no zone is given.
+        ignore: Names of events that nobody did: they are not counted at all.
     """
 
     name: str
@@ -73,6 +77,8 @@ class EventMap:
     arrived: str
     device: str
     device_prefix: str
+    times: Literal["epoch", "text"] = "epoch"
+    ignore: tuple[str, ...] = ()
 
 
 class FieldMapError(ValueError):

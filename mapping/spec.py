@@ -16,6 +16,8 @@ SPEC_KEYS = ("path", "join", "when", "as", "values", "otherwise", "default", "ma
 CONDITION_KEYS = ("path", "values", "not_values", "matches", "absent")
 STREAM_KEYS = ("record", "base", "ignore", "skip", "deleted", "fields")
 EVENT_KEYS = tuple(EventMap.__dataclass_fields__)
+EVENT_TIMES = ("epoch", "text")
+EVENT_PATHS = tuple(name for name in EVENT_KEYS if name not in {"times", "ignore"})
 CONST = "const:"
 
 
@@ -346,9 +348,16 @@ def events(place: Place, table: Any, layer: Mapping[str, Any], over: Place) -> E
     shipped = place.table(table, EVENT_KEYS)
     overriding = over.table(layer, EVENT_KEYS)
     merged = {**shipped, **overriding}
-    for name in EVENT_KEYS:
+    for name in EVENT_PATHS:
         here = (over if name in overriding else place).at(name)
         here.text(merged.get(name), "a path such as 'properties.time'")
         if name != "device_prefix":
             here.getter(merged[name])
-    return EventMap(**merged)
+    times, ignore = merged.pop("times", EVENT_TIMES[0]), merged.pop("ignore", [])
+    if times not in EVENT_TIMES:
+        where = over if "times" in overriding else place
+        where.at("times").fail(times, f"must be one of {', '.join(EVENT_TIMES)}", EVENT_TIMES)
+    if not isinstance(ignore, list) or not all(isinstance(name, str) for name in ignore):
+        where = over if "ignore" in overriding else place
+        where.at("ignore").fail(ignore, "must be a list of event names")
+    return EventMap(**merged, times=times, ignore=tuple(ignore))

@@ -47,6 +47,10 @@ MIXPANEL_SECRET = "mp-sandbox-secret"  # noqa: S105 - made up, opens only the sa
 MIXPANEL_PROJECT = 4242
 STRIPE_KEY = "rk_live_sandbox"
 STRIPE_ACCOUNT = "acct_1HFsandbox"
+AMPLITUDE_KEY = "a-sandbox-api-key"
+AMPLITUDE_SECRET = "am-sandbox-secret"  # noqa: S105 - made up, opens only the sandbox
+TYPEFORM_TOKEN = "tfp_sandbox"  # noqa: S105 - made up, opens only the sandbox
+SURVEYMONKEY_TOKEN = "sm-sandbox-token"  # noqa: S105 - made up, opens only the sandbox
 
 CREDENTIALS: Mapping[str, Mapping[str, str | int]] = {
     "hubspot": {"token": HUBSPOT_TOKEN},
@@ -54,6 +58,9 @@ CREDENTIALS: Mapping[str, Mapping[str, str | int]] = {
     "zendesk": {"email": ZENDESK_EMAIL, "token": ZENDESK_TOKEN},
     "mixpanel": {"username": MIXPANEL_USER, "secret": MIXPANEL_SECRET, "project_id": MIXPANEL_PROJECT},
     "stripe": {"key": STRIPE_KEY},
+    "amplitude": {"api_key": AMPLITUDE_KEY, "secret_key": AMPLITUDE_SECRET},
+    "typeform": {"token": TYPEFORM_TOKEN},
+    "surveymonkey": {"token": SURVEYMONKEY_TOKEN},
 }
 
 VENDORS: Mapping[str, str] = {
@@ -62,6 +69,9 @@ VENDORS: Mapping[str, str] = {
     "zendesk": "sandbox.zendesk:ZendeskVendor",
     "mixpanel": "sandbox.mixpanel:MixpanelVendor",
     "stripe": "sandbox.stripe:StripeVendor",
+    "amplitude": "sandbox.amplitude:AmplitudeVendor",
+    "typeform": "sandbox.typeform:TypeformVendor",
+    "surveymonkey": "sandbox.surveymonkey:SurveyMonkeyVendor",
 }
 
 CRMS = ("hubspot", "salesforce")
@@ -205,7 +215,7 @@ class Sandbox:
         self.under_way = LateArrivals()
         self.credentials = CREDENTIALS
         given = {name: dict(kwargs) for name, kwargs in (options or {}).items()}
-        for keeper in ("zendesk", "stripe"):
+        for keeper in ("zendesk", "stripe", "typeform", "surveymonkey"):
             given.setdefault(keeper, {}).setdefault("crm", next((v for v in vendors if v in CRMS), CRMS[0]))
         built = [self._build(v, given.get(v, {})) if isinstance(v, str) else v for v in vendors]
         self.vendors: dict[str, Vendor] = {vendor.name: vendor for vendor in built}

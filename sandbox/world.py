@@ -18,7 +18,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 
 from sandbox.model import Company, NpsAnswer, Owner, Person, ProductEvent, SalesDeal, SupportTicket, Touch
+from sandbox.model_answers import SurveyAnswer
 from sandbox.model_billing import Billing
+from sandbox.world_answers import make_answers
 from sandbox.world_billing import make_billing
 from sandbox.world_companies import make_customers, make_owners
 from sandbox.world_events import EventArrays, Events
@@ -68,6 +70,11 @@ class SeededWorld:
     def mobile(self) -> MobileEvents:
         """What people do in the mobile app, a second product; made when first asked for, from draws of its own."""
         return MobileEvents(self._frame, self._events)
+
+    @cached_property
+    def answers(self) -> list[SurveyAnswer]:
+        """What customers answer to surveys, by time; made when first asked for, from draws of its own."""
+        return make_answers(self._frame, self.companies, self.people, self._health.daily)
 
     def events(self, day: date) -> Iterator[ProductEvent]:
         """Every event that *happened* on that UTC day, by time; lazily made, the same on every call."""

@@ -27,6 +27,7 @@ from sync.records import Counts
 from sync.row_doubt import RowDoubt
 from sync.store import Store
 from sync.tables import epoch, epoch_day
+from sync.usage_anew import Reading
 from sync.usage_doubt import ANONYMOUS, ANONYMOUS_SHARE, require_believable
 from sync.usage_files import MEMORY, REMOVE, THREADS, first_line, spill_folder, spoken_of, sync_to_disk
 from sync.usage_forget import skip_forgotten
@@ -48,7 +49,7 @@ _EPOCH = date(1970, 1, 1)
 class _Day:
     """The new state of one epoch day; `path` is None when the day has no events, `later` when nothing was known of it.
 
-    `first` is when it was first counted, epoch seconds; -1: now.
+    `first` is when it was first counted, epoch seconds; -1: now. `replaces`: what was counted before does not stand.
     """
 
     day: int
@@ -58,6 +59,7 @@ class _Day:
     anonymous: int
     first: int = -1
     later: Path | None = None
+    replaces: bool = False
 
 
 def ingest(
@@ -110,6 +112,7 @@ class _Ingest:
             self.stream_key = streams.stream_key(conn, self.source_key, self.stream, "usage")
         self.db: duckdb.DuckDBPyConnection
         self.written: list[Path] = []
+        self.reading = Reading()
 
     @contextmanager
     def engine(self) -> Iterator[None]:
@@ -155,7 +158,9 @@ class _Ingest:
         """Read, count, write, commit."""
         generation = self._generation()
         self._read()
+        self.reading = Reading.of(self.store, self.stream_key, self.db, generation, anew=self.export.anew)
         rejects = self._drop_unusable()
+        self.reading.drop_earlier(self.db)
         usable = self._one("SELECT count(*) FROM ev")
         self._drop_repetitions()
         seen = self._write_hashes(generation)
@@ -189,6 +194,8 @@ class _Ingest:
             self.db.execute(READ.format(**columns(self.events)), [str(self.export.path), self.events.device_prefix])
         except duckdb.InvalidInputException as error:
             raise ShapeError(f"The event export cannot be read: {first_line(error)}") from error
+        if self.events.ignore:
+            self.db.execute("DELETE FROM ev WHERE event IN (SELECT unnest(?))", [list(self.events.ignore)])
 
     def _one(self, sql: str) -> Any:
         return self.db.execute(sql).fetchall()[0][0]
@@ -222,7 +229,7 @@ class _Ingest:
             )
             self.db.execute("DELETE FROM ev WHERE h IN (FROM twice)")
             self.db.execute("INSERT INTO ev FROM once")
-        if self.export.replaces:
+        if self.export.replaces or self.export.anew:
             return
         self._drop_old()
         if known := self._hash_files():
@@ -265,7 +272,8 @@ class _Ingest:
         held = {
             row[0]: row[1:]
             for row in self.store.rows(
-                "SELECT day, path, events, anonymous, first FROM usage_file WHERE stream = ?", (self.stream_key,)
+                "SELECT day, path, events, anonymous, first, generation FROM usage_file WHERE stream = ?",
+                (self.stream_key,),
             )
         }
         touched = set(totals)
@@ -273,11 +281,12 @@ class _Ingest:
             touched.update(range(epoch_day(self.export.first_day), epoch_day(self.export.last_day) + 1))
         days = []
         for day in sorted(touched):
-            old, old_events, old_anonymous, first = held.get(day, (None, 0, 0, None))
+            old, old_events, old_anonymous, first, counted = held.get(day, (None, 0, 0, None, 0))
             events, anonymous = totals.get(day, (0, 0))
-            if not self.export.replaces:
+            replaces = self.export.replaces or counted < self.reading.since
+            if not replaces:
                 events, anonymous = events + old_events, anonymous + old_anonymous
-            new = _Day(day, None, 0, events, anonymous, -1 if first is None else first)
+            new = _Day(day, None, 0, events, anonymous, -1 if first is None else first, replaces=replaces)
             days.append(self._write_day(new, generation, old))
         return days
 
@@ -288,7 +297,7 @@ class _Ingest:
         if held is not None and held.is_file():
             parameters["old"] = str(held)
             day = self._write_later(day, generation, parameters)
-            if not self.export.replaces:
+            if not day.replaces:
                 rows = (
                     "SELECT day, person, grp, event, CAST(sum(count) AS INTEGER) AS count FROM "
                     f"({rows} UNION ALL SELECT day, person, grp, event, count FROM read_parquet($old)) GROUP BY ALL"
@@ -304,9 +313,9 @@ class _Ingest:
     def _write_later(self, day: _Day, generation: int, parameters: dict[str, Any]) -> _Day:
         """Keep how the new count of a day differs from the one before."""
         path = self.folder / f"{parameters['date'].isoformat()}.{generation}.later.parquet"
-        if not self.export.replaces:
+        if not day.replaces:
             parameters = {name: value for name, value in parameters.items() if name != "old"}
-        if self._copy(f"{CHANGED if self.export.replaces else ADDED} ORDER BY person", parameters, path):
+        if self._copy(f"{CHANGED if day.replaces else ADDED} ORDER BY person", parameters, path):
             return replace(day, later=path)
         path.unlink()
         return day
@@ -364,6 +373,7 @@ class _Ingest:
             )  # fmt: skip
             later = [Later(d.later, d.day, d.first) for d in days if d.later is not None]
             keep(conn, self.stream_key, self.store.path, later, now)
+            self.reading.note(conn, self.stream_key)
             if seen is not None:
                 conn.execute("INSERT INTO usage_seen VALUES (?, ?, ?)", (self._name(seen[0]), self.stream_key, seen[1]))
             conn.execute(

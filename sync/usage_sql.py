@@ -12,7 +12,7 @@ SELECT
   CAST({seconds} // 86400 AS INTEGER) AS day,
   CASE WHEN {person} <> '' AND NOT starts_with({person}, $2) THEN {person} END AS person,
   {account} AS grp,
-  coalesce(CASE WHEN {arrived} > 0 THEN CAST({arrived} / 1000 AS BIGINT) END, {seconds}) AS arrived
+  coalesce({arrival}, {seconds}) AS arrived
 FROM read_json($1, format = 'newline_delimited', columns = {{{types}}}, ignore_errors = true)
 """
 """Reads file $1; a person that starts with $2 is a device. A line that is no JSON object gives a row of NULLs, a
@@ -50,14 +50,16 @@ GROUP BY ALL
 
 def columns(events: EventMap) -> dict[str, str]:
     """What `READ` must be told about a vendor's lines."""
+    text = events.times == "text"
+    moment = "TIMESTAMP" if text else "DOUBLE"
     wanted = {
         "name": (events.name, "VARCHAR"),
-        "time": (events.time, "DOUBLE"),
+        "time": (events.time, moment),
         "person": (events.person, "VARCHAR"),
         "distinct_id": (events.distinct_id, "VARCHAR"),
         "account": (events.account, "VARCHAR"),
         "insert_id": (events.insert_id, "VARCHAR"),
-        "arrived": (events.arrived, "DOUBLE"),
+        "arrived": (events.arrived, moment),
     }
     tree: dict[str, Any] = {}
     found = {}
@@ -68,14 +70,31 @@ def columns(events: EventMap) -> dict[str, str]:
             branch = branch.setdefault(key, {})
         branch.setdefault(keys[-1], kind)
         found[name] = ".".join(map(_quoted, keys))
-    # Whole seconds, whichever unit the vendor writes; what is beyond the year 9999 is no time.
-    time = found["time"]
-    found["seconds"] = (
+    found["seconds"], found["arrival"] = (_stamps if text else _numbers)(found["time"], found["arrived"])
+    found["types"] = ", ".join(f"{_quoted(key)}: {_literal(_type(value))}" for key, value in tree.items())
+    return found
+
+
+def _numbers(time: str, arrived: str) -> tuple[str, str]:
+    """Whole epoch seconds of what happened, whichever unit the vendor writes, and of its arrival in milliseconds.
+
+    What is beyond the year 9999 is no time.
+    """
+    seconds = (
         f"CASE WHEN {time} BETWEEN 0 AND 253402300799999 THEN "
         f"CAST(floor(CASE WHEN {time} >= 1e11 THEN {time} / 1000 ELSE {time} END) AS BIGINT) END"
     )
-    found["types"] = ", ".join(f"{_quoted(key)}: {_literal(_type(value))}" for key, value in tree.items())
-    return found
+    return seconds, f"CASE WHEN {arrived} > 0 THEN CAST({arrived} / 1000 AS BIGINT) END"
+
+
+def _stamps(time: str, arrived: str) -> tuple[str, str]:
+    """The same of stamps; DuckDB has made UTC instants of them, and NULL of what is none."""
+    seconds, arrival = (
+        f"CASE WHEN {stamp} BETWEEN TIMESTAMP '1970-01-01' AND TIMESTAMP '9999-12-31' "
+        f"THEN CAST(floor(epoch({stamp})) AS BIGINT) END"
+        for stamp in (time, arrived)
+    )
+    return seconds, arrival
 
 
 def _type(value: Any) -> str:

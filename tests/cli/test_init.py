@@ -4,7 +4,7 @@ import io
 import os
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from cli import init_ask, init_write
 from cli.config import load
 from cli.errors import CommandError
+from cli.init import OTHERS
 from cli.trial import write_trial_config
 from connectors.errors import MissingPermissionError
 from sandbox.core import Sandbox
@@ -66,6 +67,11 @@ def desk(
         yield Desk(tmp_path / "trial", folder, init, answer)
 
 
+def sources(**known: Sequence[str]) -> list[str]:
+    """Answers about every source there is: those that are known, and "no" to the others."""
+    return [answer for kind in OTHERS for answer in known.get(kind, ["n"])]
+
+
 @pytest.mark.parametrize("crm", ["hubspot", "salesforce"])
 def test_from_the_sandbox_to_a_dry_run(desk: Desk, run: Callable[..., Said]) -> None:
     said = desk.init("--sandbox", str(desk.trial), "--yes", "--json")
@@ -87,7 +93,8 @@ def test_from_the_sandbox_to_a_dry_run(desk: Desk, run: Callable[..., Said]) -> 
 
 
 def test_answers_on_a_terminal(desk: Desk) -> None:
-    desk.answer("sandbox", str(desk.trial), "", "", "", "", "", "company_id", "", "", "", "small_b2b", "", "1")
+    others = sources(mixpanel=["", "", "", "", "company_id"], zendesk=["", "", ""])
+    desk.answer("sandbox", str(desk.trial), "", *others, "small_b2b", "", "1")
     said = desk.init()
     assert said.code == 0, said.text
     settings = load(desk.config)
@@ -107,7 +114,7 @@ def test_a_wrong_token_can_be_corrected(desk: Desk, monkeypatch: pytest.MonkeyPa
     # by hand: the wrong one again, then nonsense, a pasted secret, a variable that is not set, and the right file
     desk.answer(
         "hubspot", "", "again", "change", "pat-na1-00000000-0000-0000", "NOT_SET_ANYWHERE", "change",
-        good.partition('"')[2].rstrip('"'), "n", "n", "", "none", "0",
+        good.partition('"')[2].rstrip('"'), *sources(), "", "none", "0",
     )  # fmt: skip
     said = desk.init("--answers", str(answers))
     assert said.code == 0, said.text
@@ -127,7 +134,7 @@ def test_stopping_writes_nothing(desk: Desk) -> None:
 
 
 def test_kept_untried(desk: Desk) -> None:
-    desk.answer("hubspot", "NOT_SET_ANYWHERE", "keep", "n", "n", "", "acme.example")
+    desk.answer("hubspot", "NOT_SET_ANYWHERE", "keep", *sources(), "", "acme.example")
     said = desk.init()
     assert said.code == 0, said.text
     assert tomllib.loads(desk.config.read_text())["crm"]["token"] == {"env": "NOT_SET_ANYWHERE"}

@@ -160,10 +160,11 @@ def test_a_retired_address_is_a_named_alarm(rig: Rig, stream: str, held: Held) -
 def test_a_vendor_that_is_down_is_given_up_for_all_streams_at_once(rig: Rig) -> None:
     rig.fault("status", "", status=503, times=ALWAYS)
     source, clock = rig.connect(), rig.box.clock
+    asking = [stream for stream in source.streams if stream.name not in rig.silent]
     rig.box.journal.clear()
     began = clock.monotonic()
     for _ in range(3):
-        for stream in source.streams:
+        for stream in asking:
             with pytest.raises(TransientError):
                 list(source.pull(stream, None))
     hosts = 2  # of a vendor whose streams come from several

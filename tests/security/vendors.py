@@ -16,12 +16,14 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "zendesk": {"subdomain": "acme", "email": "a@acme.example", "token": f"zd-{CANARY}"},
     "stripe": {"key": f"rk_live_{CANARY}"},
     "mixpanel": {"project_id": 1, "username": "u.mp-service-account", "secret": f"mp-{CANARY}"},
+    "amplitude": {"api_key": "key", "secret_key": f"am-{CANARY}"},
 }
 HOMES: Mapping[str, str] = {
     "hubspot": "hubapi.com",
     "salesforce": "salesforce.com",
     "zendesk": "zendesk.com",
     "mixpanel": "mixpanel.com",
+    "amplitude": "amplitude.com",
     "stripe": "stripe.com",
 }
 

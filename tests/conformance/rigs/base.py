@@ -99,6 +99,8 @@ class Rig(ABC):
     streams: ClassVar[tuple[str, ...]]
     secrets: ClassVar[tuple[str, ...]]
     """What must be in no error: of the right credentials and of the wrong ones."""
+    silent: ClassVar[tuple[str, ...]] = ()
+    """Streams that are read out of what others brought, without a call."""
     refreshes: ClassVar[bool] = False
     """Whether new tokens can be had without a person."""
     calls_return: ClassVar[timedelta] = timedelta(hours=25)

@@ -1,0 +1,135 @@
+"""Which hours of Amplitude's event export to ask for.
+
+The export selects by the hour in which an event was *uploaded*, so that an hour, once complete, never changes: the
+cursor is the last hour that was read, and what phones deliver days later comes with the hour in which they do. An hour
+can be had two hours after its end. So a pull asks for what is complete since the cursor, in ranges of at most a day:
+once an hour this is one call, and the first pull makes one for each day of the history. A range that Amplitude finds
+too large (400) or that takes too long (504) is asked for in smaller ones, down to an hour.
+
+A range without events is answered with 404. An hour is passed over as empty when a later one has events and it ended
+three hours ago; at the end, where nothing later proves it, only after a day. Until then it is asked for once more with
+every pull, at no further call: an outage that looks like silence loses nothing.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+from connectors.amplitude_export import HOUR, Download, Exporter, TooWideError
+from connectors.amplitude_people import Kept, People
+from connectors.base import Batch, EventExport
+from connectors.errors import CursorExpiredError
+from connectors.place import dump, load
+from connectors.vendor_clock import VendorClock
+
+LAG = 2 * HOUR
+"""How long after its end an hour can be exported."""
+SETTLED = 3 * HOUR
+"""How long after its end an hour without events is believed when a later hour has some."""
+SILENT = 24 * HOUR
+"""And when none has."""
+WIDEST = 24
+"""Hours asked for in one call."""
+OLDEST = timedelta(days=365)
+"""How long before its upload an event may have happened."""
+DAY = timedelta(days=1)
+
+
+class Events:
+    """Reads the events stream.
+
+    Args:
+        exporter: Makes downloads.
+        kept: Keeps the users that the events speak of.
+        clock: The vendor's.
+        history: Days of uploads that the first pull reads.
+        properties: User properties to keep.
+    """
+
+    def __init__(
+        self, exporter: Exporter, kept: Kept, clock: VendorClock, *, history: int, properties: tuple[str, ...]
+    ) -> None:
+        self._exporter = exporter
+        self._kept = kept
+        self._clock = clock
+        self._history = timedelta(days=history - 1)
+        self._properties = properties
+
+    def ready(self) -> datetime:
+        """The last hour that is complete."""
+        return _hour(self._clock.now() - LAG) - HOUR
+
+    def pull(self, cursor: str | None) -> Iterator[Batch]:
+        """Yield what was uploaded since `cursor`; everything when None. See `Source.pull`.
+
+        Raises:
+            CursorExpiredError: It is no cursor of ours.
+        """
+        done = _loaded(cursor)
+        anew = done is None
+        self._exporter.clean()
+        if done is None:
+            today = self.ready().date()
+            done = datetime.combine(today - self._history, time(), UTC) - HOUR
+        yield from self._since(done, anew=anew)
+
+    def _since(self, done: datetime, *, anew: bool) -> Iterator[Batch]:
+        committed = None if anew else done
+        widest, handed_on = WIDEST, False
+        known: dict[str, int] = {}
+        while done < (ready := self.ready()):
+            last = min(done + widest * HOUR, ready)
+            people = People(self._properties, known)
+            try:
+                got = self._exporter.download(done + HOUR, last, people)
+            except TooWideError:
+                widest = (last - done) // HOUR // 2
+                continue
+            if got is not None:
+                committed = self._through(done, last, got)
+                self._kept.put(committed, people)
+                yield self._batch(got.path, done, last, committed, anew=anew and not handed_on)
+                handed_on = True
+            done = last
+            if last == ready:
+                break
+        silent = min(done, _hour(self._clock.now() - SILENT) - HOUR)
+        if committed is not None and silent > committed:
+            yield self._batch(self._exporter.empty(), committed, silent, silent)
+        elif not handed_on:
+            # A history without any event looks like an outage: it is asked for again.
+            yield Batch(cursor=_dumped(committed), server_time=self._clock.now())
+
+    def _through(self, done: datetime, last: datetime, got: Download) -> datetime:
+        """The last hour of a range that need not be asked for again.
+
+        The answer may have shown that our clock was ahead: then not all that was asked for was complete.
+        """
+        last = min(last, self.ready())
+        settled = min(last, _hour(self._clock.now() - SETTLED) - HOUR)
+        newest = min(got.newest or done, last)
+        return max(done, newest, settled)
+
+    def _batch(self, path: Path, done: datetime, last: datetime, through: datetime, *, anew: bool = False) -> Batch:
+        export = EventExport(path, (done - OLDEST).date(), (last + DAY).date(), replaces=False, anew=anew)
+        return Batch(cursor=_dumped(through), export=export, server_time=self._clock.now())
+
+
+def _hour(instant: datetime) -> datetime:
+    """The beginning of its hour."""
+    return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _dumped(hour: datetime | None) -> str:
+    return dump({"hour": f"{hour:%Y-%m-%dT%H}"} if hour else {})
+
+
+def _loaded(cursor: str | None) -> datetime | None:
+    """The hour a cursor stands for; None at the start."""
+    hour = load(cursor, "amplitude").get("hour")
+    if hour is None:
+        return None
+    try:
+        return datetime.strptime(str(hour), "%Y-%m-%dT%H").replace(tzinfo=UTC)
+    except ValueError:
+        raise CursorExpiredError("the saved place cannot be read.", vendor="amplitude") from None
