@@ -9,7 +9,7 @@ import io
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,9 +27,7 @@ from sandbox.model import World
 from sandbox.serve import serve
 from sandbox.snapshot import Snapshot
 from sandbox.world import make_world
-from scoring import engine
 from scoring.card import Scorecard
-from scoring.shared import Together, together
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SECRETS = ("pat-sandbox-full", SALESFORCE_SECRET, "zd-sandbox-token", "mp-sandbox-secret")
@@ -130,12 +128,11 @@ def quietly(*args: str, clock: object = None) -> Said:
 
 
 KEPT: dict[bytes, Scorecard] = {}
-SHARED: dict[tuple[str, ...], Together] = {}
 
 
 @contextmanager
 def compiling_once() -> Iterator[None]:
-    """Keep cards and their statements over commands: compiling takes half as long as all the rest of a small run."""
+    """Keep cards over commands: compiling them takes half as long as all the rest of a small run."""
     load = Scorecard.load.__func__  # type: ignore[attr-defined]  # a class method
 
     def cached(cls: type[Scorecard], path: Path | None = None, *more: Any, **named: Any) -> Scorecard:
@@ -146,15 +143,8 @@ def compiling_once() -> Iterator[None]:
             KEPT[content] = load(cls, path, *more, **named)
         return KEPT[content]
 
-    def shared(statements: Sequence[Any], alone: Sequence[str]) -> Together:
-        known = tuple(alone)
-        if known not in SHARED:
-            SHARED[known] = together(statements, alone)
-        return SHARED[known]
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Scorecard, "load", classmethod(cached))
-        patch.setattr(engine, "together", shared)
         yield
 
 
