@@ -10,7 +10,7 @@ _KEY = re.compile(r"(rk|sk)_(live|test)_\S+")
 class Settings(BaseModel):
     """What the admin says about a Stripe account."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     key: SecretStr = Field(description="Restricted key (rk_live_...) with read access; see docs/vendors/stripe.md.")
     allow_secret_key: bool = Field(

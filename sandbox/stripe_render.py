@@ -141,7 +141,7 @@ class Renderer:
         start, end = row.pop("current_period_start"), row.pop("current_period_end")
         for item in row["items"]["data"]:
             item |= {"current_period_start": start, "current_period_end": end}
-        more = dict.fromkeys(("customer_account", "managed_payments"))
+        more = dict.fromkeys(("billing_cycle_anchor_config", "customer_account", "managed_payments"))
         settings = {"account_tax_ids": None, "issuer": {"type": "self"}}
         return {
             **row, **more, "invoice_settings": settings, "billing_mode": {"type": "classic"}, "billing_schedules": []
@@ -287,6 +287,7 @@ class Renderer:
             "amount_overpaid": 0,
             "automatically_finalizes_at": None,
             "customer_account": None,
+            "issuer": {"type": "self"},
             "parent": {
                 "quote_details": None,
                 "subscription_details": {"metadata": {}, "subscription": plan},

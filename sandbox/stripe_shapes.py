@@ -8,7 +8,7 @@ CUSTOMER: Json = dict.fromkeys(
 )
 SUBSCRIPTION: Json = {
     **dict.fromkeys((
-        "application", "application_fee_percent", "billing_cycle_anchor_config", "billing_thresholds", "cancel_at",
+        "application", "application_fee_percent", "billing_thresholds", "cancel_at",
         "canceled_at", "days_until_due", "default_payment_method", "default_source", "description", "ended_at",
         "latest_invoice", "next_pending_invoice_item_invoice", "on_behalf_of", "pause_collection",
         "pending_invoice_item_interval", "pending_setup_intent", "pending_update", "schedule", "test_clock",
@@ -38,7 +38,6 @@ INVOICE: Json = {
     "customer_tax_ids": [],
     "default_tax_rates": [],
     "discounts": [],
-    "issuer": {"type": "self"},
     "lines": {"object": "list", "data": [], "has_more": False},
     "payment_settings": {"default_mandate": None, "payment_method_options": None, "payment_method_types": None},
     "post_payment_credit_notes_amount": 0,
