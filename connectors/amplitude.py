@@ -23,7 +23,7 @@ from connectors.amplitude_export import NO_DATA, Exporter
 from connectors.amplitude_people import Kept
 from connectors.amplitude_settings import Settings
 from connectors.base import Batch, Clock, Environment, FieldSpec, Finding, Stream
-from connectors.errors import CredentialsError, MissingPermissionError, QuotaError, ShapeError
+from connectors.errors import CredentialsError, MissingPermissionError, QuotaError, RequestError, ShapeError
 from connectors.http import Bucket, Http, Rule
 from connectors.vendor_clock import VendorClock
 
@@ -38,6 +38,12 @@ PATIENCE = ((5.0, 600.0), 1200.0)
 byte comes."""
 
 RULES = (
+    Rule(
+        (400,),
+        RequestError,
+        harmless=True,
+        advice="Amplitude exports no hour of more than 4 GB; ask its support for another way to this one.",
+    ),
     Rule(
         (401,),
         CredentialsError,
@@ -66,7 +72,7 @@ __all__ = ["Settings", "connect"]
 class Amplitude:
     """An Amplitude project as a source."""
 
-    streams = (Stream("events", "usage"), Stream("users", "contact", after=("events",)))
+    streams: tuple[Stream, ...] = (Stream("events", "usage"), Stream("users", "contact", after=("events",)))
 
     def __init__(
         self, name: str, settings: Settings, http: Http, *, events: Events, kept: Kept, clock: VendorClock

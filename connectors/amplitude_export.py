@@ -66,10 +66,12 @@ class Lines:
     Attributes:
         people: Notes who they speak of.
         newest: The last upload hour, as the vendor writes it.
+        some: Whether there was any line.
     """
 
     people: People
     newest: bytes = b""
+    some: bool = False
     _tail: bytes = b""
     _last: bytes = field(default=b"", repr=False)
 
@@ -108,6 +110,7 @@ class Lines:
 
     def _take(self, block: bytes) -> None:
         self._last = block.rstrip().rpartition(b"\n")[2] or self._last
+        self.some |= bool(self._last)
         self.newest = max(self.newest, max(UPLOADED.findall(block), default=b""))
         self.people.saw(block)
 
@@ -176,7 +179,7 @@ class Exporter:
             raise unwritable(error) from error
         return handle, Path(name)
 
-    def _saved(self, response: requests.Response, people: People, end: float) -> Download:
+    def _saved(self, response: requests.Response, people: People, end: float) -> Download | None:
         handle, packed = self._file(".zip")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -186,7 +189,7 @@ class Exporter:
         finally:
             packed.unlink(missing_ok=True)
 
-    def _unpacked(self, packed: Path, people: People) -> Download:
+    def _unpacked(self, packed: Path, people: People) -> Download | None:
         handle, path = self._file(".jsonl.gz")
         lines = Lines(people.fresh())
         try:
@@ -200,6 +203,9 @@ class Exporter:
             if isinstance(error, zipfile.BadZipFile | gzip.BadGzipFile | zlib.error | EOFError | NotImplementedError):
                 raise broken("is no complete zip of gzipped files") from error
             raise
+        if not lines.some:
+            path.unlink(missing_ok=True)
+            return None
         people.keep(lines.people)
         return Download(path, lines.hour())
 
