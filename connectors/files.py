@@ -74,7 +74,8 @@ class Files:
                 "The text file beside each says why; remove both once that is settled.",
             )
         entries = [entry.name for entry in self._folder.entries()]
-        whole = [name for name in entries if not being_written(name, set(entries))]
+        beside = self._folder.names()
+        whole = [name for name in entries if not being_written(name, beside)]
         if stray := [name for name in whole if self._folder.stream_of(name) is None] + self._folder.links():
             yield Finding(
                 "warning",

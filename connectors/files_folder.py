@@ -97,6 +97,10 @@ class Folder:
                     found.append(Entry(about.st_mtime_ns, entry.name, _mark(about)))
         return sorted(found)
 
+    def names(self) -> set[str]:
+        """Names of all that lies here, hidden files too."""
+        return {path.name for path in self.path.iterdir()}
+
     def links(self) -> list[str]:
         """Names of symbolic links, which are never followed."""
         with os.scandir(self.path) as entries:
@@ -104,8 +108,7 @@ class Folder:
 
     def waiting(self, stream: str) -> list[Entry]:
         """Files of a stream that have been written to their end."""
-        now, entries = self._now(), self.entries()
-        names = {entry.name for entry in entries}
+        now, entries, names = self._now(), self.entries(), self.names()
         return [
             entry
             for entry in entries

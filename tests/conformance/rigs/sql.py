@@ -100,6 +100,7 @@ class SqlSource(LocalRig):
             [json.dumps(row[c]) if isinstance(row.get(c), dict | list) else row.get(c) for c in columns] for row in rows
         ]
         with closing(sqlite3.connect(self.file)) as db, db:
+            db.execute("PRAGMA synchronous = OFF")
             db.execute(f"DROP TABLE IF EXISTS {TABLES[stream]}")
             db.execute(f"CREATE TABLE {TABLES[stream]} ({', '.join(columns)})")
             db.executemany(f"INSERT INTO {TABLES[stream]} VALUES ({', '.join('?' * len(columns))})", values)
