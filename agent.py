@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -142,6 +143,7 @@ def cli() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit code; no traceback reaches a person."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # to look for them among all packages takes 10 ms
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no arrow shows "?"

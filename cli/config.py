@@ -103,13 +103,19 @@ def load(path: Path, env: Mapping[str, str] | None = None) -> Config:
     crm = loader.vendor("crm", str(top.crm.get("type", "crm")), top.crm, crm=True)
     if crm.name in top.sources:
         raise InvalidConfigError(f"{path}: sources.{crm.name}: the CRM is already read as a source; remove this table.")
-    config = Config(
+    # What is left out has its defaults, and each part is checked by its own model: to check the whole again costs every
+    # command the making of all those checks.
+    checked: dict[str, Any] = {
+        name: _validate(model, tables_of[name], path, name) if tables_of[name] else model.model_construct()
+        for name, model in tables().items()
+    }
+    config = Config.model_construct(
         path=path,
         crm=crm,
         sources=sources,
-        events=_validate(Events, {"events": top.events}, path, "").events,
+        events=_validate(Events, {"events": top.events}, path, "").events if top.events else (),
         hash="",
-        **{name: _validate(model, tables_of[name], path, name) for name, model in tables().items()},
+        **checked,
     )
     return config.model_copy(update={"hash": _hash(data, config.card_paths)})
 

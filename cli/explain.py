@@ -1,5 +1,6 @@
 """`explain`: why an account has its score, what changed it, and how it got there."""
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from cli.errors import OK
 from cli.look import find_account, held_names, last_scored, task_lines
 from cli.output import Output
 from cli.people import Family, family_of, people_data, people_lines
+from mapping.normalise import crm_key
 from scoring.change import Change, moved, since_words, sparkline, tenths_of
 from scoring.change import split as split_change
 from scoring.inputs import ScoreRow
@@ -40,7 +42,19 @@ WEEK = timedelta(days=7)
 
 _NAMES = "SELECT key, crm_id, name FROM score WHERE level = 'account' ORDER BY key"
 
+_NAMED = """
+SELECT s.key, s.crm_id, s.name FROM json_each(?) j JOIN score s ON s.level = 'account' AND s.key = j.value
+ORDER BY s.key
+"""
+
 _WITHHELD = "SELECT playbook, rule, until, why FROM withheld WHERE crm_id = ? AND ended IS NULL ORDER BY playbook, rule"
+
+
+# In the order of the table: by the index of sources each row would be looked up.
+_HELD = """
+SELECT t.key, t.source_id, coalesce(t.name, '') FROM account t JOIN source ON source.id = +t.source
+WHERE source.name = ? AND t.valid_from IS NOT NULL
+"""
 
 
 class _Name(NamedTuple):
@@ -125,7 +139,7 @@ def explain(config: Path, out: Output, *, account: str, split: bool) -> int:
     """
     from scoring.explain import Explanation
     from scoring.explain import explain as explain_row
-    from scoring.settle import FROZEN
+    from scoring.inputs import FROZEN
 
     with reading(config) as stored:
         as_of = last_scored(LedgerReads(stored.store))
@@ -146,8 +160,7 @@ def _story(stored: Reading, as_of: datetime, account: str, *, split: bool) -> St
 
     store, crm = stored.store, stored.crm
     cards = Cards.load(stored.config.card_paths, passed(store))
-    named = [_Name(*row) for row in store.rows(_NAMES)]
-    found = find_account(named, account, lambda: held_names(store, crm))
+    found = _found(store, crm, account)
     past = Past(store, crm, stored.sources, cards)
     now = _kept_row(store, cards, as_of, found.key) or _scored_again(past, as_of, found.key)
     kept = kept_scores(store, as_of, now.key).get(now.key, [])
@@ -166,6 +179,15 @@ def _story(stored: Reading, as_of: datetime, account: str, *, split: bool) -> St
         ],
         family=family_of(store, crm, now, cards, stored.config.hierarchy.rollup),
     )
+
+
+def _found(store: "Store", crm: str, account: str) -> _Name:
+    """The scored account that is meant: looked for by what the CRM holds, which reads far less than the scores do."""
+    id_, name = crm_key(account), account.strip().casefold()
+    keys = [key for key, held, called in store.rows(_HELD, (crm,)) if crm_key(held) == id_ or called.casefold() == name]
+    named = [_Name(*row) for row in store.rows(_NAMED, (json.dumps(keys),))]
+    rows = named or [_Name(*row) for row in store.rows(_NAMES)]
+    return find_account(rows, account, lambda: held_names(store, crm), part=True)
 
 
 def _kept_row(store: "Store", cards: "Cards", as_of: datetime, key: int) -> ScoreRow | None:

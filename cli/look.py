@@ -98,13 +98,16 @@ class Named(Protocol):
 Found = TypeVar("Found", bound=Named)
 
 
-def find_account(rows: Sequence[Found], wanted: str, held: Callable[[], Mapping[str, str]] = dict) -> Found:
+def find_account(
+    rows: Sequence[Found], wanted: str, held: Callable[[], Mapping[str, str]] = dict, *, part: bool = False
+) -> Found:
     """The scored account with this CRM id or name.
 
     Args:
         rows: Every scored account.
         wanted: Id or name. Salesforce's reports show ids without the last three characters; both forms will do.
         held: Gives id -> name of every account in the CRM, to say so where one is not scored.
+        part: Also the one account whose name has it in it will do, where nothing is written.
 
     Raises:
         CommandError: When there is none, or several share the name; lists the nearest.
@@ -121,6 +124,9 @@ def find_account(rows: Sequence[Found], wanted: str, held: Callable[[], Mapping[
         if key == crm_key(crm_id) or name == held_name.casefold():
             text = f"{held_name} ({crm_id}) is in the CRM but not scored: no customer by the card's rule, yet."
             raise CommandError(text)
+    having = [row for row in rows if part and name and name in (row.name or "").casefold()]
+    if len(having) == 1:
+        return having[0]
     near = _nearest_names(name, [row.name for row in rows if row.name])
     hint = f" Did you mean {', '.join(near)}?" if near else ""
     raise CommandError(f"no scored account has the id or name {wanted!r}.{hint}")

@@ -7,19 +7,20 @@ from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
-from rich.table import Table
 from rich.text import Text
 
 from sync import words
 from sync.values import count
 from sync.words import ago
 
-__all__ = ["HowFar", "Output", "ago", "band", "clean", "count", "fit", "plain", "styled"]
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = ["Output", "ago", "band", "clean", "count", "fit", "plain", "styled"]
 
 LONGEST = 400
 """Characters of one piece of text: what vendors send may be megabytes."""
@@ -105,6 +106,8 @@ class Output:
         if not self.terminal:
             self._plain_table(columns, cells)
             return
+        from rich.table import Table
+
         table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 2, 0, 0))
         for number, column in enumerate(columns):
             table.add_column(column, overflow="fold", no_wrap=number == 0)
@@ -120,36 +123,15 @@ class Output:
             self.console.print(Text("  ".join(padded).rstrip()))
 
     @contextmanager
-    def progress(self) -> Iterator[Progress | None]:
+    def progress(self) -> Iterator["Progress | None"]:
         """A progress display on a terminal; None elsewhere."""
         if not self.terminal:
             yield None
             return
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20), HowFar())
-        with Progress(*columns, console=self.console, transient=True) as progress:
+        from cli.bars import bars
+
+        with bars(self.console) as progress:
             yield progress
-
-
-class HowFar(ProgressColumn):
-    """How many are done, of how many where that is known, how fast, and how long the rest will take at that speed."""
-
-    def render(self, task: Task) -> Text:
-        """The text behind one bar."""
-        total = f" of {task.total:,.0f}" if task.total else ""
-        speed = f"  {task.speed:,.0f}/s" if task.speed and task.speed >= 1 else ""
-        left = task.time_remaining
-        rest = f"  {lasting(left)} left" if left and task.speed else ""
-        return Text(f"{task.completed:,.0f}{total}{speed}{rest}")
-
-
-def lasting(seconds: float) -> str:
-    """A time in its two largest units: "45 s", "2 min 5 s", "1 h 20 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def clean(text: str, longest: int = LONGEST) -> str:

@@ -14,7 +14,7 @@ from mapping.identity import Settings as IdentitySettings
 from mapping.themes import Settings as ThemeSettings
 from notify.settings import Notify
 from report.settings import ReportSettings
-from scoring.cards import MOST_CARDS
+from scoring.bounded import MOST_CARDS
 from scoring.hierarchy import Hierarchy
 from scoring.playbooks.team import Team
 from sync.duration import Duration

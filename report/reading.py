@@ -12,8 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from scoring.explain import shares
-from scoring.inputs import ScoreRow
-from scoring.settle import FROZEN
+from scoring.inputs import FROZEN, ScoreRow
 from sync.store import Store
 
 BANDS = ("red", "yellow", "green", "unknown")

@@ -10,6 +10,9 @@ LONGEST_LINE = 10_000
 DEEPEST = 20
 """Tables within tables."""
 
+MOST_CARDS = 9
+"""More cards than this are more rulers than anybody can keep apart."""
+
 
 def loads(text: str, parse_float: Callable[[str], Any] = float) -> dict[str, Any]:
     """The tables of a TOML document.

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
+from scoring.bounded import MOST_CARDS
 from scoring.card import LEVELS, Freshness, Scorecard
 from scoring.errors import CardError
 from scoring.features import Feature, catalogue
@@ -20,9 +21,6 @@ from scoring.product import Product
 
 if TYPE_CHECKING:
     from sqlglot import exp
-
-MOST_CARDS = 9
-"""More cards than this are more rulers than anybody can keep apart."""
 
 AnyCards = Union["Cards", Scorecard]
 """What can score: several cards, or one."""

@@ -6,14 +6,15 @@ kept apart. A parent's roll-up stands beside its own score and never replaces it
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
-from scoring.card import Scorecard
-from scoring.inputs import Band, ScoreRow
+from scoring.inputs import FROZEN, Band, ScoreRow
 from scoring.roles import ROLES
-from scoring.settle import FROZEN
+
+if TYPE_CHECKING:
+    from scoring.card import Scorecard
 
 Share = Literal["children", "value"]
 Role = Literal["user", "team", "economic_buyer", "executive_sponsor"]
@@ -242,7 +243,7 @@ class _Tally:
 
 
 def roll_up(
-    rows: Sequence[ScoreRow], nodes: Iterable[Node], card_of: Callable[[ScoreRow], Scorecard], share: Share
+    rows: Sequence[ScoreRow], nodes: Iterable[Node], card_of: Callable[[ScoreRow], "Scorecard"], share: Share
 ) -> RolledUp:
     """The roll-up of every scored account that has scored ones below it, at any depth; each counts once.
 
@@ -315,7 +316,7 @@ def _percent(amounts: Mapping[Band, int]) -> dict[Band, int]:
     return shares
 
 
-def _rollup(tally: _Tally, card: Scorecard, share: Share) -> Rollup:
+def _rollup(tally: _Tally, card: "Scorecard", share: Share) -> Rollup:
     why = ""
     if share == "value" and (not tally.known[1] or len(tally.currencies) > 1):
         why = "several currencies" if len(tally.currencies) > 1 else "no contract value is known"

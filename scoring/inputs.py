@@ -11,6 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+FROZEN = "frozen since"
+"""How the words on an account begin that is not scored any more."""
+
 Level = Literal["account", "contact"]
 Band = Literal["green", "yellow", "red", "unknown"]
 SqlType = Literal["BIGINT", "VARCHAR", "DATE"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from scoring.events import KnownEvent, holding, releases
 from scoring.features import catalogue
-from scoring.inputs import Band, ScoreRow
+from scoring.inputs import FROZEN, Band, ScoreRow
 from scoring.overrides import Override
 from scoring.playbooks import KNOWN
 from scoring.trend import WEEKS, trend
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from scoring.card import Bands, Scorecard
 
 RANK: Mapping[Band, int] = {"red": 0, "yellow": 1, "green": 2}
-FROZEN = "frozen since"
-"""How the words on an account begin that is not scored any more."""
 SLACK = timedelta(hours=6)
 """So much earlier than to the hour a day later is a day later: runs are not on the second."""
 

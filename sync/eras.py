@@ -1,11 +1,12 @@
 """Under which cards, and with which streams disbelieved, scores of the past came about; kept where that changes."""
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from scoring.card import Scorecard
 from scoring.cards import AnyCards, Cards
@@ -13,7 +14,7 @@ from sync.store import Store
 from sync.tables import compact, epoch
 from sync.watch import Breach
 
-_BREACHES: TypeAdapter[list[Breach]] = TypeAdapter(list[Breach])
+_BREACHES: TypeAdapter[list[Breach]] = TypeAdapter(list[Breach], config=ConfigDict(defer_build=True))
 _NEWEST = "SELECT {column} FROM {table} WHERE since <= ? ORDER BY since DESC LIMIT 1"
 _WRITTEN = "cards:written"
 """Key in `meta` of the fingerprint of the cards by which we last wrote."""
@@ -44,14 +45,13 @@ def dump(cards: AnyCards) -> str:
 
 def parse(text: str) -> Cards:
     """The cards of `dump`."""
-    texts = TypeAdapter(list[str]).validate_json(text)
-    return Cards([Scorecard.model_validate_json(one) for one in texts])
+    return Cards([Scorecard.model_validate_json(one) for one in json.loads(text)])
 
 
 def passed(store: Store) -> list[str]:
     """Each card by which the last run scored, as `Scorecard.load` takes those whose rules were checked before."""
     rows = store.rows("SELECT cards FROM card ORDER BY since DESC LIMIT 1")
-    return TypeAdapter(list[str]).validate_json(rows[0][0]) if rows else []
+    return [str(one) for one in json.loads(rows[0][0])] if rows else []
 
 
 def cards_at(store: Store, at: datetime, now: AnyCards | None = None) -> AnyCards | None:

@@ -34,10 +34,11 @@ def homes(store: "Store", crm: str) -> dict[int, int]:
 
 
 _PEOPLE_OF = """
-SELECT c.key FROM contact c JOIN source s ON s.id = c.source
-WHERE s.name = ?1 AND c.valid_from IS NOT NULL AND c.valid_to IS NULL AND (c.account = ?2 OR c.account IN (
+SELECT c.key FROM contact c JOIN source s ON s.id = +c.source
+WHERE s.name = ?1 AND c.valid_from IS NOT NULL AND c.valid_to IS NULL AND c.account IN (
+  SELECT ?2 UNION ALL
   SELECT m.key FROM record_map m WHERE m.kind = 'account' AND m.status = 'merged' AND m.merged_into = ?2
-)) ORDER BY c.key
+) ORDER BY c.key
 """
 
 

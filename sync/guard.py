@@ -12,15 +12,18 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from connectors.base import Value
 from scoring.inputs import ScoreRow
-from scoring.playbooks import BandState
 from sync.owned import OwnedField
 from sync.plan import Plan
 from sync.store import Store
 from sync.tables import epoch, instant
 from sync.values import same
+
+if TYPE_CHECKING:
+    from scoring.playbooks import BandState
 
 RANK = {"green": 2, "yellow": 1, "red": 0}
 """Bands that say something, the better the higher; `unknown` is none of them."""
@@ -135,7 +138,7 @@ class Standing:
 
 def written_before(
     written: Mapping[tuple[str, str], Mapping[str, Value]],
-    states: Mapping[str, BandState],
+    states: Mapping[str, "BandState"],
     fields: Sequence[OwnedField],
 ) -> dict[str, Before]:
     """What we last wrote on each account, by CRM id.

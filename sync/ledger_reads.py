@@ -3,17 +3,18 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connectors.base import Value
-from mapping.identity import collector_paused
-from scoring.playbooks import BandState
 from sync.ledger_check import findings
 from sync.ledger_journal import OPEN, SELECT_OPS
 from sync.ledger_owned import SELECT_OWNED, written
 from sync.ledger_rows import GuardRow, Op, OpRow, RunRecord, shown
 from sync.store import Store
 from sync.tables import epoch, instant
+
+if TYPE_CHECKING:
+    from scoring.playbooks import BandState
 
 IN_VAIN = "asked in vain"
 """Begins the detail of an event that tells of a question without an answer."""
@@ -146,11 +147,15 @@ class LedgerReads:
         Raises:
             DamagedError: When a row is not what was written there. Not looked at again where the work began with it.
         """
+        from mapping.identity import collector_paused
+
         with collector_paused():
             return written(self.store.file, self._rows(SELECT_OWNED), proved=self.store.proved)
 
-    def band_states(self) -> dict[str, BandState]:
+    def band_states(self) -> dict[str, "BandState"]:
         """Which band each account is in since when, when its playbooks last started, what triggers said, by CRM id."""
+        from scoring.playbooks import BandState
+
         rows = self._rows("SELECT crm_id, band, since, episodes, holding FROM band_state")
         return {
             crm_id: BandState(

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from connectors.base import FieldSpec
 from mapping.themes import Themes
 from scoring.events import KnownEvent
-from scoring.inputs import ScoreRow
+from scoring.inputs import FROZEN, ScoreRow
 from scoring.overrides import Override
 from scoring.playbooks import BandState
-from scoring.settle import FROZEN, CardOf, Pause, Said, Standing, freeze, settle
+from scoring.settle import CardOf, Pause, Said, Standing, freeze, settle
 from scoring.trend import WEEKS
 from sync.people import Waiting, keep_notes, waiting, words
 from sync.store import Store

@@ -13,7 +13,7 @@ from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import Literal
 
-from scoring.settle import FROZEN
+from scoring.inputs import FROZEN
 from sync.store import Store
 from sync.tables import epoch, instant
 

@@ -167,3 +167,10 @@ def test_salesforce_settings_that_cannot_be(tmp_path: Path, text: str, said: str
     assert said in str(caught.value)
     assert str(caught.value).startswith(f"{config}: ")
     assert "canary" not in str(caught.value)
+
+
+def test_a_table_that_is_left_out_is_what_an_empty_one_is() -> None:
+    for name, model in tables().items():
+        left_out, empty = model.model_construct(), model.model_validate({})
+        assert repr(left_out) == repr(empty), name
+        assert left_out == empty, name

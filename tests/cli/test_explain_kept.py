@@ -48,6 +48,18 @@ def test_a_split_is_told_when_asked_for_and_pasted_lines_have_no_frames(site: Si
     assert site.run("explain", account, "--json").data["parts"]
 
 
+def test_a_part_of_a_name_will_do_where_it_is_of_one_account_alone(filled: Site) -> None:
+    rows = filled.run("score", "--json").data["rows"]
+    name = rows[0]["name"]
+    assert [row for row in rows if name[1:].casefold() in row["name"].casefold()] == rows[:1]
+    said = filled.run("explain", name[1:].upper())
+    assert said.code == 0
+    assert said.out.startswith(name)
+    many = filled.run("explain", "e")
+    assert (many.code, "no scored account has the id or name 'e'. Did you mean" in many.err) == (2, True)
+    assert filled.run("explain", " ").code == 2
+
+
 def test_the_band_stands_on_top_and_the_same_change_is_told_once(site: Site) -> None:
     assert site.run(*FILL).code == 0
     site.sandbox.clock.sleep(7 * 86400 + 60)  # last week's run is the last one, and a minute apart
@@ -67,9 +79,10 @@ def test_reading_imports_no_engine_and_no_numbers(site: Site, command: list[str]
         "import sys, agent\n"
         f"try: agent.main({[*command, '--config', str(site.config)]!r})\n"
         "except SystemExit as done: assert done.code == 0, done.code\n"
-        "print(','.join(sorted({m.partition('.')[0] for m in sys.modules})))"
+        "print(','.join({m.partition('.')[0] for m in sys.modules} | set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     loaded = set(done.stdout.splitlines()[-1].split(","))
     assert not loaded & {"duckdb", "pyarrow", "numpy", "adbc_driver_sqlite", "sqlite_utils", "tldextract", "sqlglot"}
     assert not loaded & {"requests", "urllib3", "zenpy", "mixpanel_utils", "hubspot", "simple_salesforce"}
+    assert not loaded & {"mapping.schema", "rich.progress"}

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.output import Output, _Console, lasting
+from cli.bars import lasting
+from cli.output import Output, _Console
 from cli.plan_choice import chosen_numbers
 from cli.plan_view import show_plan
 from cli.progress import Watch

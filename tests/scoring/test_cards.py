@@ -10,8 +10,9 @@ import sqlglot
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scoring.bounded import MOST_CARDS
 from scoring.card import LEVELS, Scorecard
-from scoring.cards import MOST_CARDS, Cards
+from scoring.cards import Cards
 from scoring.engine import score
 from scoring.errors import CardError
 from scoring.inputs import ScoreRow

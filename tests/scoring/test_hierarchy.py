@@ -7,8 +7,7 @@ from pydantic import ValidationError
 
 from scoring.card import Scorecard
 from scoring.hierarchy import Hierarchy, Node, RolledUp, Share, _percent, by_role, roll_down, roll_up, with_scores
-from scoring.inputs import Band, ScoreRow
-from scoring.settle import FROZEN
+from scoring.inputs import FROZEN, Band, ScoreRow
 
 
 def row(key: int, score: int | None, *, role: str | None = None, held: str = "") -> ScoreRow:

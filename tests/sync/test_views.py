@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mapping.schema import Deal
-from scoring.settle import FROZEN, freeze
+from scoring.inputs import FROZEN
+from scoring.settle import freeze
 from sync import migrations_views, transitions
 from sync.catalogue import tables
 from sync.columns import Type
