@@ -241,6 +241,8 @@ class _Loader:
                 continue
             if _is_secret(info.annotation):
                 resolved[name] = self._secret(table[name], f"{where}.{name}")
+            elif info.annotation == dict[str, SecretStr] and isinstance(table[name], dict):
+                resolved[name] = {key: self._secret(one, f"{where}.{name}.{key}") for key, one in table[name].items()}
             elif _is_reference(table[name]):
                 resolved[name] = self._secret(table[name], f"{where}.{name}").get_secret_value()
         return resolved
@@ -278,7 +280,7 @@ def _is_reference(value: Any) -> bool:
 
 
 def _is_secret(annotation: Any) -> bool:
-    return annotation is SecretStr or SecretStr in getattr(annotation, "__args__", ())
+    return annotation is SecretStr or (SecretStr in get_args(annotation) and annotation != dict[str, SecretStr])
 
 
 def _validate(model: type[M], data: Any, path: Path, where: str) -> M:

@@ -61,6 +61,7 @@ QUESTIONS: Mapping[str, tuple[Question, ...]] = {
     ),
     "stripe": (Question("key", "restricted key (rk_live_...) with read access", "STRIPE_KEY", secret=True),),
     "sql": (Question("url", "URL of the database, user and password included", "DATABASE_URL", secret=True),),
+    "singer": (Question("command", "Program of the Singer tap, with its path"),),
     "files": (Question("folder", "Folder into which files are put, as an absolute path"),),
 }
 """Vendor -> what is needed to connect, in the order in which it is asked."""

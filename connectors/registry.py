@@ -49,6 +49,7 @@ VENDORS: dict[str, Vendor] = {
     "salesforce": Vendor(
         "Salesforce", "connectors.salesforce", "connectors.salesforce_settings", is_crm=True, custom_suffix="__c"
     ),
+    "singer": Vendor("Singer tap", "connectors.singer", "connectors.singer_settings"),
     "stripe": Vendor("Stripe", "connectors.stripe", "connectors.stripe_settings"),
     "sql": Vendor("SQL", "connectors.sql", "connectors.sql_settings"),
     "zendesk": Vendor("Zendesk", "connectors.zendesk", "connectors.zendesk_settings"),

@@ -10,6 +10,7 @@ from tests.conformance.rigs.mixpanel import MixpanelSource
 from tests.conformance.rigs.salesforce import SalesforceSource
 from tests.conformance.rigs.salesforce_bulk import SalesforceBulk
 from tests.conformance.rigs.salesforce_crm import SalesforceCrm
+from tests.conformance.rigs.singer import SingerSource
 from tests.conformance.rigs.stripe import StripeSource
 from tests.conformance.rigs.sql import SqlSource
 from tests.conformance.rigs.zendesk import ZendeskSource
@@ -21,6 +22,7 @@ SOURCES: dict[str, type[Rig]] = {
     "mixpanel": MixpanelSource,
     "salesforce": SalesforceSource,
     "salesforce_bulk": SalesforceBulk,
+    "singer": SingerSource,
     "stripe": StripeSource,
     "sql": SqlSource,
     "zendesk": ZendeskSource,
