@@ -8,13 +8,14 @@ A first pull costs one statement a stream, and so does a quiet hour; without a c
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from connectors.base import Batch, Clock, Environment, FieldSpec, Finding, Stream
+from connectors.base import Batch, Clock, Environment, FieldSpec, Finding, Severity, Stream
 from connectors.config_streams import USAGE, needed
 from connectors.errors import ConfigError, ConnectorError
 from connectors.event_lines import EventLines, EventSpool, epoch
@@ -217,16 +218,16 @@ class _Table:
     def _some(
         self, connection: Connection, sql: str, values: Mapping[str, Any], purpose: str
     ) -> Iterator[list[dict[str, Any]]]:
-        result = self.database.rows(connection, sql, values, purpose)
-        self._require(list(result.keys()))
-        chunks = result.mappings()
-        if not self.database.streams_rows:
+        with closing(self.database.rows(self.database.stream(connection), sql, values, purpose)) as result:
+            self._require(list(result.keys()))
+            chunks = result.mappings()
+            if self.database.streams_rows:
+                for part in chunks.partitions(PAGE):
+                    yield [dict(row) for row in part]
+                return
             everything = [dict(row) for row in chunks]
-            connection.rollback()  # lets others write while this is committed
-            yield from (everything[n : n + PAGE] for n in range(0, len(everything), PAGE))
-            return
-        for part in chunks.partitions(PAGE):
-            yield [dict(row) for row in part]
+        connection.rollback()  # lets others write while this is committed
+        yield from (everything[n : n + PAGE] for n in range(0, len(everything), PAGE))
 
     def _at(self, row: Mapping[str, Any]) -> Row:
         return Row(row[self.table.cursor] if self.table.cursor else None, row[self.table.id])
@@ -263,8 +264,8 @@ class _Table:
                 else:
                     unstamped = False
         except ConnectorError as error:
-            severity = "warning" if self.table.optional else "error"
-            yield Finding(severity, "stream", f"{self.name} cannot be read: {error.message}", error.advice)  # type: ignore[arg-type]
+            severity: Severity = "warning" if self.table.optional else "error"
+            yield Finding(severity, "stream", f"{self.name} cannot be read: {error.message}", error.advice)
             return
         for field, wanted in needed(self.table.fields):
             if not set(wanted) & set(columns):

@@ -141,10 +141,13 @@ class Database:
     def rows(
         self, connection: Connection, sql: str, values: Mapping[str, Any], purpose: str
     ) -> sqlalchemy.CursorResult[Any]:
-        """Run one SELECT; rows come in chunks where the database can."""
+        """Run one SELECT, whose rows are to be read, or the result closed, before the next one."""
         self.calls[purpose] += 1
-        options = {"stream_results": self.streams_rows}
-        return connection.execution_options(**options).execute(sqlalchemy.text(sql), dict(values))
+        return connection.execute(sqlalchemy.text(sql), dict(values))
+
+    def stream(self, connection: Connection) -> Connection:
+        """The same connection, whose results come bit by bit where the database can."""
+        return connection.execution_options(stream_results=self.streams_rows)
 
 
 def _port(url: sqlalchemy.URL) -> str:
