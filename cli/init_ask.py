@@ -63,6 +63,15 @@ QUESTIONS: Mapping[str, tuple[Question, ...]] = {
     "sql": (Question("url", "URL of the database, user and password included", "DATABASE_URL", secret=True),),
     "singer": (Question("command", "Program of the Singer tap, with its path"),),
     "files": (Question("folder", "Folder into which files are put, as an absolute path"),),
+    "typeform": (
+        Question("token", "personal access token (forms:read, responses:read)", "TYPEFORM_TOKEN", secret=True),
+        Question("forms", "Ids of the NPS forms, with commas between (the part of their address behind /to/)"),
+    ),
+    "surveymonkey": (
+        Question("token", "access token of a private app", "SURVEYMONKEY_TOKEN", secret=True),
+        Question("surveys", "Ids of the NPS surveys, with commas between"),
+        Question("region", "Data centre, as the token's access_url says", "us", choices=("us", "eu", "ca")),
+    ),
 }
 """Vendor -> what is needed to connect, in the order in which it is asked."""
 
@@ -125,6 +134,8 @@ class Asker:
         """The settings of a vendor: what is known already is the proposal, what nobody asks for stays."""
         table: dict[str, Any] = {**known}
         for question in QUESTIONS[kind]:
+            if isinstance(known.get(question.key), dict | list) and not question.secret:
+                continue  # more than an answer could say
             if question.secret:
                 if "oauth_token" in known and question.key == "token":
                     continue  # another way in, chosen by hand

@@ -52,6 +52,8 @@ VENDORS: dict[str, Vendor] = {
     "singer": Vendor("Singer tap", "connectors.singer", "connectors.singer_settings"),
     "stripe": Vendor("Stripe", "connectors.stripe", "connectors.stripe_settings"),
     "sql": Vendor("SQL", "connectors.sql", "connectors.sql_settings"),
+    "surveymonkey": Vendor("SurveyMonkey", "connectors.surveymonkey", "connectors.surveymonkey_settings"),
+    "typeform": Vendor("Typeform", "connectors.typeform", "connectors.typeform_settings"),
     "zendesk": Vendor("Zendesk", "connectors.zendesk", "connectors.zendesk_settings"),
 }
 """The vendor's word in the config -> its connector."""

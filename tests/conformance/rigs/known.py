@@ -11,8 +11,10 @@ from tests.conformance.rigs.salesforce import SalesforceSource
 from tests.conformance.rigs.salesforce_bulk import SalesforceBulk
 from tests.conformance.rigs.salesforce_crm import SalesforceCrm
 from tests.conformance.rigs.singer import SingerSource
-from tests.conformance.rigs.stripe import StripeSource
 from tests.conformance.rigs.sql import SqlSource
+from tests.conformance.rigs.stripe import StripeSource
+from tests.conformance.rigs.surveymonkey import SurveyMonkeySource
+from tests.conformance.rigs.typeform import TypeformSource
 from tests.conformance.rigs.zendesk import ZendeskSource
 
 SOURCES: dict[str, type[Rig]] = {
@@ -25,6 +27,8 @@ SOURCES: dict[str, type[Rig]] = {
     "singer": SingerSource,
     "stripe": StripeSource,
     "sql": SqlSource,
+    "surveymonkey": SurveyMonkeySource,
+    "typeform": TypeformSource,
     "zendesk": ZendeskSource,
 }
 """What a column is called -> a vendor's rig; a vendor that is read in very different ways has one for each."""
