@@ -44,6 +44,7 @@ COMMANDS = {
     "export": ("cli.export", "export"),
     "state": ("cli.state", "state"),
     "forget": ("cli.state", "forget"),
+    "completion": ("cli.completion", "completion"),
     "sandbox": ("cli.serve", "sandbox"),
 }
 """Command -> (module, function). In the order of a newcomer's path; a module is imported when its command is used."""
@@ -78,6 +79,7 @@ SUMMARIES = {
     "export": "Write what is known as files: CSV, Parquet, LookML, Datasette.",
     "state": "Check, copy, restore and rebuild what the agent remembers.",
     "forget": "Take a person out of everything that is stored.",
+    "completion": "Print the script that completes commands in bash, zsh or fish.",
     "sandbox": "Serve the simulated vendors.",
 }
 """Command -> the sentence that `holdfast --help` shows, so that help need not import anything."""

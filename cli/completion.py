@@ -1,12 +1,16 @@
-"""What the shell is offered for an account: ids of scored accounts, with their names where the shell shows them."""
+"""`completion`, and what the shell is offered for an account: its id, with its name where the shell shows help."""
 
 import sqlite3
 from pathlib import Path
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import CompletionItem, get_completion_class
 
-from cli.output import clean
+from cli.common import common
+from cli.errors import OK
+from cli.output import Output, clean
+
+SHELLS = ("bash", "zsh", "fish")
 
 DEFAULT_STATE = "~/.local/state/holdfast"
 """Where the state is when the config does not say."""
@@ -18,6 +22,26 @@ _LIKE = """
 SELECT crm_id, coalesce(name, '') FROM score WHERE level = 'account' AND (crm_id LIKE ?1 ESCAPE '\\'
   OR name LIKE ?1 ESCAPE '\\') ORDER BY name LIMIT ?2
 """
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+@common
+def completion(config: Path, out: Output, *, shell: str) -> int:
+    """Print the script by which SHELL completes commands, options and, for `explain`, accounts.
+
+    Example: holdfast completion zsh >> ~/.zshrc
+    """
+    del config
+    kind = get_completion_class(shell)
+    assert kind is not None  # noqa: S101  # click has one for each of SHELLS
+    root = click.get_current_context().find_root()
+    script = kind(root.command, {}, "holdfast", "_HOLDFAST_COMPLETE").source()
+    if out.as_json:
+        out.json({"shell": shell, "script": script})
+    else:
+        click.echo(script)
+    return OK
 
 
 def accounts(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -59,10 +59,9 @@ class _Numbers(Collector):
             yield GaugeMetricFamily("holdfast_last_run_timestamp_seconds", "When the last run ended.", at)
             calls = {(str(name),): number for name, number in last.counts.get("calls", {}).items()}
             yield _labelled("holdfast_last_run_calls", "API calls of the last run.", ("source",), calls)
-            quota = last.counts.get("quota", {})
-            for place, what in enumerate(("limit", "remaining")):
-                known = {(str(name),): both[place] for name, both in quota.items() if both[place] is not None}
-                yield _labelled(f"holdfast_quota_{what}", f"Daily API calls: {what}.", ("source",), known)
+        for place, what in enumerate(("limit", "remaining")):
+            left = {(name,): number for name, both in now.quota.items() if (number := both[place]) is not None}
+            yield _labelled(f"holdfast_quota_{what}", f"Daily API calls: {what}.", ("source",), left)
         if good is not None and good.ended is not None:
             at = good.ended.timestamp()
             yield GaugeMetricFamily("holdfast_last_good_run_timestamp_seconds", "When a run last did its work.", at)

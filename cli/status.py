@@ -177,7 +177,7 @@ def _numbers(out: Output, standing: Standing, stored: Reading, now: datetime) ->
     withheld = sum(standing.withheld.values())
     rules = f" ({_listed(standing.withheld)}): holdfast withheld" if withheld else ""
     out.item(f"Withheld  {count(withheld, 'action')}{rules}", 0)
-    out.item(f"API calls {_calls(standing.runs, now)}", 0)
+    out.item(f"API calls {_calls(standing.runs, now)}{_quota(standing.runs, now)}", 0)
     out.item(f"Next run  {_next(standing.runs, timedelta(seconds=stored.config.run.every), now)}", 0)
 
 
@@ -192,6 +192,18 @@ def _calls(runs: Sequence["RunRecord"], now: datetime) -> str:
         if now - run.started <= timedelta(days=1):
             spent.update(run.counts.get("calls", {}))
     return f"{_listed(spent)} in the last 24 hours" if spent else "none in the last 24 hours"
+
+
+def _quota(runs: Sequence["RunRecord"], now: datetime) -> str:
+    """What the newest run of the last 24 hours that was told by the CRM was told to be left of the day's calls."""
+    for run in runs:
+        if now - run.started > timedelta(days=1):
+            break
+        for name, (limit, remaining) in run.counts.get("quota", {}).items():
+            if remaining is not None:
+                most = f" of {limit:,}" if limit is not None else ""
+                return f"; {name} had {remaining:,}{most} a day left {ago(run.started, now)}"
+    return ""
 
 
 def _next(runs: Sequence["RunRecord"], every: timedelta, now: datetime) -> str:
@@ -219,10 +231,10 @@ def _waiting(out: Output, standing: Standing, *, full: bool) -> None:
 
 def run_line(counts: Mapping[str, object]) -> str:
     """What a run came to, in a few words."""
-    parts = [f"{counts.get('planned_fields', 0)} fields and {counts.get('planned_tasks', 0)} tasks planned"]
+    parts = [f"{counts.get('planned_fields', 0):,} fields and {counts.get('planned_tasks', 0):,} tasks planned"]
     endings = counts.get("endings")
     if isinstance(endings, dict):
-        parts += [f"{number} {name}" for name, number in sorted(endings.items())]
+        parts += [f"{number:,} {name}" for name, number in sorted(endings.items())]
     failed = counts.get("failed_streams")
     if isinstance(failed, list) and failed:
         parts.append("failed: " + ", ".join(failed))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sync import outbox, overview
 from sync.ledger import Ledger
@@ -20,6 +20,8 @@ class Measures:
         runs: (mode, status) -> runs on record.
         last: The newest run that has ended; None when none has.
         last_good: The newest that did its work.
+        quota: Source -> limit and calls left of its day, as the newest run of 24 hours says that was told them: in a
+            quiet hour few vendors are asked anything that answers with it.
         streams: Every stream of the configured sources.
         operations: State -> operations in the ledger.
         held: The newest plan waits for a person.
@@ -32,6 +34,7 @@ class Measures:
     runs: Mapping[tuple[str, str], int] = field(default_factory=dict)
     last: RunRecord | None = None
     last_good: RunRecord | None = None
+    quota: Mapping[str, Sequence[int | None]] = field(default_factory=dict)
     streams: Sequence[StreamStatus] = ()
     operations: Mapping[str, int] = field(default_factory=dict)
     held: bool = False
@@ -59,6 +62,7 @@ def measure(store: Store, now: datetime, sources: Sequence[str], *, modes: Seque
         {(mode, status): number for mode, status, number in counted},
         next(iter(ended), None),
         judged,
+        next((run.counts["quota"] for run in ended if _told(run, now)), {}),
         [one for one in store.status() if one.source in sources],
         ledger.counts(),
         judged is not None and judged.status == "held",
@@ -66,6 +70,12 @@ def measure(store: Store, now: datetime, sources: Sequence[str], *, modes: Seque
         len(ledger.verify(deep=False)) if prove else None,
         outbox.counts(store),
     )
+
+
+def _told(run: RunRecord, now: datetime) -> bool:
+    """Whether a run of the last 24 hours was told what is left of a day's calls."""
+    known = any(left is not None for _, left in run.counts.get("quota", {}).values())
+    return known and now - run.started <= timedelta(days=1)
 
 
 def ill(measures: Measures, most_age: float) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from cli.listening import Address, listening
 from cli.output import Output
 from sandbox.core import SandboxClock
 from sandbox.faults import Fault
+from sync.store import Store
 from tests.cli.conftest import FILL, SECRETS, Site
 
 WORD = re.compile(r"[\w.@+-]+")
@@ -108,6 +110,25 @@ def test_an_address_that_is_none_is_refused(text: str) -> None:
 def test_without_a_host_it_is_loopback() -> None:
     assert Address.read(":9464") == Address("127.0.0.1", 9464)
     assert Address.read("[::1]:1") == Address("::1", 1)
+
+
+def test_what_is_left_of_the_day_is_of_the_newest_run_that_was_told(site: Site) -> None:
+    assert site.run(*FILL).code == 0
+    told, quiet = json.dumps({"hubspot": [650000, 640000]}), json.dumps({"hubspot": [None, None]})
+    say = "UPDATE run SET counts = json_set(counts, '$.quota', json(?)) WHERE run_id = (SELECT max(run_id) FROM run)"
+    for words in (told, quiet):
+        with closing(Store.open(load(site.config).state_dir)) as store, store.transaction() as conn:
+            conn.execute(say, (words,))
+        if words == told:
+            site.sandbox.clock.sleep(7200)
+            assert site.run("sync").code == 0
+    assert "; hubspot had 640,000 of 650,000 a day left 2 h ago" in site.run("status").out
+    numbers_now = numbers(site.run("metrics").out)
+    assert numbers_now["holdfast_quota_limit", "hubspot"] == 650_000
+    assert numbers_now["holdfast_quota_remaining", "hubspot"] == 640_000
+    site.sandbox.clock.sleep(86400)
+    assert "a day left" not in site.run("status").out
+    assert ("holdfast_quota_remaining", "hubspot") not in numbers(site.run("metrics").out)
 
 
 def test_an_address_in_use_is_told_and_one_for_others_warned_of(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

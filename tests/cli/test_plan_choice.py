@@ -3,8 +3,10 @@
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from cli.progress import Watch
 from sync.apply import Applied
 from sync.plan import FieldChange, HumanEdit, Plan, RecordChange, TaskChange
 from sync.plan_groups import Choice, Group, Place, Places, chosen, groups
-from tests.cli.conftest import Site
+from tests.cli.conftest import Said, Site
 
 ROOT = Path(__file__).parent.parent.parent
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -166,6 +168,17 @@ def test_the_shell_completes_commands_without_importing_them(shell: str) -> None
     offered = completed("holdfast sta", "sta" if shell == "fish" else "1", shell)
     assert re.findall(r"\bstat\w+", offered)[:1] == ["status"]
     assert "sync" not in offered
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_for_a_shell_is_what_the_shell_itself_takes(run: Callable[..., Said], shell: str) -> None:
+    script = run("completion", shell)
+    assert script.code == 0
+    assert f"_HOLDFAST_COMPLETE={shell}_complete" in script.out
+    if shutil.which(shell):
+        done = subprocess.run([shell, "-n"], input=script.out, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert run("completion", shell, "--json").data == {"shell": shell, "script": script.out.removesuffix("\n")}
 
 
 def test_the_shell_is_offered_accounts_and_never_an_error(site: Site, tmp_path: Path) -> None:
