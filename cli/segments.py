@@ -9,7 +9,7 @@ import click
 
 from cli.app import wire
 from cli.common import common, reading
-from cli.errors import OK
+from cli.errors import OK, CommandError
 from cli.look import find_account
 from cli.output import Output, count
 from scoring.cards import Cards
@@ -45,6 +45,8 @@ def segments(
     with reading(config) as stored:
         store, now = stored.store, stored.clock.now()
         begin = since.replace(tzinfo=UTC) if since else transitions.month_before(now)
+        if begin > now:
+            raise CommandError(f"--since {begin:%Y-%m-%d} is still to come: it is {now:%Y-%m-%d}.", 2)
         if account is not None:
             _of_account(store, out, account, begin if since else None)
         elif listing:
@@ -102,7 +104,7 @@ def _words(names: Sequence[str]) -> str:
 
 
 def _of_account(store: Store, out: Output, wanted: str, begin: datetime | None) -> None:
-    row = find_account(list(store.latest_scores("account")), wanted)
+    row = find_account(list(store.latest_scores("account")), wanted, part=True)
     history = [one for one in transitions.versions(store, begin) if one.crm_id == row.crm_id]
     _moves(transitions.moves(history, begin or datetime.fromtimestamp(0, UTC)), out)
 

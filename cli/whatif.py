@@ -1,6 +1,6 @@
 """`what-if`: the past scored again by other cards."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ import click
 
 from cli.app import common, open_agent
 from cli.errors import OK, CommandError
-from cli.look import last_scored, past_of, require_state
+from cli.look import held_names, last_scored, past_of, require_state
 from cli.output import Output, count
 from mapping.normalise import crm_key
 from scoring.measure import said
@@ -68,9 +68,11 @@ def what_if(config: Path, out: Output, *, card: tuple[Path, ...], **options: Any
         runs = _play(agent, card, instants)
         worked = done_on(agent.store)
         found = [_measured(run, labels, last.date(), asked.calls, worked) for run in runs]
-    _print(out, runs, found, asked.calls)
+        names = held_names(agent.store, agent.crm.name)
+        strange = _strange(runs, asked.against) if asked.against else []
+    _print(out, runs, found, names, (asked.calls, strange))
     if out.as_json:
-        out.json(_data(runs, found, labels, asked.calls))
+        out.json(_data(runs, found, labels, names) | {"calls": asked.calls, "not_scored": strange})
     return OK
 
 
@@ -126,17 +128,32 @@ def _measured(
     return measure(run, known, until, calls, worked)
 
 
-def _print(out: Output, runs: "Sequence[Run]", found: "Sequence[Measured]", calls: int) -> None:
+def _strange(runs: "Sequence[Run]", against: Path) -> list[str]:
+    """The ids of a list of who left that are no account which was scored at any instant, as the list has them."""
+    from sync.churn import ids_of
+
+    known = {crm_key(crm_id) for run in runs for scores in run.scores.values() for crm_id in scores}
+    return [one for one in ids_of(against) if crm_key(one) not in known]
+
+
+def _print(
+    out: Output,
+    runs: "Sequence[Run]",
+    found: "Sequence[Measured]",
+    called: Mapping[str, str],
+    told: tuple[int, Sequence[str]],
+) -> None:
     from scoring.whatif import differing
 
+    calls, strange = told
     now, new = runs
     last = now.weeks[-1].at
     moves = differing(now, new)
     out.heading(f"{now.cards.name} beside {new.cards.name}, {count(len(now.weeks), 'instant')} up to {last:%Y-%m-%d}")
     out.line(f"{count(len(moves), 'account')} would stand in another band at the end.")
-    rows = [(one, old, band) for one, (old, band) in moves.items()]
+    rows = [(called.get(one, ""), one, old, band) for one, (old, band) in moves.items()]
     if rows:
-        out.table(("account", "now", "what if"), rows[:LISTED])
+        out.table(("account", "id", "now", "what if"), rows[:LISTED])
         if len(rows) > LISTED:
             out.line(f"… and {count(len(rows) - LISTED, 'more account')}; --json has them all.", style="dim")
     out.heading("Bands and tasks")
@@ -158,6 +175,10 @@ def _print(out: Output, runs: "Sequence[Run]", found: "Sequence[Measured]", call
         ],
     )
     out.heading("Against who left")
+    if strange:
+        more = f" and {len(strange) - LISTED:,} more; --json has them all" if len(strange) > LISTED else ""
+        text = f"not scored at any of these instants, of the ids in the list: {', '.join(strange[:LISTED])}{more}"
+        out.line(f"{len(strange):,} {text}.", style="bold")
     for run, result in zip(runs, found, strict=True):
         out.line(f"{run.name}:", style="bold")
         for line in _lines(result, calls):
@@ -183,14 +204,17 @@ def _lines(result: "Measured", calls: int) -> list[str]:
     return lines + [f"leak? {text}" for text in result.leaks]
 
 
-def _data(runs: "Sequence[Run]", found: "Sequence[Measured]", labels: "dict[str, Label]", calls: int) -> dict[str, Any]:
+def _data(
+    runs: "Sequence[Run]", found: "Sequence[Measured]", labels: "dict[str, Label]", names: Mapping[str, str]
+) -> dict[str, Any]:
     from scoring.whatif import differing
 
     return {
         "instants": [week.at for week in runs[0].weeks],
-        "calls": calls,
         "left": len(labels),
-        "bands": {one: {"now": old, "what_if": new} for one, (old, new) in differing(*runs).items()},
+        "bands": {
+            one: {"name": names.get(one), "now": old, "what_if": new} for one, (old, new) in differing(*runs).items()
+        },
         "cards": [
             {
                 "card": run.cards.name,

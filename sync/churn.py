@@ -39,6 +39,21 @@ def from_csv(path: Path) -> dict[str, Label]:
         ChurnFileError: Naming file and line.
     """
     found: dict[str, Label] = {}
+    for crm_id, day in _lines(path):
+        key = crm_key(crm_id)
+        known = found.get(key)
+        found[key] = Label(day if known is None or known.left is None else min(day, known.left))
+    if not found:
+        raise ChurnFileError(f"{path}: names nobody; needs lines of account id and date, such as 4711,2026-03-31")
+    return found
+
+
+def ids_of(path: Path) -> list[str]:
+    """The account ids of such a table, each once, as they are written there; raises as `from_csv` does."""
+    return list(dict.fromkeys(crm_id for crm_id, _ in _lines(path)))
+
+
+def _lines(path: Path) -> Iterator[tuple[str, date]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for number, row in enumerate(csv.reader(file), 1):
@@ -54,18 +69,13 @@ def from_csv(path: Path) -> dict[str, Label]:
                     continue
                 if day is None:
                     raise ChurnFileError(f"{path}, line {number}: {cells[1][:40]!r} is no date such as 2026-03-31")
-                key = crm_key(cells[0])
-                known = found.get(key)
-                found[key] = Label(day if known is None or known.left is None else min(day, known.left))
+                yield cells[0], day
     except UnicodeDecodeError as problem:
         raise ChurnFileError(f"{path}: is not UTF-8: byte {problem.start}") from None
     except csv.Error as problem:
         raise ChurnFileError(f"{path}: is no CSV: {problem}") from None
     except OSError as problem:
         raise ChurnFileError(f"{path}: cannot be read: {problem.strerror}") from None
-    if not found:
-        raise ChurnFileError(f"{path}: names nobody; needs lines of account id and date, such as 4711,2026-03-31")
-    return found
 
 
 def from_crm(store: Store, crm: str) -> dict[str, Label]:

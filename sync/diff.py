@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.base import Value
+from scoring.hierarchy import ACCOUNT_REASON, ACCOUNT_SCORE
 from scoring.inputs import ScoreRow
 from sync.edits import Rules
 from sync.owned import OwnedField
@@ -13,6 +14,9 @@ from sync.plan import FieldChange, HumanEdit, KeptWhy, RecordChange
 from sync.policy import HumanEdits
 from sync.undone import Place
 from sync.values import same
+
+FROM_ACCOUNT = f"contact.{ACCOUNT_SCORE}"
+"""Our name of the field in which people have the score of their account."""
 
 MANY = 5
 """Fields of one name changed since we wrote them from which on their number is worth a word."""
@@ -78,7 +82,17 @@ def diff_record(
     if not changes:
         return None, kept
     fields_changed = tuple(changes + followers)
-    return RecordChange(fields[0].spec.object, row.crm_id, known.name, fields_changed, row.reason), kept + kept_along
+    reason = _reason(row, fields, {change.field for change in fields_changed})
+    return RecordChange(fields[0].spec.object, row.crm_id, known.name, fields_changed, reason), kept + kept_along
+
+
+def _reason(row: ScoreRow, fields: Sequence[OwnedField], changed: Collection[str]) -> str:
+    """Why a record changes: by its own score, by that of its account where that is written on people, or by both."""
+    logical = {owned.logical for owned in fields if owned.spec.name in changed}
+    if FROM_ACCOUNT not in logical:
+        return row.reason
+    why = str(row.features.get(ACCOUNT_REASON) or "the score of the account is written on this person no longer")
+    return why if logical == {FROM_ACCOUNT} else f"{row.reason}; {why}"
 
 
 def _left_alone(place: Place, logical: str, known: Known, rules: Rules, undone: Collection[str]) -> KeptWhy | None:

@@ -204,8 +204,9 @@ _DEALS = (
         "days_since_growth",
         DAYS,
         "Days since the account last grew: a sale won, a rise of the monthly revenue that the agent saw, else its "
-        "start as a customer.",
-        "CASE WHEN open_deals IS NULL THEN NULL WHEN sale_age <= COALESCE(mrr_growth_age, sale_age) "
+        "start as a customer; from a year on only where revenue was watched so long.",
+        "CASE WHEN open_deals IS NULL OR (upgrades_365d IS NULL AND COALESCE(sale_age, 365) >= 365 "
+        "AND COALESCE(customer_age_days, 365) >= 365) THEN NULL WHEN sale_age <= COALESCE(mrr_growth_age, sale_age) "
         "AND sale_age <= COALESCE(customer_age_days, sale_age) THEN sale_age "
         "WHEN mrr_growth_age <= COALESCE(customer_age_days, mrr_growth_age) THEN mrr_growth_age "
         "ELSE customer_age_days END",

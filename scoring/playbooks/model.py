@@ -5,7 +5,16 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    field_validator,
+    model_validator,
+)
 
 from scoring.playbooks.text import LINK_WORDS, checked, customer_safe
 from scoring.segments import MAX_RULE
@@ -20,8 +29,17 @@ Purpose = Literal["help", "request", "winback", "offer"]
 OUTREACH: tuple[Purpose, ...] = ("request", "winback", "offer")
 """Everything but help: what must not reach somebody who is in trouble with us."""
 
-Owner = Annotated[str, Field(pattern=r"^(account_owner|fallback|(role|least_loaded):[a-z][a-z0-9_]{0,39})$")]
 OWNER = "account_owner, fallback, role:NAME or least_loaded:NAME (of [team.roles])"
+_OWNER = re.compile(r"account_owner|fallback|(role|least_loaded):[a-z][a-z0-9_]{0,39}")
+
+
+def _owner(text: str) -> str:
+    if not _OWNER.fullmatch(text):
+        raise ValueError(f"must be {OWNER}; names of roles are small letters, digits and _")
+    return text
+
+
+Owner = Annotated[str, AfterValidator(_owner)]
 RuleText = Annotated[str, Field(min_length=1, max_length=MAX_RULE)]
 
 

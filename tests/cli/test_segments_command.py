@@ -38,6 +38,11 @@ def test_sizes_of_segments_stages_and_groups(site: Site) -> None:
     assert "cadence" not in text
 
 
+def test_a_span_that_has_not_begun_is_refused(filled: Site) -> None:
+    said = filled.run("segments", "--since", "2031-01-01")
+    assert (said.code, "--since 2031-01-01 is still to come: it is 2026-" in said.err) == (2, True)
+
+
 @pytest.mark.requirement("R118")
 def test_both_crms_get_the_same_words() -> None:
     row = score_row("A1", "green", segments=("power",), features={"stage": "repeat", "rfm": "cannot_lose"})

@@ -17,7 +17,10 @@ def test_another_card_is_measured_on_the_past(filled: Site) -> None:
     (folder / "other.toml").write_text(card.replace("red_below = 80", "red_below = 1"), "utf-8")
     rows = site.run("score", "--json").data["rows"]
     gone = [row["crm_id"] for row in rows if row["score"] is not None][:2]
-    (folder / "churn.csv").write_text(f"account,day\n{gone[0]},{NOW.date()}\n{gone[1]},{NOW.date()}\n", "utf-8")
+    (folder / "churn.csv").write_text(
+        f"account,day\n{gone[0]},{NOW.date()}\n{gone[1]},{NOW.date()}\nnobody-1,{NOW.date()}\nnobody-1,{NOW.date()}\n",
+        "utf-8",
+    )
     before = site.writes()
 
     days = ("--from", str(NOW.date()), "--every", "1")
@@ -29,8 +32,13 @@ def test_another_card_is_measured_on_the_past(filled: Site) -> None:
     assert now["weeks"][-1]["bands"].get("red", 0) > other["weeks"][-1]["bands"].get("red", 0) == 0
     assert now["weeks"][0]["opened"] > 0
     assert now["measured"]["dropped"] == 2
-    assert said.data["bands"]
+    assert (said.data["not_scored"], said.data["calls"]) == (["nobody-1"], 25)
+    moved = next(iter(said.data["bands"].values()))["name"]
+    assert moved in {row["name"] for row in rows}
+    text = site.run("what-if", str(folder / "other.toml"), *days, "--against", str(folder / "churn.csv")).out
+    assert "1 not scored at any of these instants, of the ids in the list: nobody-1." in text
     text = site.run("what-if", str(folder / "other.toml"), *days).out
+    assert moved[:12] in text
     assert "would stand in another band at the end" in text
     assert site.run("what-if", "large_b2b", *days).code == 0
     early = ("--from", str(NOW.date() - timedelta(days=21)), "--every", "7")

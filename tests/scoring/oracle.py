@@ -114,6 +114,8 @@ def blind(f: Row, seen: dict[str, int]) -> None:
             f[name] = None
     if f.get("renewal_postponements") is None and "renewal_postponed_days" in f:
         f["renewal_postponed_days"] = None
+    if f.get("upgrades_365d") is None and (f.get("days_since_growth") or 0) >= 365:
+        f["days_since_growth"] = None  # a rise that nobody saw may lie between
 
 
 def features(card: AnyCards, level: Level, own: Row, mine: World, now: int, clock: dict[str, int], span: Any) -> Row:

@@ -128,7 +128,7 @@ def test_unreadable_files(tmp_path: Path) -> None:
         Scorecard.load(tmp_path / "latin.toml")
 
 
-MAKES_DO = {"project_days": {"subscriptions"}, "days_since_growth": {"mrr_growth_age"}}
+MAKES_DO = {"project_days": {"subscriptions"}, "days_since_growth": {"mrr_growth_age", "upgrades_365d"}}
 """Feature -> what it takes into account where there is a source of it, and does without elsewhere."""
 
 

@@ -27,6 +27,11 @@ MANY = ", ".join(f'"e{number}"' for number in range(64))
         ('[suppress.quiet]\nreason = "Later"\n', "suppress.quiet", "needs when (a rule), since (a feature), or both"),
         ('[product.plans]\nTeam = ["a"]\nteam = ["b"]\n', "product.plans", "names a plan twice"),
         (f"[product.plans]\nteam = [{MANY}]\n", "product.plans", "events in all"),
+        (
+            STEP.replace("after_days = 1", 'owner = "the_boss"'),
+            "playbooks.rescue.steps.0.owner",
+            "must be account_owner, fallback, role:NAME or least_loaded:NAME (of [team.roles])",
+        ),
         (f"[product]\nonboarding = [{MANY}]\n", "product.onboarding", "names more than"),
     ],
 )

@@ -248,6 +248,11 @@ def test_membership_of_a_programme_is_no_sign_of_health() -> None:
 def test_no_growth_and_projects_that_end(look: Look) -> None:
     said = look(own={"customer_since": TODAY - 700}, deal=[deal(close_date=TODAY - 600)])
     assert said["days_since_growth"] == 600
+    assert look(own={"customer_since": TODAY - 500}, deal=[deal(close_date=TODAY - 300)])["days_since_growth"] == 300
+    first = feeds("account", since=NOW - 600 - 364 * DAY)
+    unseen = feeds("deal") + first, {"customer_since": TODAY - 700}
+    assert look(feed=unseen[0], own=unseen[1])["days_since_growth"] is None, "a rise may have gone unseen"
+    assert look(feed=unseen[0], own={"customer_since": TODAY - 300})["days_since_growth"] == 300
     risen = {"account": 1, "mrr_before": 1, "mrr_after": 2, "changed_at": NOW - 600 - 9 * DAY}
     assert look(own={"customer_since": TODAY - 700}, account_change=[risen])["days_since_growth"] == 9
     assert look(own={"mrr": 0}, deal=[deal(close_date=TODAY - 400)])["project_days"] == 400

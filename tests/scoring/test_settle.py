@@ -304,6 +304,8 @@ def test_a_planned_migration_holds_band_and_tasks_until_its_end(said: Said) -> N
         assert settled.paused["A1"].until == date(2026, 3, 10)
         assert settled.rows[0].held == "held until 2026-03-10: moves to the new data centre"
     assert memory == {"A1": Standing("green", START)}, "nothing was confirmed meanwhile"
+    calm = one(90, memory, START, said).rows[0]
+    assert calm.held == ("" if said.events else said.overrides["A1"].words), "an event that holds nothing is no news"
     after = one(20, memory, START + 9 * DAY)
     assert after.rows[0].band == "green"
     assert one(20, after.standings, START + 10 * DAY).rows[0].band == "red"

@@ -125,6 +125,23 @@ def test_contacts_of_one_account_go_together() -> None:
     assert [record.record_id for record in plan_of(rows, known)[0]] == ["7", "5", "8", "6"]
 
 
+def test_a_score_that_comes_from_the_account_says_so_and_why() -> None:
+    fields = owned_fields([], {}, wanted=["contact.account_score"])
+    why = "from the account Acme, 20: no login for 41 days"
+    person = row("9", 10, level="contact")._replace(features={"account_score": 20, "account_reason": why})
+    own: dict[str, Value] = {"holdfast_engagement": 10}
+    reasons = [
+        [one.why for one in build_records([one], {("contact", "9"): current(says)}, fields, NOW, "keep")[0]]
+        for one, says in [
+            (person, own),
+            (person, {}),
+            (row("9", 10, level="contact"), own | {"holdfast_account_score": 7}),
+        ]
+    ]
+    gone = "the score of the account is written on this person no longer"
+    assert reasons == [[why], [f"quiet; {why}"], [gone]]
+
+
 def test_fields_are_called_what_the_crm_wants() -> None:
     names = {field.logical: field.spec.name for field in owned_fields(["power"], {}, VENDORS["salesforce"].own_field)}
     assert names["account.health_score"] == "Holdfast_Health_Score__c"
