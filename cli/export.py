@@ -1,11 +1,15 @@
 """`export`: what the agent knows, as files for spreadsheets, BI tools and notebooks."""
 
+import shutil
+import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import click
 
-from cli.common import common, reading
+from cli.common import Reading, common, reading
 from cli.errors import OK, USAGE, CommandError
 from cli.output import Output, count
 from sync import export as exporting
@@ -21,12 +25,17 @@ MODELS = ("lookml", "datasette")
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["csv", "parquet", *MODELS]),
+    type=click.Choice(["csv", "parquet", "singer", *MODELS]),
     default="csv",
     show_default=True,
-    help="csv and parquet: the rows; lookml: views for Looker; datasette: metadata for Datasette.",
+    help="csv, parquet, singer: the rows; lookml: views for Looker; datasette: metadata for Datasette.",
 )
-@click.option("--out", "folder", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder.")
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder; Singer messages without it go to the standard output, for a target.",
+)
 @click.option("--since", metavar="TIME", help="Only rows that came or changed since, such as 2026-11-01 (UTC).")
 @click.option("--people", is_flag=True, help="Also what tells who somebody is: names, addresses, rows on people.")
 @click.option("--raw", is_flag=True, help="CSV without the ' before what a spreadsheet may take for a formula.")
@@ -37,7 +46,7 @@ def export(
     *,
     names: tuple[str, ...],
     kind: str,
-    folder: Path,
+    folder: Path | None,
     **more: bool | str | None,
 ) -> int:
     """Write scores, history, cohorts, tasks and records as files. Makes no API call; works while the agent runs.
@@ -48,21 +57,35 @@ def export(
     """
     people, raw = bool(more["people"]), bool(more["raw"])
     chosen = choose(names, people=people)
+    if folder is None and kind == "singer" and not out.as_json:
+        with reading(config) as stored:
+            _stream(stored, exporting.Wanted(chosen, people, _instant(str(more["since"] or ""))))
+        return OK
+    if folder is None:
+        raise CommandError("name the folder: --out FOLDER.", USAGE)
     if kind in MODELS:
         return _model(out, chosen, kind, folder, people=people)
     if raw and kind != "csv":
-        raise CommandError("--raw is about CSV; Parquet is always as it is.", USAGE)
+        raise CommandError("--raw is about CSV; the other formats are always as they are.", USAGE)
     since = _instant(str(more["since"] or ""))
     with reading(config) as stored:
         wanted = exporting.Wanted(chosen, people, since, raw)
-        form: exporting.Format = "parquet" if kind == "parquet" else "csv"
-        done = exporting.export(stored.store, wanted, folder, form, stored.clock.now())
+        done = exporting.export(stored.store, wanted, folder, cast("exporting.Format", kind), stored.clock.now())
     out.table(("table", "rows", "file"), [(one.table, f"{one.rows:,}", str(one.path)) for one in done.files])
     if done.next_since:
         out.line(f"Next time, for what is new: --since {done.next_since}", style="dim")
     if out.as_json:
         out.json({"files": done.files, "next_since": done.next_since, "people": people})
     return OK
+
+
+def _stream(stored: Reading, wanted: exporting.Wanted) -> None:
+    """Singer messages to the standard output: made first and sent then, so that a slow target holds nothing up."""
+    with tempfile.TemporaryDirectory(prefix="holdfast-") as name:
+        done = exporting.export(stored.store, wanted, Path(name), "singer", stored.clock.now())
+        with done.files[0].path.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
 
 
 def choose(names: tuple[str, ...], *, people: bool) -> list[Table]:

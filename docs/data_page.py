@@ -10,7 +10,7 @@ from sync.tables import KINDS
 INTRO = """# Data for other programs
 
 Everything Holdfast knows lies in one SQLite file, `state.db` in the state folder, and is yours. There are three ways to
-it: read the file, also while the agent runs; export it as CSV or Parquet; or open it with Datasette.
+it: read the file, also while the agent runs; export it as CSV, Parquet or Singer messages; or open it with Datasette.
 
 ## What you can rely on
 
@@ -58,6 +58,17 @@ of `holdfast forget`: delete it there as well.
 formula: `=`, `+`, `-`, `@`, a tab or a line end at the start of a cell, or behind a quotation mark, a line end, or a
 character that may end a cell (as [OWASP](https://owasp.org/www-community/attacks/CSV_Injection) says). Numbers stay
 numbers. Programs that are no spreadsheets want `--raw`, or Parquet.
+
+**Singer.** `--format singer` gives the same tables as [Singer](https://hub.meltano.com/singer/spec) messages, which any
+of its *targets* loads into a warehouse; without `--out` they go to the standard output, with it into `messages.jsonl`:
+
+```sh
+holdfast export --format singer --table v_account --table v_score_history | target-postgres --config target.json
+```
+
+Each table has its schema and its key, and rows replace those of the same key. Tables without *stamps* carry a version,
+so that a target that knows `ACTIVATE_VERSION` removes what is gone; unknown text in a key is empty, since a key must be
+known. The state at the end, `{"since": …}`, is what to give as `--since` once the target has stored it.
 
 CSV is UTF-8 with lines as in RFC 4180. Files can be read by their owner and group (0640).
 

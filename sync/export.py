@@ -1,4 +1,4 @@
-"""Tables of the state file as files for other programs: CSV that is safe to open, Parquet, a list of what was written.
+"""Tables of the state file as files for other programs: CSV that is safe to open, Parquet, Singer messages.
 
 All tables of one export are of one instant: they are read in one transaction, which waits for nobody and which nobody
 waits for. Files come into place only when all of them are whole.
@@ -21,7 +21,7 @@ from sync.columns import Table
 from sync.store import Store
 from sync.store_errors import explained
 
-Format = Literal["csv", "parquet"]
+Format = Literal["csv", "parquet", "singer"]
 MANIFEST = "manifest.json"
 """The list of an export's files, with their columns and counts; it comes into place last."""
 MODE = 0o640
@@ -108,11 +108,11 @@ def export(store: Store, wanted: Wanted, folder: Path, kind: Format, now: dateti
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
     with store.released() as file, tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as name:
         draft = Path(name)
-        written, begun = _csv(file, wanted, draft) if kind == "csv" else _parquet(file, wanted, draft)
+        written, begun = _parquet(file, wanted, draft) if kind == "parquet" else _rows(file, wanted, draft, kind, now)
         files = tuple(Exported(name, folder / path.name, rows) for name, path, rows in written)
         result = Export(files, begun)
         _write(draft / MANIFEST, _manifest(wanted, result, now))
-        for path in [*(draft / one.path.name for one in files), draft / MANIFEST]:
+        for path in dict.fromkeys([*(draft / one.path.name for one in files), draft / MANIFEST]):
             path.chmod(MODE)
             path.replace(folder / path.name)
     return result
@@ -161,11 +161,15 @@ _BEGUN = "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', max(started), 'unixepoch') FROM 
 _Written = list[tuple[str, Path, int]]
 
 
-def _csv(file: Path, wanted: Wanted, draft: Path) -> tuple[_Written, str | None]:
+def _rows(file: Path, wanted: Wanted, draft: Path, kind: Format, now: datetime) -> tuple[_Written, str | None]:
     with explained(file), closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as conn:
         conn.execute("PRAGMA temp_store = MEMORY")
         conn.execute("BEGIN")
         begun = conn.execute(_BEGUN).fetchone()[0]
+        if kind == "singer":
+            from sync.export_singer import FILE, messages
+
+            return messages(conn, wanted, draft / FILE, now, begun), begun
         return [(t.name, *_csv_file(conn, t, wanted, draft / f"{t.name}.csv")) for t in wanted.tables], begun
 
 

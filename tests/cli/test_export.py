@@ -63,6 +63,21 @@ def test_a_folder_that_cannot_be_made_is_named(site: Site, tmp_path: Path) -> No
     assert str(tmp_path / "file") in said.err
 
 
+def test_messages_go_to_the_standard_output(site: Site, tmp_path: Path) -> None:
+    said = site.run("export", "--format", "singer", "--table", "v_account")
+    assert said.code == 0, said.text
+    messages = [json.loads(line) for line in said.out.splitlines()]
+    assert [one["type"] for one in messages] == ["SCHEMA", *["RECORD"] * 11, "ACTIVATE_VERSION", "STATE"]
+    since = messages[-1]["value"]["since"]
+    again = site.run("export", "--format", "singer", "--table", "v_account", "--since", since)
+    assert again.out.startswith('{"type":"SCHEMA"')
+    told = site.run("export", "--format", "singer", "--out", str(tmp_path), "--table", "v_run", "--json")
+    assert told.data["files"] == [{"table": "v_run", "path": str(tmp_path / "messages.jsonl"), "rows": 1}]
+    for words in (("--format", "csv"), ("--format", "singer", "--json")):
+        refused = site.run("export", *words)
+        assert (refused.code, "--out FOLDER" in refused.err) == (2, True)
+
+
 @pytest.mark.parametrize("kind", ["lookml", "datasette"])
 def test_descriptions_need_no_state(site: Site, tmp_path: Path, kind: str) -> None:
     said = site.run("export", "--format", kind, "--out", str(tmp_path), "--json")
