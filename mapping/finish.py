@@ -42,7 +42,12 @@ def _above_the_middle(score: int, low: int, high: int) -> bool | None:
 
 
 def _survey_response(values: Values) -> None:
-    """An answer lies on its scale; NPS is cut as everybody cuts it, whatever the vendor calls it."""
+    """An answer lies on its scale; NPS is cut as everybody cuts it, whatever the vendor calls it.
+
+    Whoever is known by an address alone is a person of the source by that address.
+    """
+    if values.get("contact_ref") is None and values.get("email"):
+        values["contact_ref"] = values["email"]
     low, high, score = values.get("scale_min"), values.get("scale_max"), values.get("score")
     if low is None or high is None or score is None:
         return

@@ -119,7 +119,10 @@ def _by_id(conn: sqlite3.Connection, who: str) -> set[int]:
 def _by_address(conn: sqlite3.Connection, emails: Iterable[str]) -> set[int]:
     rows = conn.execute(
         "SELECT key FROM contact WHERE lower(email) IN (SELECT value FROM json_each(?1)) OR EXISTS "
-        "(SELECT 1 FROM json_each(other_emails) o WHERE lower(o.value) IN (SELECT value FROM json_each(?1)))",
+        "(SELECT 1 FROM json_each(other_emails) o WHERE lower(o.value) IN (SELECT value FROM json_each(?1))) "
+        # Whoever answered a survey and is known by that alone.
+        "UNION SELECT contact FROM survey_response WHERE contact IS NOT NULL AND lower(email) IN "
+        "(SELECT value FROM json_each(?1)) AND (SELECT valid_from FROM contact c WHERE c.key = contact) IS NULL",
         (compact(sorted(emails)),),
     )
     return {row[0] for row in rows}
@@ -132,6 +135,9 @@ def _addresses(conn: sqlite3.Connection, keys: str, *, others: bool) -> set[str]
         for email, more in conn.execute(sql, (keys,)):
             found |= {email.lower()} if email else set()
             found |= {text.lower() for text in json.loads(more)} if more and others else set()
+    for table in ("survey_response", "survey_response_history"):
+        sql = f"SELECT email FROM {table} WHERE email IS NOT NULL AND contact IN (SELECT value FROM json_each(?))"
+        found |= {email.lower() for (email,) in conn.execute(sql, (keys,))}
     return found
 
 

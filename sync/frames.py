@@ -186,6 +186,15 @@ JOIN source ON source.id = t.source JOIN contact c ON c.key = t.contact JOIN acc
 WHERE t.key > ? AND t.valid_to IS NULL AND t.valid_from IS NOT NULL ORDER BY t.key LIMIT ?
 """
 
+_ANSWERERS = """
+SELECT t.key, t.contact, t.email, t.responded_at, source.name, c.source_id,
+  (SELECT source_id FROM account a WHERE a.key = t.account) FROM survey_response t
+JOIN source ON source.id = t.source JOIN contact c ON c.key = t.contact
+WHERE t.key > ? AND c.valid_from IS NULL AND t.source <> ? AND t.valid_from IS NOT NULL AND t.valid_to IS NULL
+ORDER BY t.key LIMIT ?
+"""
+"""Answers by people of whom nothing else tells."""
+
 _MULTIPLE = """
 SELECT t.key, source.name, t.source_id, t.account_refs FROM contact t JOIN source ON source.id = t.source
 WHERE t.key > ? AND t.account_refs IS NOT NULL AND t.valid_to IS NULL ORDER BY t.key LIMIT ?
@@ -205,7 +214,7 @@ def identity_keys(store: Store, *, crm: str) -> IdentityKeys:
            WHERE m.kind = 'contact' AND m.status = 'merged' AND loser.source = ?1""",
         (key,),
     )
-    return IdentityKeys(_accounts(store, key), _people(store, key), _members(store), dict(merged))
+    return IdentityKeys(_accounts(store, key), _people(store, key), _members(store, key), dict(merged))
 
 
 def _pages(store: Store, sql: str, *parameters: Any) -> Iterator[Any]:
@@ -217,34 +226,56 @@ def _pages(store: Store, sql: str, *parameters: Any) -> Iterator[Any]:
 
 
 def _accounts(store: Store, crm: int) -> Iterator[AccountKeys]:
-    events = _event_sources(store)
+    speak = _event_sources(store) | _without_lists(store)
     for _, source, source_id, domains, ids, unseen in _pages(store, _ACCOUNTS, crm):
-        # A group key that only events name may be any id of the account.
-        known = {"any": source_id} if unseen and source in events else _map(ids)
+        # A key that events or answers name, where no list of accounts stands behind it, may be any id of the account.
+        known = {"any": source_id} if unseen and source in speak else _map(ids)
         yield AccountKeys(source, source_id, tuple(json.loads(domains)) if domains else (), known)
 
 
 def _people(store: Store, crm: int) -> Iterator[PersonKeys]:
-    events = _event_sources(store)
-    for _, source, source_id, email, others, ids, account, staff, unseen in _pages(store, _PEOPLE, crm):
-        known = {"product": source_id} if unseen and source in events else _map(ids)
+    events, speak, addresses = _event_sources(store), _without_lists(store), _addresses(store, crm)
+    for key, source, source_id, email, others, ids, account, staff, unseen in _pages(store, _PEOPLE, crm):
+        known = _map(ids)
+        if unseen and source in events:
+            known = {"product": source_id}
+        elif unseen and source in speak:
+            known = {"any": source_id}
         more = tuple(json.loads(others)) if others else ()
-        yield PersonKeys(source, source_id, email, more, known, account, bool(staff))
+        yield PersonKeys(source, source_id, email or addresses.get(key), more, known, account, bool(staff))
+
+
+def _addresses(store: Store, crm: int) -> dict[int, str]:
+    """Key of a person of whom only answers tell -> the address that the newest answer gave."""
+    found: dict[int, tuple[int, str]] = {}
+    for _, person, email, at, *_ in _pages(store, _ANSWERERS, crm):
+        if email is not None:
+            found[person] = max(found.get(person, (at, email)), (at, email))
+    return {person: email for person, (_, email) in found.items()}
 
 
 def _event_sources(store: Store) -> set[str]:
     return {status.source for status in store.status() if status.record == "usage"}
 
 
+def _without_lists(store: Store) -> set[str]:
+    """Sources that list neither accounts nor people, such as surveys: the ids that they name are another system's."""
+    every = store.status()
+    return {one.source for one in every} - {one.source for one in every if one.record in {"account", "contact"}}
+
+
 def _map(text: str | None) -> Mapping[str, str]:
     return json.loads(text) if text else {}
 
 
-def _members(store: Store) -> Iterator[Member]:
+def _members(store: Store, crm: int) -> Iterator[Member]:
     for _, source, person, account in _pages(store, _MEMBERS):
         yield Member(source, person, account)
     for _, source, person, accounts in _pages(store, _MULTIPLE):
         yield from (Member(source, person, account) for account in json.loads(accounts))
+    for *_, source, person, account in _pages(store, _ANSWERERS, crm):
+        if account is not None:
+            yield Member(source, person, account)
     yield from _active(store)
 
 
