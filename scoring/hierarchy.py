@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Share = Literal["children", "value"]
 Role = Literal["user", "team", "economic_buyer", "executive_sponsor"]
 ROLLUP_SCORE, ROLLUP_BAND, ACCOUNT_SCORE = "rollup_score", "rollup_band", "account_score"
+ACCOUNT_REASON = "account_reason"
 """What a row's features are called that this module adds."""
 
 
@@ -336,14 +337,21 @@ def _rollup(tally: _Tally, card: "Scorecard", share: Share) -> Rollup:
     return Rollup(score, band, tally.accounts, unknown, unvalued, "value" if by_value else "children", shares, why)
 
 
-def with_scores(rows: Iterable[ScoreRow], rolled: Mapping[int, Rollup], down: Mapping[int, int]) -> list[ScoreRow]:
+def with_scores(
+    rows: Sequence[ScoreRow], rolled: Mapping[int, Rollup], down: Mapping[int, int], homes: Mapping[int, int]
+) -> list[ScoreRow]:
     """The rows with what is rolled up to accounts and down to contacts among their features."""
-    return [_with_score(row, rolled.get(row.key), down.get(row.key)) for row in rows]
+    why = {
+        row.key: f"from the account {row.name or row.crm_id}, {row.reason}" for row in rows if row.level == "account"
+    }
+    return [
+        _with_score(row, rolled.get(row.key), down.get(row.key), why.get(homes.get(row.key, 0), "")) for row in rows
+    ]
 
 
-def _with_score(row: ScoreRow, rollup: Rollup | None, score: int | None) -> ScoreRow:
+def _with_score(row: ScoreRow, rollup: Rollup | None, score: int | None, why: str) -> ScoreRow:
     if row.level == "account" and rollup is not None:
         return row._replace(features={**row.features, ROLLUP_SCORE: rollup.score, ROLLUP_BAND: rollup.band})
     if row.level == "contact" and score is not None:
-        return row._replace(features={**row.features, ACCOUNT_SCORE: score})
+        return row._replace(features={**row.features, ACCOUNT_SCORE: score, ACCOUNT_REASON: why})
     return row

@@ -152,7 +152,10 @@ def _settle(card: "Scorecard", row: ScoreRow, now: datetime, said: Said, result:
         band = override.settled(band)
     if pause is not None:
         result.paused[row.crm_id] = pause
-    words = override.words if override else pause.why if pause else words
+    if pause is not None:
+        # An event of the config is about nearly all accounts: where it holds neither band nor task, it is no news.
+        words = pause.why if band != row.computed or band != "green" else ""
+    words = override.words if override else words
     points = (*said.past.get(row.key, ()), row.score)
     slope = trend(points[-WEEKS:]) if row.score is not None else None
     reason = with_words(row.reason, *releases(said.events, card, row, now.date()), words)

@@ -62,5 +62,5 @@ def with_family(agent: "Agent", rows: Sequence[ScoreRow]) -> list[ScoreRow]:
     parents = rolled_up(agent, rows).parents if settings.write else {}
     accounts = [row for row in rows if row.level == "account"]
     contacts = [row for row in rows if row.level == "contact"]
-    down = roll_down(accounts, contacts, homes(agent.store, agent.crm.name), settings) if settings.roll_down else {}
-    return with_scores(rows, parents, down)
+    at_home = homes(agent.store, agent.crm.name) if settings.roll_down else {}
+    return with_scores(rows, parents, roll_down(accounts, contacts, at_home, settings), at_home)

@@ -157,10 +157,11 @@ def test_scores_go_down_to_the_most_senior_and_most_active() -> None:
 def test_rows_keep_their_own_score(card: Scorecard) -> None:
     rows = [row(1, 100), row(2, 20), row(1, 5, role="user")]
     up = rolled(card, rows, chain(None, 1)).parents
-    parent, child, person = with_scores(rows, up, {1: 100})
+    parent, child, person = with_scores(rows, up, {1: 100}, {1: 2})
     assert (parent.score, parent.features) == (100, {"rollup_score": 20, "rollup_band": "red"})
     assert child is rows[1]
     assert (person.score, person.features["account_score"]) == (5, 100)
+    assert person.features["account_reason"] == f"from the account {child.name or child.crm_id}, {child.reason}"
 
 
 @pytest.mark.requirement("R71")
