@@ -62,7 +62,10 @@ class Settings(StreamSettings):
         15, gt=0, le=LONGEST, description="The tap is ended when it says nothing at all for so long."
     )
     most_minutes: float = Field(50, gt=0, le=LONGEST, description="The longest that it may take for one stream.")
-    streams: dict[str, TapTable] = Field(default_factory=dict, description="What is read; see below.")
+    streams: dict[str, TapTable] = Field(
+        default_factory=dict,
+        description="Name of a stream -> what of it is read; see [Singer taps](vendors/singer.md).",
+    )
 
     @field_validator("command", mode="before")
     @classmethod
