@@ -23,11 +23,13 @@ ALLOWED = {
 
 ONLY_IN = {
     "click": ("agent.py", "cli/"),
-    "duckdb": ("scoring/", "sync/usage", "sync/export_parquet"),
+    "duckdb": ("scoring/", "sync/usage", "sync/export_parquet", "connectors/files_read"),
     "sqlglot": ("scoring/",),
     "hubspot": ("connectors/hubspot",),
     "simple_salesforce": ("connectors/salesforce",),
     "zenpy": ("connectors/zendesk",),
+    "sqlalchemy": ("connectors/sql",),
+    "psycopg": ("connectors/sql",),
     "mixpanel_utils": ("connectors/mixpanel",),
     "werkzeug": ("sandbox/",),
     "numpy": ("sandbox/",),

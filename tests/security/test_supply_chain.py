@@ -14,7 +14,7 @@ LOCKS = ("requirements.txt", "requirements-dev.txt")
 
 COMPATIBLE = {
     *("MIT", "MIT-0", "0BSD", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "PSF-2.0", "MPL-2.0", "Zlib", "CC0-1.0"),
-    *("GPL-3.0-only", "GPL-3.0-or-later", "LGPL-3.0-or-later"),
+    *("GPL-3.0-only", "GPL-3.0-or-later", "LGPL-3.0-only", "LGPL-3.0-or-later"),
 }
 """May be combined with, and given on together with, GPL-3.0-or-later, by the FSF's list of licences."""
 
