@@ -4,6 +4,7 @@ import json
 import os
 import time
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -362,6 +363,7 @@ def test_events_that_cannot_be_read_are_told_and_empty_files_are_done_with(drop:
     ("value", "seconds"),
     [
         ("1970-01-02", 86_400),
+        (date(1970, 1, 2), 86_400),
         ("1970-01-01 00:00:05+00:00", 5),
         ("7", 7),
         (NAN, None),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import InvalidRequestError
 
 from cli.config import InvalidConfigError, load
 from cli.field_maps import field_map_of
@@ -223,6 +224,17 @@ def test_what_is_wrong_is_said_without_secrets(
         site.batches(source=site.source(**settings))
     assert said in str(caught.value)
     assert "hidden-word" not in f"{caught.value!r}{caught.value}{caught.value.__cause__!r}"
+
+
+def test_trouble_within_the_library_passes_and_shows_no_secret(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = site.source()
+
+    def fail(*_: object) -> None:
+        raise InvalidRequestError(f"cannot use {site.url}\nat all")
+
+    monkeypatch.setattr("connectors.sql_database.Database._limit", fail)
+    with pytest.raises(TransientError, match=r"sql: cannot use \*\*\*\."):
+        site.batches(source=source)
 
 
 def test_a_query_may_hold_what_looks_like_a_parameter(site: Site) -> None:
