@@ -28,6 +28,12 @@ LONGEST = 400
 WIDEST = 40
 """Most columns to which plain tables pad a cell: one customer's endless name must not push every other line apart."""
 
+GAP = 2
+"""Columns between two columns of a table."""
+
+NOTHING = frozenset({"", "-", "0"})
+"""Cells that say nothing where there is no room for a column."""
+
 HANG = 4
 """Columns by which the rest of a line too long for the terminal is set in."""
 
@@ -101,18 +107,37 @@ class Output:
         sys.stdout.flush()
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
-        """A table without frames, cells folded; elsewhere than on a terminal one line a row, fit for `grep`."""
+        """A table without frames; elsewhere than on a terminal one line a row, fit for `grep`.
+
+        No word is broken for want of room: columns that do not fit go below their row, without what is empty or none.
+        """
         cells = [[fit(cell) for cell in row] for row in rows]
         if not self.terminal:
             self._plain_table(columns, cells)
             return
+        self._table(columns, cells)
+
+    def _table(self, columns: Sequence[str], cells: Sequence[Sequence[Text]]) -> None:
+        widths = _widths(columns, [[cell.plain for cell in row] for row in cells], self.console.width)
+        self._beside([columns], widths, "dim")
+        if len(widths) == len(columns):
+            self._beside(cells, widths)
+            return
+        for row in cells:
+            self._beside([row], widths)
+            below = zip(columns[len(widths) :], row[len(widths) :], strict=True)
+            said = [f"{name}: {cell.plain}".removeprefix(": ") for name, cell in below if cell.plain not in NOTHING]
+            if said:
+                self.item("; ".join(said), HANG)
+
+    def _beside(self, rows: Sequence[Sequence[str | Text]], widths: Sequence[int], style: str = "") -> None:
         from rich.table import Table
 
-        table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-        for number, column in enumerate(columns):
-            table.add_column(column, overflow="fold", no_wrap=number == 0)
-        for row in cells:
-            table.add_row(*row)
+        table = Table(box=None, pad_edge=False, show_edge=False, show_header=False, padding=(0, GAP, 0, 0))
+        for width in widths:
+            table.add_column(overflow="fold", width=width, style=style)
+        for row in rows:
+            table.add_row(*row[: len(widths)])
         self.console.print(table, soft_wrap=False)
 
     def _plain_table(self, columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
@@ -132,6 +157,24 @@ class Output:
 
         with bars(self.console) as progress:
             yield progress
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int]:
+    """The widths of as many columns as find room side by side without a broken word; at least of the first."""
+    texts = [[column, *(row[number] for row in rows)] for number, column in enumerate(columns)]
+    wide = [max(cell_len(text) for text in column) for column in texts]
+    words_of = [[word for text in column for word in text.split()] or [""] for column in texts]
+    least = [min(WIDEST, wide[0]), *(min(WIDEST, max(cell_len(word) for word in some)) for some in words_of[1:])]
+    beside = len(columns)
+    while beside > 1 and sum(least[:beside]) + GAP * (beside - 1) > room:
+        beside -= 1
+    spare = max(0, room - sum(least[:beside]) - GAP * (beside - 1))
+    widths = []
+    for narrow, whole in zip(least[:beside], wide, strict=False):
+        more = max(0, min(whole - narrow, spare))
+        widths.append(narrow + more)
+        spare -= more
+    return widths
 
 
 def clean(text: str, longest: int = LONGEST) -> str:

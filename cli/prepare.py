@@ -55,11 +55,11 @@ def check(config: Path, out: Output) -> int:
         out.heading(name)
         for item in items:
             mark, style = MARKS[item.severity]
-            out.line(f"  {mark} {item.message}", style=style if item.severity != "ok" else None)
+            out.item(f"{mark} {item.message}", 2, style=style if item.severity != "ok" else None)
             if item.severity in ADVICE and item.code in MEANS:
-                out.line(f"    {MEANS[item.code]} ({where(item.code)})", style="dim")
+                out.item(f"{MEANS[item.code]} ({where(item.code)})", 4, style="dim")
             if item.advice:
-                out.line(f"    {item.advice}", style="dim")
+                out.item(item.advice, 4, style="dim")
     everything = [item for items in findings.values() for item in items]
     errors = [item for item in everything if item.severity == "error"]
     warnings = sum(item.severity == "warning" for item in everything)

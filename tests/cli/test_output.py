@@ -68,6 +68,21 @@ def test_a_table_elsewhere_than_on_a_terminal_has_one_line_a_row(capsys: pytest.
     assert capsys.readouterr().out == f"id  name   why\n1   東京   {'w' * 300}\n20  Ann B\n"
 
 
+def test_no_word_is_broken_where_a_table_is_too_wide_what_does_not_fit_goes_below_its_row() -> None:
+    out = Output()
+    screen = on_terminal(out)
+    out.console.width = 40
+    columns = ("playbook", "unsatisfied", "commercial", "overdue", "", "meaning of it")
+    out.table(columns, [("check_in", "1", "0", "2", "so", "what " * 12), ("rescue", "3", "4", "0", "", "-")])
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in screen.getvalue().splitlines()]
+    assert lines[:2] == ["playbook  unsatisfied  commercial", "check_in  1            0"]
+    assert lines[2:4] == ["    overdue: 2; so; meaning of it:", "        what what what what what what"]
+    assert lines[-1] == "rescue    3            4"
+    assert max(map(len, lines)) <= 40
+    narrow = "".join(lines)
+    assert narrow.count("what") == 12
+
+
 def test_a_table_on_a_terminal_folds() -> None:
     out = Output()
     screen = on_terminal(out)
