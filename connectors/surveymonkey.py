@@ -42,6 +42,8 @@ from connectors.vendor_clock import VendorClock
 HOSTS = ("surveymonkey.com", "surveymonkey.ca")
 DAY_HEADER = "X-Ratelimit-App-Global-Day"
 USED_UP = "day_used_up"
+A_MINUTE = 60.0
+"""After so many seconds the calls of a minute are there again."""
 ELSEWHERE = "1018"
 """The error of a token that belongs to another data centre."""
 
@@ -54,7 +56,7 @@ RULES = (
     Rule((403,), MissingPermissionError, harmless=True, advice=SCOPES),
     Rule((404,), NotFoundError, harmless=True, advice="Check the survey's id, and that it is shared with this user."),
     Rule((429,), QuotaError, code=USED_UP, harmless=True, advice=WAIT),
-    Rule((429,), QuotaError, retry=True, harmless=True, advice=WAIT),
+    Rule((429,), QuotaError, retry=True, harmless=True, wait=A_MINUTE, advice=WAIT),
 )
 
 __all__ = ["Settings", "connect"]
