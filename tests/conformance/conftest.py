@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from conformance import words
 from sandbox.model import World
 from sandbox.world import make_world
 from tests.conformance import table
@@ -42,10 +43,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             vendor, stream = opened
             exceptions = table.rigs(suite)[vendor].exceptions
             parts = item.callspec.id.removeprefix(vendor).removeprefix("-")
-            key = next((key for key in table.keys(item.originalname[5:], parts, stream) if key in exceptions), None)
+            key = next((key for key in words.keys(item.originalname[5:], parts, stream) if key in exceptions), None)
             if key is not None:
                 used.add((suite, vendor, key))
-                item.add_marker(table.mark(exceptions[key]))
+                item.add_marker(words.mark(exceptions[key]))
 
 
 @pytest.fixture(scope="session")

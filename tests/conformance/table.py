@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.rigs.base import Gap, NotApplicable, Rig
+import conformance
+from conformance.words import Gap, NotApplicable
+from tests.conformance.rigs.base import Rig
 from tests.conformance.rigs.known import CRMS, SOURCES
 
 FOLDER = Path(__file__).parent
+SOURCE = Path(conformance.__file__).parent
 PAGE = FOLDER.parent.parent / "docs" / "conformance.md"
 USED: pytest.StashKey[set[tuple[str, str, str]]] = pytest.StashKey()
 """(suite, vendor, key) of every line of a rig's table that some collected test stands under."""
@@ -45,7 +48,7 @@ class Case:
 def cases() -> list[Case]:
     """Every case, in the order of the files."""
     found = []
-    for path in sorted({*FOLDER.glob("test_*.py")} - {FOLDER / "test_conformance_table.py"}):
+    for path in (*sorted(FOLDER.glob("test_crm*.py")), *sorted(SOURCE.glob("source_*.py"))):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
                 asked = {arg.arg for arg in node.args.args}
@@ -57,18 +60,6 @@ def cases() -> list[Case]:
 def rigs(suite: str) -> Mapping[str, type[Rig]]:
     """The rigs of a suite, by vendor."""
     return CRMS if suite == "crm" else SOURCES
-
-
-def keys(case: str, parts: str, stream: str) -> list[str]:
-    """Where a test may stand in a rig's table, the narrowest first: by all its parameters, by stream, as a whole."""
-    return [f"{case}[{part}]" for part in dict.fromkeys((parts, stream)) if part] + [case]
-
-
-def mark(held: NotApplicable | Gap) -> pytest.MarkDecorator:
-    """A line of a table as a pytest mark. A gap that starts to pass fails the build."""
-    if isinstance(held, Gap):
-        return pytest.mark.xfail(strict=True, reason=f"gap: {held.reason}")
-    return pytest.mark.skip(reason=f"not applicable: {held.reason}")
 
 
 def page() -> str:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from conformance import words
 from connectors.registry import VENDORS
 from tests.conformance import table
 from tests.conformance.rigs.base import Gap, NotApplicable, Rig
@@ -40,12 +41,12 @@ def test_names_of_cases_are_unique() -> None:
 
 
 def test_marks_are_strict_and_name_their_reason() -> None:
-    skip = table.mark(NotApplicable("no such thing"))
+    skip = words.mark(NotApplicable("no such thing"))
     assert (skip.name, skip.kwargs) == ("skip", {"reason": "not applicable: no such thing"})
-    gap = table.mark(Gap("not yet"))
+    gap = words.mark(Gap("not yet"))
     assert (gap.name, gap.kwargs) == ("xfail", {"strict": True, "reason": "gap: not yet"})
-    assert table.keys("case", "deals-x", "deals") == ["case[deals-x]", "case[deals]", "case"]
-    assert table.keys("case", "", "") == ["case"]
+    assert words.keys("case", "deals-x", "deals") == ["case[deals-x]", "case[deals]", "case"]
+    assert words.keys("case", "", "") == ["case"]
 
 
 def test_the_page_says_what_the_tables_say() -> None:

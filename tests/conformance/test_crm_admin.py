@@ -6,10 +6,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from conformance.source_trouble import told
 from connectors.base import Crm, Quota
 from connectors.errors import MissingPermissionError
 from tests.conformance.rigs.crm import CrmRig
-from tests.conformance.test_source_trouble import told
 
 
 def test_it_is_a_crm(crm: CrmRig) -> None:

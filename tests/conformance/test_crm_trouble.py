@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from conformance.source_trouble import label, told
 from connectors.base import Outcome
 from connectors.errors import CredentialsError, QuotaError
 from tests.conformance.rigs.base import ALWAYS
 from tests.conformance.rigs.crm import CrmRig
 from tests.conformance.test_crm_writing import results
-from tests.conformance.test_source_trouble import label, told
 
 UNCLEAR: tuple[tuple[dict[str, Any], bool], ...] = (
     ({"kind": "timeout_after"}, True),

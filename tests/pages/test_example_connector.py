@@ -12,7 +12,18 @@ import pytest
 from tests.pages.blocks import ROOT, Block, blocks
 
 PAGE = "docs/adding-a-connector.md"
-PARTS = ("cli", "connectors", "mapping", "notify", "report", "sandbox", "scoring", "sync", "tests/conformance")
+PARTS = (
+    "cli",
+    "conformance",
+    "connectors",
+    "mapping",
+    "notify",
+    "report",
+    "sandbox",
+    "scoring",
+    "sync",
+    "tests/conformance",
+)
 FILES = ("agent.py", "pyproject.toml")
 NEW = {
     "config.toml",
