@@ -1,8 +1,8 @@
 """Reads one dropped file, a page of rows at a time: CSV, JSON lines or Parquet.
 
 A file is looked through from beginning to end before its first row is handed on, so that one that cannot be read is
-refused as a whole. A single bad line costs only itself: it is handed on as a sentence that says where it stands, which
-no map takes for a record.
+refused as a whole. A single bad line costs only itself: it is handed on as a row that says nothing but where it stands,
+which no map takes for a record.
 """
 
 import csv
@@ -23,6 +23,8 @@ from connectors.plain import plain
 
 LONGEST = 1 << 20
 """Most characters of a cell, or bytes of a line of JSON."""
+UNREADABLE = "_unreadable"
+"""The key of a row that is none, by which a map knows why; see `mapping.page`."""
 DELIMITERS = ",;\t|"
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 """Byte order marks -> encodings."""
@@ -62,7 +64,7 @@ class Reader(ABC):
         count = bad = 0
         for row in self.rows():
             count += 1
-            bad += not isinstance(row, dict)
+            bad += not isinstance(row, dict) or UNREADABLE in row
         if bad * 2 > count:
             raise BadFileError(f"{bad} of its {count} rows {self.odd}", self.advice)
         return count
@@ -76,6 +78,10 @@ class Reader(ABC):
         rows = itertools.islice(self.rows(), skip, None)
         while page := list(itertools.islice(rows, size)):
             yield page
+
+    def _odd(self, line: int, what: str) -> dict[str, Any]:
+        """A row that is none."""
+        return {UNREADABLE: f"{self.path.name}, line {line}: {what}"}
 
     def _require(self, columns: Iterable[str]) -> None:
         """See that every column the config reads is there."""
@@ -145,7 +151,7 @@ class CsvReader(Reader):
             if len(line) == len(header):
                 yield {name: cell or None for name, cell in zip(header, map(str.strip, line), strict=True)}
             elif any(line):
-                yield f"{self.path.name}, line {cells.line_num}: {len(line)} cells where the header has {len(header)}"
+                yield self._odd(cells.line_num, f"{len(line)} cells where the header has {len(header)}")
 
     def _header(self, cells: Sequence[str]) -> list[str]:
         names = [cell.strip() for cell in cells]
@@ -188,16 +194,13 @@ class JsonReader(Reader):
                     rest = file.readline(LONGEST)
                 text = line.removeprefix(b"\xef\xbb\xbf").strip()
                 if text:
-                    yield self._parsed(text, number) if whole else self._unreadable(number, "is longer than 1 MiB")
+                    yield self._parsed(text, number) if whole else self._odd(number, "is longer than 1 MiB")
 
     def _parsed(self, text: bytes, number: int) -> Any:
         try:
             return from_json(text, allow_inf_nan=False)
         except ValueError:
-            return self._unreadable(number, "is not JSON")
-
-    def _unreadable(self, number: int, what: str) -> str:
-        return f"{self.path.name}, line {number}: {what}"
+            return self._odd(number, "is not JSON")
 
 
 class ParquetReader(Reader):

@@ -19,6 +19,8 @@ from mapping.mapped import Mapped, Reject, shorten
 from mapping.schema import Record
 from mapping.spec import FieldSpec, StreamSpec
 
+UNREADABLE = "_unreadable"
+"""Key under which a connector says why it could make nothing of a row: where in which file it stands."""
 _DAY = timedelta(days=1)
 _YEAR = timedelta(days=366)
 _Simple = tuple[str, str, Converter]
@@ -146,7 +148,9 @@ class Page:
             if problems:
                 self._warn(problems)
         else:
-            self._reject(row, values.get("source_id"), self._missing(values, problems))
+            said = row.get(UNREADABLE)
+            reason = said if isinstance(said, str) else self._missing(values, problems)
+            self._reject(row, values.get("source_id"), reason)
 
     def _has_name(self, row: dict[str, Any]) -> bool:
         """Whether a row has an id. One without is no record of the vendor's, whatever else it lacks or says."""

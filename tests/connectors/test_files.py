@@ -140,11 +140,11 @@ def test_a_bad_line_costs_only_itself_and_bad_files_not_the_good_ones(drop: Drop
     taken = sorted(path.name for path in (drop.folder / "done" / "people").iterdir())
     assert taken == ["000001-people-1.csv", "000003-people-3.csv"]
     rows: list[Any] = [row for batch in batches for row in batch.rows]
-    assert rows[1] == "people-1.csv, line 3: 1 cells where the header has 2"
+    assert rows[1] == {"_unreadable": "people-1.csv, line 3: 1 cells where the header has 2"}
     field_map = FieldMap.of_config("files", {"people": StreamTable(**_map(PEOPLE)).map_table()}, file="c", prefix="s")
     mapped = field_map.apply("drop", "people", rows, drop.clock.now())
     assert [record.source_id for record in mapped.records] == ["1", "3", "4"]
-    assert [reject.reason for reject in mapped.rejects] == ["the row is str, not an object"]
+    assert [reject.reason for reject in mapped.rejects] == ["people-1.csv, line 3: 1 cells where the header has 2"]
 
 
 def _map(table: dict[str, Any]) -> dict[str, Any]:
@@ -166,9 +166,9 @@ def test_json_lines(drop: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
     drop.put("a.jsonl", "\ufeff" + "\n".join(lines))
     assert [row for batch in drop.pull(people=people) for row in batch.rows] == [
         {"id": 1},
-        "a.jsonl, line 2: is not JSON",
-        "a.jsonl, line 4: is not JSON",
-        "a.jsonl, line 5: is longer than 1 MiB",
+        {"_unreadable": "a.jsonl, line 2: is not JSON"},
+        {"_unreadable": "a.jsonl, line 4: is not JSON"},
+        {"_unreadable": "a.jsonl, line 5: is longer than 1 MiB"},
         {"id": 3},
         {"id": 4},
     ]

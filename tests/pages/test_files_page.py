@@ -60,6 +60,8 @@ def test_the_example_does_what_the_page_says(pulled: tuple[Path, Store, list[Any
     drop, store, reports, source = pulled
     counts = {report.stream: (report.ending, report.rows, report.counts.rejected) for report in reports}
     assert counts == {"companies": ("ok", 3, 1), "tickets": ("ok", 3, 0), "logins": ("failed", 3, 0)}
+    reasons = store.rows("SELECT reason FROM quarantine")
+    assert reasons == [("companies.csv, line 4: 2 cells where the header has 4",)]
     accounts = store.rows("SELECT name FROM account WHERE name IS NOT NULL ORDER BY name")
     assert accounts == [("=Acme",), ("Müller GmbH",)]
     assert store.rows("SELECT status FROM ticket WHERE status IS NOT NULL ORDER BY status") == [("open",), ("solved",)]
