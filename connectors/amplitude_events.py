@@ -6,9 +6,9 @@ can be had two hours after its end. So a pull asks for what is complete since th
 once an hour this is one call, and the first pull makes one for each day of the history. A range that Amplitude finds
 too large (400) or that takes too long (504) is asked for in smaller ones, down to an hour.
 
-A range without events is answered with 404. An hour is passed over as empty when a later one has events and it ended
-three hours ago; at the end, where nothing later proves it, only after a day. Until then it is asked for once more with
-every pull, at no further call: an outage that looks like silence loses nothing.
+A range without events is answered with 404. An hour is passed over as empty when a later one has events, which is three
+hours after its end at the earliest; at the end, where nothing later proves it, only after a day. Until then it is asked
+for once more with every pull, at no further call: an outage that looks like silence, or a stale answer, loses nothing.
 """
 
 from collections.abc import Iterator
@@ -25,9 +25,9 @@ from connectors.vendor_clock import VendorClock
 LAG = 2 * HOUR
 """How long after its end an hour can be exported."""
 SETTLED = 3 * HOUR
-"""How long after its end an hour without events is believed when a later hour has some."""
+"""How long after its end an hour is believed to be whole where events do not say when they were uploaded."""
 SILENT = 24 * HOUR
-"""And when none has."""
+"""How long after its end an hour without events is believed when no later one has some."""
 WIDEST = 24
 """Hours asked for in one call."""
 OLDEST = timedelta(days=365)
@@ -106,9 +106,8 @@ class Events:
         The answer may have shown that our clock was ahead: then not all that was asked for was complete.
         """
         last = min(last, self.ready())
-        settled = min(last, _hour(self._clock.now() - SETTLED) - HOUR)
-        newest = min(got.newest or done, last)
-        return max(done, newest, settled)
+        settled = _hour(self._clock.now() - SETTLED) - HOUR
+        return max(done, min(got.newest or settled, last))
 
     def _batch(self, path: Path, done: datetime, last: datetime, through: datetime, *, anew: bool = False) -> Batch:
         export = EventExport(path, (done - OLDEST).date(), (last + DAY).date(), replaces=False, anew=anew)

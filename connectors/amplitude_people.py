@@ -20,7 +20,7 @@ from connectors.base import Batch, Row
 from connectors.errors import CursorExpiredError, TransientError
 from connectors.vendor_clock import VendorClock
 
-USER = re.compile(rb'"user_id": ?"((?:[^"\\]|\\.)*)"')
+USER = re.compile(rb'"user_id": ?"([^"\\]*(?:\\.[^"\\]*)*)"')
 LOOKS = 10
 """Events of a user that are looked at, in one export, for one that says a property: those that servers send may not."""
 PAGE = 1000
@@ -59,32 +59,28 @@ class People:
 
     def saw(self, block: bytes) -> None:
         """Look at whole lines."""
-        new = set(USER.findall(block)) - self._seen
-        if not new:
-            return
-        for line in block.split(b"\n"):
-            named = new.intersection(USER.findall(line))
-            if named and self._note(line):
-                new -= named
-                self._seen |= named
-        self._seen.update(user for user in new if self._lines[user] >= LOOKS)
+        for match in USER.finditer(block):
+            if match[1] not in self._seen:
+                end = block.find(b"\n", match.end())
+                self._note(block[block.rfind(b"\n", 0, match.start()) + 1 : end if end >= 0 else None])
 
-    def _note(self, line: bytes) -> bool:
-        """Note what a line says of its user; whether that will do."""
+    def _note(self, line: bytes) -> None:
+        """Note what a line says of its user; once it says a property, or after some that do not, it will do."""
         named = USER.findall(line)
         self._lines.update(named)
+        self._seen.update(name for name in named if self._lines[name] >= LOOKS)
         try:
             event = from_json(line)
         except ValueError:
-            return False  # its reader sets it aside
+            return  # its reader sets it aside
         user = event.get("user_id") if isinstance(event, dict) else None
         if not isinstance(user, str) or not user:
-            return False
+            return
         told = event.get("user_properties")
         said = {name: told[name] for name in self._properties if name in told} if isinstance(told, dict) else {}
         if said or user not in self.found:
             self.found[user] = {"user_id": user, "user_properties": said, "event_time": event.get("event_time")}
-        return bool(said) or max(self._lines[name] for name in named) >= LOOKS
+        self._seen.update(named if said else ())
 
 
 class Kept:

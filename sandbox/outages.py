@@ -7,7 +7,8 @@
 | `first_page` | the first page (its first `rows` rows when given), and nothing points to another |
 
 The fourth kind of outage, a stale copy, is no change of an answer but an answer as of an earlier instant; see
-`sandbox.faults` ("stale"). Bodies may be JSON, JSON lines, CSV, or gzip of them; errors stay as they are.
+`sandbox.faults` ("stale"). Bodies may be JSON, JSON lines, CSV, gzip of them, or a zip of gzipped JSON lines; errors
+stay as they are.
 """
 
 import csv
@@ -15,6 +16,7 @@ import gzip
 import io
 import json
 import re
+import zipfile
 from collections.abc import Callable
 from itertools import islice
 from typing import Any, Literal
@@ -44,6 +46,9 @@ def outage(kind: Outage, response: Response, *, rows: int | None = None, keys: s
     """
     if response.status_code >= 400:
         return response
+    if response.mimetype == "application/zip":
+        response.set_data(_zip(response.get_data(), lambda text: _of_file(kind, text, rows, keys)))
+        return response
     text = _text(response)
     if kind == "zero_counts":
         response.set_data(_each(text, lambda value: _zeroed(value, keys)))
@@ -58,6 +63,25 @@ def outage(kind: Outage, response: Response, *, rows: int | None = None, keys: s
         count = sum(1 for _ in csv.reader(io.StringIO(response.get_data(as_text=True), newline=""))) - 1
         response.headers["Sforce-NumberOfRecords"] = str(max(0, count))
     return response
+
+
+def _zip(body: bytes, change: Callable[[str], str]) -> bytes:
+    """A zip of gzipped files, each with its text changed."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(body)) as archive, zipfile.ZipFile(made, "w") as other:
+        for name in archive.namelist():
+            text = gzip.decompress(archive.read(name)).decode("utf-8", "replace")
+            other.writestr(name, gzip.compress(change(text).encode(), 1, mtime=0))
+    return made.getvalue()
+
+
+def _of_file(kind: Outage, text: str, rows: int | None, keys: str) -> str:
+    """What is left of the lines of one of its files."""
+    lines = [line for line in text.split("\n") if line]
+    if kind == "zero_counts":
+        return "".join(json.dumps(_zeroed(json.loads(line), keys)) + "\n" for line in lines)
+    left = 0 if kind == "empty" else len(lines) // 2 if rows is None else rows
+    return "".join(f"{line}\n" for line in lines[:left])
 
 
 def _text(response: Response) -> str:

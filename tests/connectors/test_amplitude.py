@@ -98,7 +98,7 @@ def test_an_hour_that_is_too_much_is_an_error(tmp_path: Path) -> None:
 
 
 def test_an_empty_hour_is_passed_over_only_when_that_is_sure(project: Project) -> None:
-    """By a later hour that has events once three hours have passed, and by silence after a day."""
+    """By a later hour that has events, and by silence after a day."""
     project.fault(status=404, body="Raw data files were not found.", times=10**6)
     place = '{"hour":"2026-11-22T03"}'
     (batch,) = pull(project.connect(), cursor=place)
@@ -119,11 +119,11 @@ def test_an_hour_that_is_silent_at_the_end_is_asked_for_again(project: Project, 
     project.answer(zipped([early]))
     (batch,) = pull(project.connect(), cursor='{"hour":"2026-11-22T03"}')
     lines([batch])
-    assert batch.cursor == '{"hour":"2026-11-22T05"}', "05 ended three hours ago, 06 did not"
+    assert batch.cursor == '{"hour":"2026-11-22T04"}', "05 and 06 may not be there yet"
     project.answer(zipped([event(server_upload_time="nonsense")]))
     (batch,) = pull(project.connect(), cursor='{"hour":"2026-11-22T03"}')
     lines([batch])
-    assert batch.cursor == '{"hour":"2026-11-22T05"}'
+    assert batch.cursor == '{"hour":"2026-11-22T05"}', "no event says when: 05 ended three hours ago, 06 did not"
     project.answer(zipped([], []))
     (batch,) = pull(project.connect(), cursor='{"hour":"2026-11-22T03"}')
     assert (batch.cursor, batch.export) == ('{"hour":"2026-11-22T03"}', None), "an empty zip says nothing"
@@ -147,6 +147,26 @@ def test_a_place_that_is_none(project: Project, cursor: str) -> None:
         pull(project.connect(), cursor=cursor)
     with pytest.raises(CursorExpiredError):
         pull(project.connect(), "users", cursor=cursor)
+
+
+def test_an_outage_that_says_200(project: Project) -> None:
+    """Nothing is passed over; what comes by halves is whole JSON and counts as an hour."""
+    place = '{"hour":"2026-11-20T23"}'
+    whole = lines(pull(project.connect(), cursor=place))
+    project.fault("empty")
+    (batch,) = pull(project.connect(), cursor='{"hour":"2026-11-22T03"}')
+    assert (batch.cursor, batch.export) == ('{"hour":"2026-11-22T03"}', None)
+    project.fault("first_page", rows=1)
+    assert 0 < len(lines(pull(project.connect(), cursor=place))) < len(whole)
+    project.fault("zero_counts")
+    assert {row["uuid"] for row in lines(pull(project.connect(), cursor=place))} == {row["uuid"] for row in whole}
+    project.fault("stale", seconds=3 * 3600)
+    stale = pull(project.connect(), cursor=place)
+    assert place < str(stale[-1].cursor) <= '{"hour":"2026-11-22T03"}', "what is not there yet is not passed over"
+    held = {row["uuid"] for row in lines(stale)}
+    project.box.faults.clear()
+    held |= {row["uuid"] for row in lines(pull(project.connect(), cursor=stale[-1].cursor))}
+    assert held == {row["uuid"] for row in whole}
 
 
 # ---- downloads
