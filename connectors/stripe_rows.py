@@ -112,7 +112,7 @@ class Rows:
         """All items of a subscription, of which Stripe sends only the first along."""
         items = row.get("items")
         if not isinstance(items, dict):
-            return ()
+            return (None,)  # something that has no price, rather than nothing
         if items.get("has_more") is not True:
             return items.get("data") or ()
         query = {"subscription": row["id"]}

@@ -1,6 +1,6 @@
 """What every answer of Stripe's shares: refusals, the parameters of a request, lists, and what is expanded."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from werkzeug.wrappers import Request
@@ -136,8 +136,3 @@ class Expander:
         if "payment_method" in step:
             self.may("payment_methods")
         return self.renderer.one(value) if isinstance(value, str) else value
-
-
-def at_least(args: Mapping[str, str], name: str) -> int:
-    """The lower end of a range of seconds, 0 without one."""
-    return max(int(args.get(f"{name}[gte]", 0)), int(args.get(f"{name}[gt]", -1)) + 1)

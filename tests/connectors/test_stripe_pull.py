@@ -1,5 +1,6 @@
 """Reading Stripe: least calls, events as a feed of ids, both shapes, and nothing lost."""
 
+import json
 from collections import Counter
 from datetime import date, timedelta
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from connectors.base import Stream
-from connectors.errors import CursorExpiredError, ShapeError
+from connectors.errors import CursorExpiredError, RequestError, ShapeError
 from sandbox.faults import Fault
 from sandbox.model_billing import Plan
 from tests.connectors.stripe_account import NOW, STREAMS, Account, world
@@ -218,6 +219,64 @@ def test_a_right_that_is_missing_leaves_revenue_unknown(account: Account) -> Non
     tiered = {f"sub_HF{plan.id:08d}" for plan in world().billing.plans if any(tag.tiers for tag, _ in plan.items)}
     assert unknown
     assert tiered.issuperset(unknown)
+
+
+def by_customer(account: Account) -> None:
+    """Let what changed be asked for customer by customer: the lists are long."""
+    for name in ("customers", "subscriptions"):
+        account.cursors[name] = json.dumps({**json.loads(account.cursors[name] or ""), "pages": 50})
+
+
+def test_a_deleted_customer_is_no_filter_any_more(pulled: Account) -> None:
+    number = active(pulled)[0]
+    by_customer(pulled)
+    pulled.act("delete_customer", id=f"cus_HF{payer_of(number):08d}")
+    pulled.box.clock.advance(timedelta(minutes=10))
+    pulled.connect()
+    assert {row["id"]: row["status"] for row in pulled.rows("subscriptions")}[number] == "canceled"
+    assert pulled.asked(f"/v1/subscriptions/{number}")
+
+
+def test_another_refusal_is_passed_on(pulled: Account) -> None:
+    by_customer(pulled)
+    pulled.act("seats", id=active(pulled)[0], quantity=3)
+    body = {"error": {"type": "invalid_request_error", "message": "Not so.", "param": "limit"}}
+    pulled.box.faults.add(Fault("status", "stripe", path="v1/subscriptions", status=400, body=body))
+    with pytest.raises(RequestError, match="answered 400: Not so"):
+        pulled.run(minutes=10)
+
+
+def test_many_changes_are_committed_in_parts(pulled: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.stripe_streams.CHUNK", 1)
+    by_customer(pulled)
+    bills = [bill.id for bill in world().billing.bills if bill.made_at < NOW][-3:]
+    for number in active(pulled)[:3]:
+        pulled.act("seats", id=number, quantity=3)
+    for bill in bills:
+        pulled.act("fail_invoice", id=f"in_HF{bill:08d}")
+    places = {name: pulled.cursors[name] for name in ("subscriptions", "invoices")}
+    pulled.box.clock.advance(timedelta(minutes=10))
+    pulled.connect()
+    for name, place in places.items():
+        *parts, last = pulled.next(name)
+        assert len(parts) > 1
+        assert all(json.loads(part.cursor or "") == json.loads(place or "") for part in parts), "until all is known"
+        assert last.cursor != place
+
+
+def test_addresses_are_read_by_themselves_where_customers_were_not(account: Account) -> None:
+    rows = account.rows("addresses")
+    assert account.source.calls["customers"] == 1
+    account.connect()
+    assert {row["id"] for row in account.rows("customers")} == {row["id"] for row in rows}
+
+
+def test_a_subscription_without_items_has_no_known_price(account: Account) -> None:
+    row = {"id": "sub_1", "object": "subscription", "status": "active", "currency": "usd", "customer": "cus_1"}
+    body = {"data": [row], "has_more": False}
+    account.box.faults.add(Fault("status", "stripe", path="v1/subscriptions", status=200, body=body))
+    (found,) = account.rows("subscriptions")
+    assert (found["_mrr"], found["_period_end"], found["_card_expires"]) == (None, None, None)
 
 
 # -- shapes ---------------------------------------------------------------------------------------------------------
