@@ -202,13 +202,15 @@ def reason_text(path: Path, why: tuple[str, str], place: tuple[str, str], now: d
         place: Names of source and stream.
         now: When.
     """
-    return (
+    text = (
         f"{path.name} was not taken, and nothing of it was read.\n\n"
         f"Why: {why[0]}.\n"
         f"What to do: {why[1]}\n\n"
         f"Then put the file into {path.parent} again; it is read with the next sync.\n"
         f"(Source {place[0]!r}, stream {place[1]!r}; moved here on {now:%Y-%m-%d %H:%M} UTC.)\n"
     )
+    # Names of files and columns are other people's words, and this is read in terminals.
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
 
 
 def in_order(found: list[Entry], first: int, folder: Path) -> Iterator[Found]:

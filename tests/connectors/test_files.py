@@ -110,6 +110,7 @@ def test_a_formula_is_text_like_any_other_and_empty_is_nothing(drop: Drop) -> No
         ("id,email,id\n1,a@x.example,2\n", {}, "its header has two columns 'id'"),
         ("id,email\n1\n2\n3,a@x.example\n", {}, "2 of its 3 rows have another number of cells than its header"),
         ('id,email\n1,"' + "x" * (1 << 20) + "\n", {}, "it is no CSV file: field larger than field limit"),
+        ("id,\x1b[31m\n1,2\n", {}, "columns are 'id', '\\x1b[31m'"),
         ("id,email\n", {"full": True}, "taken as the list of all records it would remove every one"),
     ],
 )
@@ -118,6 +119,7 @@ def test_a_file_that_cannot_be_read_is_put_aside_with_the_reason(
 ) -> None:
     text = drop.refused("people.csv", content, **options)
     assert said in text
+    assert text.replace("\n", "").isprintable()
     assert f"put the file into {drop.folder} again" in text
     drop.refused("people.csv", content, **options)
     assert {path.name for path in (drop.folder / "failed").iterdir()} == {
