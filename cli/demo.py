@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,12 +17,16 @@ from cli.errors import ERROR, OK
 from cli.output import Output, band, count
 from cli.plan_view import show_record, show_task, totals
 from cli.progress import watched
-from cli.run_view import show_pulls, written_fields, written_tasks
+from cli.pull_view import show_pulls
+from cli.run_view import written_fields, written_tasks
 from cli.trial import CRMS, program, vendors, write_trial_config
 from connectors.registry import VENDORS
 from sandbox.core import Sandbox, SandboxClock
 from sync.run import Agent
 from sync.run_report import RunReport
+
+if TYPE_CHECKING:
+    from sandbox.world import SeededWorld
 
 SHOWN = 4
 """Records of the preview that the demo prints."""
@@ -33,6 +37,9 @@ NO_LIMITS: dict[str, dict[str, Any]] = {
     "zendesk": {"account_per_minute": 10**9, "export_per_minute": 10**9},
     "mixpanel": {"export_per_second": 10**9, "export_per_hour": 10**9, "query_per_hour": 10**9},
     "salesforce": {"bulk_seconds_per_10k": 0},
+    "stripe": {"per_second": 10**9},
+    "typeform": {"per_second": 10**9},
+    "surveymonkey": {"per_minute": 10**9},
 }
 """What would wait for a clock, since the one of the demo's vendors stands still: they do not count requests, and their
 bulk jobs are done at once. The agent keeps its limits anyway."""
@@ -89,17 +96,20 @@ class Steps:
 @click.option("--accounts", type=click.IntRange(min=1), default=300, show_default=True, help="Companies in the world.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Another seed, another world.")
 @click.option("--crm", type=click.Choice(CRMS), default=CRMS[0], show_default=True, help="Which CRM the company runs.")
+@click.option("--all-sources", is_flag=True, help="With billing, surveys, a second product, files and more.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder that keeps config, state and plan afterwards.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
-def demo(accounts: int, seed: int, crm: str, keep: Path | None, *, as_json: bool) -> int:
+def demo(accounts: int, seed: int, crm: str, keep: Path | None, *, all_sources: bool, as_json: bool) -> int:
     """Watch customers being pulled, scored, previewed and written back, on a built-in sandbox. Touches nothing else.
 
     Example: holdfast demo --accounts 100 --crm salesforce
     """
+    from sandbox.world import make_world
+
     out = Output(as_json=as_json)
     started = time.monotonic()
     with _folder(keep) as folder:
-        steps = _walk(out, folder, accounts, seed, crm)
+        steps = _walk(out, folder, make_world(seed, accounts), crm, everything=all_sources)
         _summary(out, steps, time.monotonic() - started, keep, crm)
     if as_json:
         out.json(_numbers(steps, accounts))
@@ -115,13 +125,11 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
-def _walk(out: Output, folder: Path, accounts: int, seed: int, crm: str) -> Steps:
+def _walk(out: Output, folder: Path, world: "SeededWorld", crm: str, *, everything: bool) -> Steps:
     from sandbox.serve import serve
-    from sandbox.world import make_world
 
     out.heading("1. A software company with its tools, simulated on this machine")
-    world = make_world(seed, accounts)
-    sandbox = Sandbox(world, vendors=vendors(crm), options=NO_LIMITS)
+    sandbox = Sandbox(world, vendors=vendors(crm, everything=everything), options=NO_LIMITS)
     out.line(
         f"{count(len(world.companies), 'customer')} with {len(world.people):,} people, "
         f"{count(len(world.tickets), 'ticket')}, 18 months of product usage."
@@ -129,7 +137,8 @@ def _walk(out: Output, folder: Path, accounts: int, seed: int, crm: str) -> Step
     with serve(sandbox) as running:
         for name, url in running.base_urls.items():
             out.line(f"  {name:<10} {url}", style="dim")
-        config = write_trial_config(folder, running.base_urls)
+        shelf = (world, sandbox.clock.now()) if everything else None
+        config = write_trial_config(folder, running.base_urls, shelf=shelf)
         with open_agent(config, clock=DemoClock(sandbox.clock)) as agent:
             return _steps(out, agent, sandbox)
 
@@ -152,6 +161,8 @@ def _steps(out: Output, agent: Agent, sandbox: Sandbox) -> Steps:
     out.heading("4. holdfast sync --initial --tasks: the same walk, and now it fills the CRM for the first time")
     wet = watched(agent, out, lambda: agent.run(dry_run=False, initial=True, with_tasks=True))
     _trouble(out, wet)
+    for verdict in wet.held:
+        out.fail(verdict.text)
     out.line(
         f"Wrote {count(written_fields(wet), 'field')} and {count(written_tasks(wet), 'task')}; "
         f"{count(len(wet.applied) - wet.endings['confirmed'], 'change')} not confirmed."
@@ -239,4 +250,21 @@ def _numbers(steps: Steps, accounts: int) -> dict[str, Any]:
         },
         "failed_streams": [f"{pull.source}/{pull.stream}" for pull in steps.wet.failed],
         "api_calls": steps.calls,
+        "sources": _by_source(steps),
     }
+
+
+def _by_source(steps: Steps) -> dict[str, dict[str, int]]:
+    """Rows and calls of each source: of the first pull, of the one after, and of everything together."""
+    first, last = (_rows(report) for report in (steps.dry, steps.again))
+    return {
+        name: {"rows": first.get(name, 0), "rows_again": last.get(name, 0), "calls": calls}
+        for name, calls in steps.calls.items()
+    }
+
+
+def _rows(report: RunReport) -> dict[str, int]:
+    rows: dict[str, int] = {}
+    for pull in report.pulls:
+        rows[pull.source] = rows.get(pull.source, 0) + pull.rows
+    return rows

@@ -11,6 +11,7 @@ from cli.app import stop_on_signals
 from cli.errors import OK
 from cli.output import Output, count
 from cli.trial import CRMS, program, vendors, write_trial_config
+from sandbox.model import World
 
 EXPORTS = 30
 """Zendesk exports a minute: the served account has the high-volume add-on, so that nobody waits for a first sync."""
@@ -29,6 +30,7 @@ def sandbox() -> None:
 @click.option("--crm", type=click.Choice(CRMS), default=CRMS[0], show_default=True, help="Which CRM is served.")
 @click.option("--months", type=click.IntRange(min=1), default=18, show_default=True, help="How much past there is.")
 @click.option("--now", type=click.DateTime(), help="Start of the sandbox's clock (UTC); left out: the real time.")
+@click.option("--all-sources", is_flag=True, help="Serve billing, surveys and a second product too.")
 @click.option("--write-config", type=click.Path(path_type=Path), help="Folder to write a fitting config.toml into.")
 @click.option("--json", "as_json", is_flag=True, help="Print the base URLs as one JSON line, then serve.")
 def serve(  # noqa: PLR0913, PLR0917  # one argument an option
@@ -41,6 +43,7 @@ def serve(  # noqa: PLR0913, PLR0917  # one argument an option
     now: datetime | None,
     write_config: Path | None,
     *,
+    all_sources: bool,
     as_json: bool,
 ) -> int:
     """Serve a CRM, Zendesk and Mixpanel on 127.0.0.1 until Ctrl-C or SIGTERM.
@@ -57,10 +60,12 @@ def serve(  # noqa: PLR0913, PLR0917  # one argument an option
     start = now.replace(tzinfo=UTC) if now else datetime.now(UTC)
     world = make_world(seed, accounts, people, months, start)
     clock = SandboxClock(start, ticking=True)
-    app = Sandbox(world, clock, vendors(crm), options={"zendesk": {"export_per_minute": EXPORTS}})
+    served = vendors(crm, everything=all_sources)
+    app = Sandbox(world, clock, served, options={"zendesk": {"export_per_minute": EXPORTS}})
     stop = Event()
     with stop_on_signals(stop.set), serve_app(app, port) as running:
-        config = _write_config(write_config, running.base_urls) if write_config else None
+        shelf = (world, start) if all_sources else None
+        config = _write_config(write_config, running.base_urls, shelf) if write_config else None
         if as_json:
             out.json({**running.base_urls, "control": f"{running.root}/_sandbox", "config": config})
         out.line(f"{count(len(world.companies), 'account')}, {len(world.people):,} people; seed {seed}.")
@@ -76,5 +81,5 @@ def serve(  # noqa: PLR0913, PLR0917  # one argument an option
     return OK
 
 
-def _write_config(folder: Path, base_urls: Mapping[str, str]) -> Path:
-    return write_trial_config(folder, base_urls, exports_per_minute=EXPORTS)
+def _write_config(folder: Path, base_urls: Mapping[str, str], shelf: tuple[World, datetime] | None) -> Path:
+    return write_trial_config(folder, base_urls, exports_per_minute=EXPORTS, shelf=shelf)

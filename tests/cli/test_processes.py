@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cli import trial
-from cli.trial import CRMS
+from cli.trial import CRMS, vendors
 from tests.cli.conftest import Said
 
 ROOT = Path(__file__).parent.parent.parent
@@ -129,15 +129,18 @@ def test_the_demo_ends_with_the_promised_object_whatever_the_crm() -> None:
         assert data["applied"]["tasks"] == data["dry_run"]["tasks"]
         assert data["second_run"] == {"changes": 0, "writes": 0}
         assert data.pop("api_calls").keys() == {crm, "zendesk", "mixpanel"}
+        assert all(numbers["rows"] > 0 < numbers["calls"] for numbers in data.pop("sources").values())
         shapes[crm] = (keys(data), {name: data[name] for name in ("scored", "contacts_scored", "bands", "applied")})
     assert shapes["hubspot"] == shapes["salesforce"]
 
 
 def test_the_demo_in_words_keeps_what_it_is_told_to(run: Callable[..., Said], tmp_path: Path) -> None:
-    said = run("demo", "--accounts", "5", "--keep", str(tmp_path / "kept"))
+    said = run("demo", "--all-sources", "--accounts", "5", "--keep", str(tmp_path / "kept"), "--json")
     assert said.code == 0, said.err
-    assert "Nothing to change." in said.out
-    assert "What to try next" in said.out
+    own = {"visits", "telephone", "bookings"}
+    assert set(said.data["sources"]) == {*vendors("hubspot", everything=True), *own}
+    assert "Nothing to change." in said.text
+    assert "What to try next" in said.text
     assert (tmp_path / "kept" / "config.toml").exists()
     assert (tmp_path / "kept" / "state" / "state.db").exists()
 

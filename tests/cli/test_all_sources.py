@@ -1,0 +1,133 @@
+"""A company with every kind of source: all are read, and each may fail alone."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.trial import MORE, OTHERS, vendors, write_trial_config
+from sandbox.core import Sandbox, SandboxClock
+from sandbox.faults import Fault
+from sandbox.serve import serve
+from sandbox.world import SeededWorld, make_world
+from tests.cli.conftest import NOW, Said, Site, compiling_once, quietly
+
+OWN = ("visits", "telephone", "bookings")
+"""Sources without a vendor: a folder, a database, a tap."""
+DRY = ("sync", "--dry-run", "--json")
+
+
+@pytest.fixture(scope="module")
+def company() -> SeededWorld:
+    return make_world(seed=8, accounts=15, people_per_account=5, months=4, now=NOW)
+
+
+@contextmanager
+def at_work(folder: Path, company: SeededWorld, at: SandboxClock, run: Callable[..., Said]) -> Iterator[Site]:
+    sandbox = Sandbox(company, at, vendors("hubspot", everything=True), options={"typeform": {"per_second": 10**9}})
+    with serve(sandbox) as running:
+        config = write_trial_config(folder, running.base_urls, shelf=(company, at.now()))
+        yield Site(sandbox, config, lambda *words: run(*words, "--config", str(config), clock=sandbox.clock))
+
+
+@pytest.fixture(scope="module")
+def pulled_all(company: SeededWorld, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said]:
+    """A folder after its first dry run, and what that said."""
+    folder = tmp_path_factory.mktemp("all")
+    with compiling_once(), at_work(folder, company, SandboxClock(NOW), quietly) as site:
+        said = site.run(*DRY)
+    return folder / "state", said
+
+
+@pytest.fixture
+def all_sources(
+    tmp_path: Path, company: SeededWorld, pulled_all: tuple[Path, Said], run: Callable[..., Said]
+) -> Iterator[Site]:
+    """An hour after the first pull."""
+    shutil.copytree(pulled_all[0], tmp_path / "state")
+    with at_work(tmp_path, company, SandboxClock(NOW + timedelta(hours=1)), run) as site:
+        yield site
+
+
+def failed(said: Said) -> set[str]:
+    """Sources of which a stream could not be read."""
+    return {one["source"] for one in said.data["failed"]}
+
+
+def test_every_source_is_read(pulled_all: tuple[Path, Said]) -> None:
+    _, said = pulled_all
+    assert said.code == 0, said.text
+    assert (failed(said), said.data["rejected"]) == (set(), 0)
+    pulled = said.data["pulled"]
+    assert set(pulled) == {"hubspot", *OTHERS, *MORE, *OWN}
+    assert all(sum(streams.values()) > 0 for streams in pulled.values()), pulled
+
+
+def down(site: Site, source: str) -> None:
+    """Take a source away."""
+    folder = site.config.parent
+    if source == "visits":
+        shutil.rmtree(folder / "drop")
+    elif source == "telephone":
+        (folder / "warehouse.db").unlink()
+    elif source == "bookings":
+        (folder / "bookings.json").unlink()
+    else:
+        site.sandbox.faults.add(Fault("status", vendor=source, status=503, times=10**6))
+
+
+@pytest.mark.parametrize("source", [*OTHERS, *MORE, *OWN])
+def test_a_source_that_is_down_is_named_and_no_other_notices(all_sources: Site, source: str) -> None:
+    down(all_sources, source)
+    said = all_sources.run(*DRY)
+    assert failed(said) == {source}, said.text
+    assert f"error: {source} " in said.text
+    assert said.data["scored"]["account"] > 5
+    assert said.data["plan"]["fields"] > 20, "the others' news are planned all the same"
+
+
+def late(site: Site, source: str) -> None:
+    """Every answer is of yesterday."""
+    site.sandbox.faults.add(Fault("stale", vendor=source, seconds=86_400))
+
+
+def wrong(site: Site, source: str) -> None:
+    """Every answer is nonsense."""
+    site.sandbox.faults.add(Fault("not_json", vendor=source, times=10**6))
+
+
+@pytest.mark.parametrize("trouble", [late, wrong])
+def test_a_vendor_that_is_late_or_wrong_disturbs_no_other(
+    all_sources: Site, trouble: Callable[[Site, str], None]
+) -> None:
+    for source in MORE:
+        trouble(all_sources, source)
+        said = all_sources.run(*DRY)
+        assert failed(said) == ({source} if trouble is wrong else set()), said.text
+        assert said.data["scored"]["account"] > 5
+        all_sources.sandbox.faults.clear()
+        all_sources.sandbox.clock.advance(timedelta(hours=1))
+
+
+def scores(site: Site) -> dict[str, Any]:
+    return {row["crm_id"]: row for row in site.run("score", "--json").data["rows"]}
+
+
+def test_a_customer_who_stops_paying_falls_and_the_reason_says_so(all_sources: Site) -> None:
+    site = all_sources
+    before = scores(site)
+    books, now = site.sandbox.stripe.books, int(site.sandbox.clock.now().timestamp())
+    for number in islice(books.newest_first("invoices", now), 12):
+        site.sandbox.mutate("stripe", "fail_invoice", id=number)
+        site.sandbox.mutate("stripe", "edit_invoice", id=number, fields={"due_date": now - 45 * 86_400})
+    assert site.run(*DRY).code == 0
+    after = scores(site)
+    late = {account for account, row in after.items() if "overdue" in row["reason"]}
+    assert len(late) > 3
+    assert all(after[account]["score"] < before[account]["score"] - 5 for account in late)
+    assert any(after[account]["band"] != before[account]["band"] for account in late)
