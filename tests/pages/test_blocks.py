@@ -142,6 +142,7 @@ def loads(data: dict[str, Any], folder: Path) -> None:
     path = folder / "config.toml"
     path.write_text(text, encoding="utf-8")
     env = dict.fromkeys(re.findall(r'"env" = "(\w+)"', text), "https://hooks.example/T0/B0/0123456789abcdef")
+    env |= {"STRIPE_KEY": "rk_live_0123456789"}  # of keys the config knows the form
     config = load(path, env)
     for one in (config.crm, *config.sources):
         field_map_of(one, path.name, "crm" if one is config.crm else f"sources.{one.name}")
