@@ -69,13 +69,14 @@ class Rig(ABC):
         del world, clock
         return self.vendor
 
-    def connector(self) -> Registered:
+    @classmethod
+    def registered(cls) -> Registered:
         """The connector, as the config would find it."""
-        return known_vendor(self.kind or self.vendor)
+        return known_vendor(cls.kind or cls.vendor)
 
     def field_map(self) -> FieldMap:
         """What the connector's rows mean: the map that comes with Holdfast, or the one that the connector brings."""
-        brought = getattr(import_module(self.connector().settings_module), "FIELD_MAP", None)
+        brought = getattr(import_module(self.registered().settings_module), "FIELD_MAP", None)
         return FieldMap.load(self.vendor) if brought is None else FieldMap.build(self.vendor, tomllib.loads(brought))
 
     def options_for(self, stream: str) -> dict[str, Any]:
@@ -98,7 +99,7 @@ class Rig(ABC):
 
     def connect(self, *, clock: Clock | None = None, own_fields: Sequence[FieldSpec] = (), **settings: Any) -> Any:
         """A connector, as the command line would make it."""
-        module = self.connector().load()
+        module = self.registered().load()
         chosen = module.Settings(**{"base_url": self.box.base_urls()[self.vendor], **self.settings(), **settings})
         return module.connect(
             self.vendor,

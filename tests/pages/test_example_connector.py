@@ -1,10 +1,12 @@
 """docs/adding-a-connector.md: its blocks are put into a copy of this project, and the connector is tested there."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,18 @@ NEW = {
     "sandbox/plaindesk.py",
     "tests/conformance/rigs/plaindesk.py",
 }
+OUTSIDE = {
+    f"outside/{name}"
+    for name in (
+        "config.toml",
+        "conftest.py",
+        "guestbook.py",
+        "guestbook_entry.py",
+        "pyproject.toml",
+        "test_guestbook.py",
+    )
+}
+"""The second example, beside the project."""
 CHANGED = {"cli/init_ask.py", "connectors/registry.py", "sandbox/core.py", "tests/conformance/rigs/known.py"}
 
 LIVE = """
@@ -61,6 +75,18 @@ with serve(box) as running:
 """The commands that an admin begins with, over HTTP on loopback."""
 
 
+OUTSIDE_READ = """
+import os, sys
+from pathlib import Path
+os.environ |= {"HUBSPOT_TOKEN": "t", "GUESTBOOK_TOKEN": "t"}
+from cli.app import wire
+for name in ("config.toml", "package.toml"):
+    _, (source, fields) = wire(Path("outside") / name).sources
+    print(source.name, *fields.streams)
+    sys.path.append("outside")
+"""
+
+
 def place(folder: Path, block: Block) -> str:
     """Put a block where its first line says; gives that file."""
     said, _, text = block.text.partition("\n")
@@ -68,6 +94,7 @@ def place(folder: Path, block: Block) -> str:
     assert found is not None, f"{block}: the first line must say where it belongs"
     file, table, imports = found.groups()
     path = folder / str(file)
+    path.parent.mkdir(exist_ok=True)
     old = path.read_text(encoding="utf-8") if path.exists() else ""
     assert bool(old) == bool(table or imports), f"{block}: {file}"
     if table:
@@ -95,7 +122,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for file in FILES:
         shutil.copy(ROOT / file, folder / file)
     placed = [place(folder, block) for block in blocks(page=PAGE) if block.language in {"python", "toml"}]
-    assert set(placed) == NEW | CHANGED
+    assert set(placed) == NEW | CHANGED | OUTSIDE
     return folder
 
 
@@ -122,3 +149,40 @@ def test_the_example_is_read_by_a_run(copy: Path) -> None:
     known = [one["account"] is not None for one in answers["answers"] if one["source"] == "plaindesk"]
     assert len(known) == synced["pulled"]["plaindesk"]["answers"] > 10
     assert sum(known) > len(known) / 2, "found by the address of who answered"
+
+
+def test_a_connector_outside_passes_the_same_suite(copy: Path) -> None:
+    run(
+        copy,
+        "-m",
+        "ruff",
+        "check",
+        "--no-cache",
+        "--ignore",
+        "INP001",
+        "outside/guestbook.py",
+        "outside/guestbook_entry.py",
+    )
+    run(copy, "-m", "ruff", "format", "--check", "--no-cache", "outside")
+    options = ("-q", "-n", "0", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", "outside")
+    said = run(copy, "-m", "pytest", "outside", *options)
+    passed, skipped = (int(number) for number in re.search(r"(\d+) passed, (\d+) skipped", said).groups())  # type: ignore[union-attr]
+    assert passed > 35
+    assert skipped == 2, "merged, and vanished"
+
+
+def test_a_connector_outside_is_read_as_a_file_and_as_a_package(copy: Path) -> None:
+    folder = copy / "outside"
+    entry = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"][
+        "holdfast.connectors"
+    ]
+    info = folder / "holdfast_guestbook-1.0.dist-info"  # what an installer makes of pyproject.toml
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: holdfast-guestbook\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[holdfast.connectors]\n" + "".join(f"{k} = {v}\n" for k, v in entry.items())
+    )
+    config = (folder / "config.toml").read_text("utf-8")
+    (folder / "package.toml").write_text(config.replace("guestbook.py", "guestbook"))
+    printed = run(copy, "-c", OUTSIDE_READ)
+    assert printed.split() == ["guestbook", "guests"] * 2
