@@ -1,6 +1,6 @@
 """Sources without a vendor, for the conformance suites: what they read lies on this machine."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -93,7 +93,3 @@ class LocalRig(Rig):
     @staticmethod
     def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
         raise NotImplementedError
-
-    def lines(self, found: Mapping[str, Any]) -> list[Any]:
-        """What is held, in its order."""
-        return list(found.values())
