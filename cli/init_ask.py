@@ -63,6 +63,10 @@ QUESTIONS: Mapping[str, tuple[Question, ...]] = {
     "sql": (Question("url", "URL of the database, user and password included", "DATABASE_URL", secret=True),),
     "singer": (Question("command", "Program of the Singer tap, with its path"),),
     "files": (Question("folder", "Folder into which files are put, as an absolute path"),),
+    "intercom": (
+        Question("token", "access token of a private app", "INTERCOM_TOKEN", secret=True),
+        Question("region", "Where the workspace's data is kept", "us", choices=("us", "eu", "au")),
+    ),
     "typeform": (
         Question("token", "personal access token (forms:read, responses:read)", "TYPEFORM_TOKEN", secret=True),
         Question("forms", "Ids of the NPS forms, with commas between (the part of their address behind /to/)"),

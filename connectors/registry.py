@@ -45,6 +45,7 @@ VENDORS: dict[str, Vendor] = {
     "amplitude": Vendor("Amplitude", "connectors.amplitude", "connectors.amplitude_settings"),
     "files": Vendor("Files", "connectors.files", "connectors.files_settings"),
     "hubspot": Vendor("HubSpot", "connectors.hubspot", "connectors.hubspot_settings", is_crm=True),
+    "intercom": Vendor("Intercom", "connectors.intercom", "connectors.intercom_settings"),
     "mixpanel": Vendor("Mixpanel", "connectors.mixpanel", "connectors.mixpanel_settings"),
     "salesforce": Vendor(
         "Salesforce", "connectors.salesforce", "connectors.salesforce_settings", is_crm=True, custom_suffix="__c"

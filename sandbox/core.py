@@ -49,6 +49,7 @@ STRIPE_KEY = "rk_live_sandbox"
 STRIPE_ACCOUNT = "acct_1HFsandbox"
 AMPLITUDE_KEY = "a-sandbox-api-key"
 AMPLITUDE_SECRET = "am-sandbox-secret"  # noqa: S105 - made up, opens only the sandbox
+INTERCOM_TOKEN = "ic_sandbox_token"  # noqa: S105 - made up, opens only the sandbox
 TYPEFORM_TOKEN = "tfp_sandbox"  # noqa: S105 - made up, opens only the sandbox
 SURVEYMONKEY_TOKEN = "sm-sandbox-token"  # noqa: S105 - made up, opens only the sandbox
 
@@ -59,6 +60,7 @@ CREDENTIALS: Mapping[str, Mapping[str, str | int]] = {
     "mixpanel": {"username": MIXPANEL_USER, "secret": MIXPANEL_SECRET, "project_id": MIXPANEL_PROJECT},
     "stripe": {"key": STRIPE_KEY},
     "amplitude": {"api_key": AMPLITUDE_KEY, "secret_key": AMPLITUDE_SECRET},
+    "intercom": {"token": INTERCOM_TOKEN},
     "typeform": {"token": TYPEFORM_TOKEN},
     "surveymonkey": {"token": SURVEYMONKEY_TOKEN},
 }
@@ -70,6 +72,7 @@ VENDORS: Mapping[str, str] = {
     "mixpanel": "sandbox.mixpanel:MixpanelVendor",
     "stripe": "sandbox.stripe:StripeVendor",
     "amplitude": "sandbox.amplitude:AmplitudeVendor",
+    "intercom": "sandbox.intercom:IntercomVendor",
     "typeform": "sandbox.typeform:TypeformVendor",
     "surveymonkey": "sandbox.surveymonkey:SurveyMonkeyVendor",
 }

@@ -20,9 +20,11 @@ from functools import cached_property
 from sandbox.model import Company, NpsAnswer, Owner, Person, ProductEvent, SalesDeal, SupportTicket, Touch
 from sandbox.model_answers import SurveyAnswer
 from sandbox.model_billing import Billing
+from sandbox.model_conversations import Conversation
 from sandbox.world_answers import make_answers
 from sandbox.world_billing import make_billing
 from sandbox.world_companies import make_customers, make_owners
+from sandbox.world_conversations import make_conversations
 from sandbox.world_events import EventArrays, Events
 from sandbox.world_frame import Frame, months_before
 from sandbox.world_health import REGIMES
@@ -75,6 +77,11 @@ class SeededWorld:
     def answers(self) -> list[SurveyAnswer]:
         """What customers answer to surveys, by time; made when first asked for, from draws of its own."""
         return make_answers(self._frame, self.companies, self.people, self._health.daily)
+
+    @cached_property
+    def conversations(self) -> list[Conversation]:
+        """What customers ask in the messenger, by time; made when first asked for, from draws of its own."""
+        return make_conversations(self._frame, self.companies, self.people, self.owners, self._health.daily)
 
     def events(self, day: date) -> Iterator[ProductEvent]:
         """Every event that *happened* on that UTC day, by time; lazily made, the same on every call."""

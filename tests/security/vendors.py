@@ -17,6 +17,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "stripe": {"key": f"rk_live_{CANARY}"},
     "mixpanel": {"project_id": 1, "username": "u.mp-service-account", "secret": f"mp-{CANARY}"},
     "amplitude": {"api_key": "key", "secret_key": f"am-{CANARY}"},
+    "intercom": {"token": f"ic-{CANARY}"},
     "typeform": {"token": f"tfp_{CANARY}", "forms": "lR6F4j"},
     "surveymonkey": {"token": f"sm-{CANARY}", "surveys": "105723396"},
 }
@@ -26,6 +27,7 @@ HOMES: Mapping[str, str] = {
     "zendesk": "zendesk.com",
     "mixpanel": "mixpanel.com",
     "amplitude": "amplitude.com",
+    "intercom": "intercom.io",
     "typeform": "typeform.com",
     "surveymonkey": "surveymonkey.com",
     "stripe": "stripe.com",

@@ -6,6 +6,7 @@ from tests.conformance.rigs.crm import CrmRig
 from tests.conformance.rigs.files import FilesSource
 from tests.conformance.rigs.hubspot import HubSpotSource
 from tests.conformance.rigs.hubspot_crm import HubSpotCrm
+from tests.conformance.rigs.intercom import IntercomSource
 from tests.conformance.rigs.mixpanel import MixpanelSource
 from tests.conformance.rigs.salesforce import SalesforceSource
 from tests.conformance.rigs.salesforce_bulk import SalesforceBulk
@@ -21,6 +22,7 @@ SOURCES: dict[str, type[Rig]] = {
     "amplitude": AmplitudeSource,
     "files": FilesSource,
     "hubspot": HubSpotSource,
+    "intercom": IntercomSource,
     "mixpanel": MixpanelSource,
     "salesforce": SalesforceSource,
     "salesforce_bulk": SalesforceBulk,
