@@ -151,15 +151,11 @@ class StripeVendor(Vendor):
             raise Refusal(403, _no_right(key, RIGHTS[what]), code="more_permissions_required")
 
     def _one(self, renderer: Renderer, kind: str, number: str) -> Json:
-        known = kind not in PREFIXES or self._made(kind, number, renderer.at)
+        known = kind not in PREFIXES or self.books.made(kind, number, renderer.at)
         found = renderer.one(number) if known else None
         if found is None or kind == "events":
             raise missing(kind.rstrip("s"), number, "id")
         return found
-
-    def _made(self, kind: str, number: str, at: int) -> bool:
-        """Whether there ever was such an object, deleted ones included."""
-        return any(number == known for second, known in self.books.order[kind] if second <= at)
 
     def _list(self, renderer: Renderer, kind: str, asked: Asked, request: Request) -> Json:
         url = f"/v1/{kind}"

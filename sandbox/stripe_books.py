@@ -92,6 +92,14 @@ class Books:
         return {card_id(card, p.holder): (card, p.id) for p in self.billing.payers for card in p.cards}
 
     @cached_property
+    def payer_plans(self) -> dict[int, list[Plan]]:
+        """World id of a customer -> its subscriptions."""
+        found: dict[int, list[Plan]] = {}
+        for plan in self.billing.plans:
+            found.setdefault(plan.payer_id, []).append(plan)
+        return found
+
+    @cached_property
     def plan_bills(self) -> dict[int, list[Bill]]:
         """World id of a subscription -> its bills, oldest first."""
         found: dict[int, list[Bill]] = {}
@@ -99,10 +107,14 @@ class Books:
             found.setdefault(bill.plan_id, []).append(bill)
         return found
 
-    def exists(self, kind: str, number: str, at: int) -> bool:
-        """Whether there was such an object by an instant; a deleted customer is none any more."""
+    def made(self, kind: str, number: str, at: int) -> bool:
+        """Whether there had ever been such an object by an instant."""
         place = self._places[kind].get(number)
-        return place is not None and self.order[kind][place][0] <= at and not self.removed(kind, number, at)
+        return place is not None and self.order[kind][place][0] <= at
+
+    def exists(self, kind: str, number: str, at: int) -> bool:
+        """Whether there was such an object at an instant; a deleted customer is none any more."""
+        return self.made(kind, number, at) and not self.removed(kind, number, at)
 
     def removed(self, kind: str, number: str, at: int) -> bool:
         """Whether it had been deleted by an instant."""

@@ -4,6 +4,7 @@ Each shows its object as it was at that moment, in the API version that the acco
 for. Of one second they come in no particular order. One may be late: its stamp says when it happened.
 """
 
+import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,8 +48,11 @@ class Events:
 
     def visible(self, at: int) -> list[Happening]:
         """What the list has at an instant, newest first."""
-        mine = [one for one in (*self._world, *self._done) if at - LIFE < one.second <= at and one.seen <= at]
-        return sorted(mine, reverse=True)
+        first, last = (
+            bisect.bisect_right(self._world, moment, key=lambda one: one.second) for moment in (at - LIFE, at)
+        )
+        done = [one for one in self._done if at - LIFE < one.second <= at and one.seen <= at]
+        return sorted((*self._world[first:last], *done), reverse=True)
 
     def render(self, one: Happening, *, live: bool) -> Json:
         """An event."""
@@ -81,11 +85,11 @@ class Events:
             found += _of_plan(plan)
         for bill in billing.bills:
             found += _of_bill(bill)
-        return [
+        return sorted(
             Happening(int(moment.timestamp()), f"evt_HF{number:08d}", int(moment.timestamp()), kind, about)
             for number, (moment, kind, about) in enumerate(found)
             if moment is not None
-        ]
+        )
 
 
 def _of_payer(payer: Payer) -> Iterator[tuple[datetime | None, str, str]]:

@@ -67,8 +67,8 @@ class People:
 
     def _delete_customer(self, args: Args, now: int) -> Json:
         number = args["id"]
-        for plan in self.books.billing.plans:
-            if stripe_id("customers", plan.payer_id) == number and plan.created_at.timestamp() <= now:
+        for plan in self.books.payer_plans.get(world_id(number), ()):
+            if plan.created_at.timestamp() <= now:
                 self._cancel({"id": stripe_id("subscriptions", plan.id)}, now)
         self.books.edits.removed[number] = now
         self.events.add("customer.deleted", number, now, late=int(args.get("late", 0)))

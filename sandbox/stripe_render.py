@@ -80,7 +80,7 @@ class Renderer:
         return row | self.books.edits.of(number, self.at)
 
     def _delinquent(self, payer_id: int) -> bool:
-        plans = [plan for plan in self.books.billing.plans if plan.payer_id == payer_id and not plan.sent]
+        plans = [plan for plan in self.books.payer_plans.get(payer_id, ()) if not plan.sent]
         return any(self.books.plan_status(plan, self.at) in {"past_due", "unpaid"} for plan in plans)
 
     def subscription(self, number: str) -> Json:
