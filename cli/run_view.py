@@ -15,18 +15,15 @@ from cli.errors import CONFLICTS, CREDENTIALS, ERROR, HELD, OK, STOPPED, USAGE
 from cli.output import Output, count, styled
 from cli.plan_choice import chosen_numbers
 from cli.plan_view import show_conflict, show_plan, show_skipped, totals
+from cli.pull_view import blocked, show_pulls
 from cli.trial import program
 from connectors.base import FieldDiff
 from sync.apply import Applied
 from sync.doubt import DoubtError
 from sync.plan import AnyChange, Plan, RecordChange, TaskChange, TaskRemoval
 from sync.plan_groups import Choice, Places
-from sync.reports import PullReport
 from sync.run import Agent
 from sync.run_report import UNCLEAN, RunReport
-
-WARNINGS = 3
-"""Kinds of dropped values that are shown per stream."""
 
 ENDINGS = {"already": "already there"}
 """Endings whose name does not speak for itself."""
@@ -53,6 +50,12 @@ class Shown:
     previewed: bool = False
     choice: Choice = field(default_factory=Choice)
 
+    def saved_alone(self, out: Output) -> bool:
+        """Whether numbers will do: a held plan lies in a file, and no person watches who asked to see it whole."""
+        return not (self.dry_run or self.full or out.terminal or out.as_json or self.choice != Choice()) and bool(
+            self.file
+        )
+
 
 def finish(agent: Agent, report: RunReport, out: Output, shown: Shown) -> int:
     """Say what the run came to, and return its exit code."""
@@ -61,13 +64,16 @@ def finish(agent: Agent, report: RunReport, out: Output, shown: Shown) -> int:
     plan, groups = report.plan, None
     if plan is not None and (shown.dry_run or report.held):
         places = Places.read(agent.store, agent.crm.name)
-        groups = show_plan(out, plan, full=shown.full, places=places, choice=shown.choice)
+        if shown.saved_alone(out):  # such as in the mail that cron sends, hour after hour
+            totals(out, plan)
+        else:
+            groups = show_plan(out, plan, full=shown.full, places=places, choice=shown.choice)
         show_verdicts(out, report, shown, only_approved=agent.policy.only_approved)
         _show_lacking(out, report.lacking)
     elif plan is not None:
-        show_applied(out, report)
+        show_applied(out, report, previewed=shown.previewed)
     if report.blocked:
-        out.fail(report.blocked)
+        out.fail(blocked(report))
     if report.halted:
         out.fail(f"{report.halted} {count(report.not_sent, 'change')} not sent; the next run plans them again.")
     elif report.stopped:
@@ -96,59 +102,6 @@ def preview(agent: Agent, out: Output, report: RunReport, *, full: bool) -> None
 
 
 # -- words --------------------------------------------------------------------------------------------------------
-
-
-def show_pulls(out: Output, report: RunReport) -> None:
-    """One line a source, and one a problem."""
-    for source in dict.fromkeys(pull.source for pull in report.pulls):
-        pulls = [pull for pull in report.pulls if pull.source == source]
-        parts = ", ".join(count(pull.rows, _one(pull.stream)) for pull in pulls if pull.rows)
-        if parts or any(pull.ending == "ok" for pull in pulls):
-            out.line(f"{source}: {parts or 'nothing new'}")
-        for pull in pulls:
-            _show_findings(out, pull)
-        _show_failures(out, source, [pull for pull in pulls if pull.ending == "failed"], blocked=report.blocked)
-    failed = {(pull.source, pull.stream) for pull in report.failed}
-    for breach in report.breaches:
-        if breach.alarm and (breach.source, breach.stream) not in failed:
-            out.warn(f"{breach.source} {breach.stream} is not believed: {breach.why}")
-    if report.adopted:
-        out.warn(str(report.adopted))
-    if report.recovered:
-        settled = ", ".join(f"{number} {name}" for name, number in sorted(report.recovered.items()))
-        out.line(f"Settled from an earlier run: {settled}.")
-    if report.bands:
-        bands = ", ".join(f"{report.bands[name]:,} {name}" for name in ("red", "yellow", "green", "unknown"))
-        out.line(f"Health of {count(sum(report.bands.values()), 'account')}: {bands}.")
-
-
-def _one(stream: str) -> str:
-    """What one row of a stream is called: streams are named in the plural."""
-    noun = stream.replace("_", " ")
-    return f"{noun[:-3]}y" if noun.endswith("ies") else noun.removesuffix("s")
-
-
-def _show_findings(out: Output, pull: PullReport) -> None:
-    """What an admin should know of a stream that was read."""
-    name = f"{pull.source} {pull.stream}"
-    for note in pull.notes:
-        out.line(f"  {pull.stream}: {note.removeprefix(f'{pull.source}: ')}", style="dim")
-    if pull.counts.rejected:
-        out.warn(f"{name}: {count(pull.counts.rejected, 'row')} quarantined; see holdfast status")
-    for what, number in pull.warnings.most_common(WARNINGS):
-        out.warn(f"{name}: {count(number, 'value')} not used: {what}")
-
-
-def _show_failures(out: Output, source: str, failed: Sequence[PullReport], *, blocked: str) -> None:
-    """One line an error, however many streams met it."""
-    rest = "" if f"{source} could not be read" in blocked else "; the run goes on without it"
-    for error in dict.fromkeys(pull.error for pull in failed):
-        pulls = [pull for pull in failed if pull.error == error]
-        streams = ", ".join(pull.stream for pull in pulls)
-        complete = [pull.complete for pull in pulls if pull.complete]
-        age = f"last complete {min(complete):%Y-%m-%d %H:%M} UTC" if len(complete) == len(pulls) else "never complete"
-        tell = out.warn if pulls[0].error_class == DoubtError.__name__ and rest else out.fail
-        tell(f"{source} {streams}: {error.removeprefix(f'{source}: ')} ({age}{rest})")
 
 
 def show_verdicts(out: Output, report: RunReport, shown: Shown, *, only_approved: bool = False) -> None:
@@ -227,8 +180,8 @@ def _saving(report: RunReport) -> tuple[str, str]:
     return command(*words), "saves this plan, so that a person can allow it"
 
 
-def show_applied(out: Output, report: RunReport) -> None:
-    """What was written, and every change that did not end well."""
+def show_applied(out: Output, report: RunReport, *, previewed: bool = False) -> None:
+    """What was written, and every change that did not end well; the plan's notes unless they were shown before."""
     assert report.plan is not None  # noqa: S101  # the caller asked
     endings = report.endings
     for skipped in report.plan.skipped:
@@ -241,12 +194,12 @@ def show_applied(out: Output, report: RunReport) -> None:
             out.warn(f"{_name(item.change)}: {item.result.replace('_', ' ')}: {item.message}")
     for conflict in report.conflicts:
         show_conflict(out, conflict)
-    for note in report.plan.notes:
+    for note in () if previewed else report.plan.notes:
         out.line(f"Note: {note}", style="yellow")
     removed = sum(isinstance(item.change, TaskRemoval) and item.result == "confirmed" for item in report.applied)
     records = endings["confirmed"] - written_tasks(report) - removed
     others = "".join(
-        f"; {number} {ENDINGS.get(name, name)}" for name, number in sorted(endings.items()) if name != "confirmed"
+        f"; {number:,} {ENDINGS.get(name, name)}" for name, number in sorted(endings.items()) if name != "confirmed"
     )
     taken = f", removed {count(removed, 'task')}" if removed else ""
     out.line(

@@ -16,7 +16,10 @@ def write_whole(path: Path, content: str | bytes, mode: int = 0o600) -> None:
     Raises:
         OSError: It cannot be written; what was there before is left as it was.
     """
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # nobody asked for the other name
     part = Path(name)
     try:
         with os.fdopen(number, "wb") as file:

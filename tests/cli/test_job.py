@@ -201,6 +201,9 @@ def test_a_wrong_token_is_said_and_never_shown(site: Site, file: str, secret: st
         assert said in result.out + result.err
         assert "Traceback" not in result.err
         assert secret not in result.out + result.err
+    # One line, however many requests were refused, and the end does not say it again.
+    assert result.err.count("401") <= 2
+    assert f"{said}: nothing new" not in result.out
 
 
 @pytest.mark.parametrize("command", [["sync"], ["sync", "--dry-run"]])

@@ -29,7 +29,7 @@ def twin(site: Life) -> list[Look]:
     ("who", "kind", "codes", "says"),
     [
         (("mixpanel",), "empty", (5, 5, 0, 0), "not believed, what we hold stays"),
-        (("hubspot", "zendesk", "mixpanel"), "status", (1, 1, 0, 0), "hubspot companies: "),
+        (("hubspot", "zendesk", "mixpanel"), "status", (1, 1, 0, 0), "hubspot owners, companies, contacts"),
         (("zendesk", "mixpanel"), "stale", (1, 1, 0, 0), "mixpanel events: "),
     ],
     ids=["mixpanel empty", "everything 503", "everything but the CRM stale"],

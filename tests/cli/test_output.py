@@ -11,7 +11,8 @@ import pytest
 from cli.output import Output, _Console, ago, clean, count, plain, styled
 from cli.plan_view import show_plan
 from cli.progress import Watch
-from cli.run_view import _one, code_of, show_pulls
+from cli.pull_view import _one, show_pulls
+from cli.run_view import code_of
 from connectors.registry import VENDORS
 from mapping.fields import FieldMap, vendors
 from sync.plan import FieldChange, HumanEdit, Plan, RecordChange, TaskChange
