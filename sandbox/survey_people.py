@@ -60,7 +60,7 @@ class Keys:
         return str(hubspot_contact_id(world_id)) if self._crm == "hubspot" else contact_id(world_id)
 
     def truth(self, answers: list[SurveyAnswer]) -> dict[str, dict[str, int]]:
-        """Every key of these answers -> the world id that it means; addresses in small letters."""
+        """Every key of these answers -> the world id that it means; addresses as `plain` writes them."""
         accounts: dict[str, int] = {}
         contacts: dict[str, int] = {}
         for answer in answers:
@@ -68,6 +68,12 @@ class Keys:
             person = self._world.people[answer.person_id - 1]
             if given.account:
                 accounts[given.account] = answer.company_id
-            for key in filter(None, (given.contact, given.email.lower(), given.asked.lower())):
+            for key in filter(None, (given.contact, plain(given.email), plain(given.asked))):
                 contacts[key] = person.duplicate_of or person.id
         return {"account": accounts, "contact": contacts}
+
+
+def plain(address: str) -> str:
+    """An address in small letters, its domain in ASCII."""
+    name, at, domain = address.strip().lower().rpartition("@")
+    return f"{name}{at}{domain.encode('idna').decode()}" if domain else ""
