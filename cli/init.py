@@ -81,10 +81,7 @@ def init(
 
     Example: holdfast init
     """
-    if answers is not None and sandbox is not None:
-        raise CommandError("--answers and --sandbox exclude each other: both say where the answers are.", USAGE)
-    asks = interactive() and not flags["yes"]
-    require_writable(config.parent)
+    _leads_somewhere(config, answers, sandbox)
     old = config.read_text(encoding="utf-8") if config.exists() else ""
     ask = Asker(out, asks)
     if old and not flags["overwrite"]:
@@ -94,15 +91,43 @@ def init(
             raise CommandError(f"{config} is left as it is.", USAGE)
     source = answers or (sandbox / "config.toml" if sandbox is not None else None)
     known = _known(config, source, plain=sandbox is not None) if source is not None or old else {}
-    if not known and not asks:
-        raise CommandError("without a terminal, the answers come from a file: --answers FILE, or --sandbox DIR.", USAGE)
+    if not asks:
+        _complete(known, source)
     it = _Init(config, out, ask, current_clock(), known)
     try:
         return _walk(it, old, card)
+    except InvalidConfigError as error:  # what is wrong stands in the answers: the config is still to be written
+        raise InvalidConfigError(str(error).replace(f"{config}: ", f"{source or config}: ")) from None
     except click.Abort:
         out.line()
         out.line("Nothing was written.")
         raise
+
+
+def _leads_somewhere(config: Path, answers: Path | None, sandbox: Path | None) -> None:
+    """Refuse what cannot come to an end before anything is asked."""
+    if answers is not None and sandbox is not None:
+        raise CommandError("--answers and --sandbox exclude each other: both say where the answers are.", USAGE)
+    asks = interactive() and not flags["yes"]
+    if answers is not None and not answers.exists():
+        raise CommandError(
+            f"{answers}: there is no such file of answers; --answers names one laid out like a config.", USAGE
+        )
+    if not config.parent.exists():
+        raise CommandError(
+            f"{config.parent}: there is no such folder; make it, or name another file with --config.", USAGE
+        )
+    require_writable(config.parent)
+
+
+def _complete(known: Mapping[str, Any], source: Path | None) -> None:
+    """Refuse answers without which somebody would have to be asked."""
+    if not known:
+        empty = f"{source}: there is no answer in it" if source is not None else "without a terminal, nobody is asked"
+        raise CommandError(f"{empty}; the answers come from a file: --answers FILE, or --sandbox DIR.", USAGE)
+    if "type" not in known.get("crm", {}):
+        kinds = " or ".join(repr(name) for name in CRMS)
+        raise CommandError(f"{source}: crm.type is missing: which CRM, {kinds}? Nothing is assumed of it.", USAGE)
 
 
 def _known(config: Path, source: Path | None, *, plain: bool) -> dict[str, Any]:

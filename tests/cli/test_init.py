@@ -167,6 +167,9 @@ def test_again_from_an_existing_config_keeps_what_it_does_not_ask(desk: Desk) ->
         ("[crm]\ntype = 'hubspot'\n[sources]\nzendesk = 1", 2, "each must be a table"),
         ("[crm", 2, "not valid TOML"),
         ("[crm]\ntype = 'hubspot'\ntoken = 'pat-na1-in-the-file'", 2, "a secret does not belong"),
+        ("[crm]\ntype = 'hubspot'\ntoken = 3", 2, "answers.toml: crm.token: "),
+        ("[sources.zendesk]\nsubdomain = 'acme'", 2, "answers.toml: crm.type is missing: which CRM, 'hubspot' or "),
+        ("", 2, "answers.toml: there is no answer in it; "),
     ],
 )
 def test_answers_that_cannot_be_used(desk: Desk, answers: str, code: int, words: str) -> None:
@@ -181,10 +184,11 @@ def test_answers_that_cannot_be_used(desk: Desk, answers: str, code: int, words:
 def test_what_contradicts_itself_or_leads_nowhere(desk: Desk, run: Callable[..., Said]) -> None:
     assert desk.init().code == 2, "nobody to ask"
     assert desk.init("--answers", "a", "--sandbox", "b").code == 2
-    assert desk.init("--answers", str(desk.folder / "none.toml")).code == 2
+    none = desk.init("--answers", str(desk.folder / "none.toml"))
+    assert (none.code, "no such file of answers" in none.err) == (2, True)
     nowhere = run("init", "--config", str(desk.folder / "none" / "config.toml"))
-    assert nowhere.code == 1
-    assert "nothing can be written there" in nowhere.err
+    assert nowhere.code == 2
+    assert "there is no such folder; make it" in nowhere.err
 
 
 def test_a_config_that_would_lose_something_is_left_alone() -> None:
