@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from requests.adapters import BaseAdapter
 
 from connectors.base import Batch, Clock, Environment, FieldSpec, Finding, Row, Stream
-from connectors.errors import ConfigError, ConnectorError, CredentialsError, MissingPermissionError, NotFoundError
+from connectors.errors import ConfigError, CredentialsError, MissingPermissionError, NotFoundError
 from connectors.http import Bucket, Http, Rule
 from connectors.place import State, dump, load
 from connectors.typeform_forms import Question, question
@@ -182,9 +182,8 @@ class Typeform:
             self._pages.probe(next(iter(self.settings.forms)))
         except MissingPermissionError:
             yield Finding("error", "missing_scope", "The token may not read responses.", SCOPES)
-        except ConnectorError as error:
-            if not isinstance(error, NotFoundError):  # said of the form already
-                raise
+        except NotFoundError:
+            return  # said of the form already
 
 
 def _filled(text: object) -> bool:

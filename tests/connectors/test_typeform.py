@@ -237,6 +237,12 @@ def test_the_simulator_is_as_strict_as_the_vendor(forms: Account, query: str, st
     if status == 200:
         assert said.get_json()["items"] == []
     assert client.post("/typeform/forms").status_code == 403
+    forms.wait(seconds=5)
+    paths = ("/typeform/me", f"/typeform/forms/{NPS_FORM}/webhooks")
+    assert [client.get(path, headers={"Authorization": "Bearer tfp_sandbox"}).status_code for path in paths] == [
+        404,
+        404,
+    ]
     slow = [client.get("/typeform/forms", headers={"Authorization": "Bearer tfp_sandbox"}) for _ in range(3)][-1]
     assert (slow.status_code, slow.headers["Retry-After"], slow.headers["X-Rate-Limit-Problem"]) == (
         429,
