@@ -161,6 +161,7 @@ def test_the_config_lays_its_lines_over_a_ready_map(tmp_path: Path, monkeypatch:
     assert settings.secrets["api_key"].get_secret_value() == "canary-tap-1"
     assert "canary-tap-1" not in repr(settings)
     path.write_text(CONFIG.replace('{ env = "TAP_KEY" }', '"canary-tap-1"'))
-    with pytest.raises(InvalidConfigError, match=r"sources\.billing\.secrets\.api_key: a secret does not belong") as caught:
+    with pytest.raises(InvalidConfigError) as caught:
         load(path)
+    assert "sources.billing.secrets.api_key: a secret does not belong into the config" in str(caught.value)
     assert "canary" not in str(caught.value)
