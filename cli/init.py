@@ -82,6 +82,7 @@ def init(
     Example: holdfast init
     """
     _leads_somewhere(config, answers, sandbox)
+    asks = interactive() and not flags["yes"]
     old = config.read_text(encoding="utf-8") if config.exists() else ""
     ask = Asker(out, asks)
     if old and not flags["overwrite"]:
@@ -108,7 +109,6 @@ def _leads_somewhere(config: Path, answers: Path | None, sandbox: Path | None) -
     """Refuse what cannot come to an end before anything is asked."""
     if answers is not None and sandbox is not None:
         raise CommandError("--answers and --sandbox exclude each other: both say where the answers are.", USAGE)
-    asks = interactive() and not flags["yes"]
     if answers is not None and not answers.exists():
         raise CommandError(
             f"{answers}: there is no such file of answers; --answers names one laid out like a config.", USAGE
