@@ -93,6 +93,8 @@ class StateFile:
         pending = not applied.issuperset(STEPS)
         if newer := newer_schema(applied):
             raise StoreError(self.file, newer, "Nothing was changed. Install that version or a later one.")
+        if pending and self.readonly and not tables:
+            raise StoreError(self.file, "Nothing is stored in it yet.", "Run `holdfast sync --dry-run` first.")
         if pending and self.readonly:
             raise StoreError(
                 self.file, "It was written by an older version of Holdfast.", "Run `holdfast sync` once to convert it."

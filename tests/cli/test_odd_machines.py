@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from cli.approve import _name
+from cli.config import load
 from cli.errors import STOPPED, CommandError, exit_code
 from cli.look import find_account, last_scored
 from cli.output import Output
 from scoring.inputs import ScoreRow
+from tests.cli.conftest import Site
 
 
 @pytest.mark.parametrize("problem", [KeyError("getpwuid(): uid not found: 4711"), OSError("No username set")])
@@ -53,3 +55,12 @@ def test_of_two_accounts_with_one_name_both_ids_are_told() -> None:
     rows = [ScoreRow("account", n, f"80{n}", "Acme", None, 50, 3, 300, 90, "yellow", (), "", (), {}) for n in (1, 2)]
     with pytest.raises(CommandError, match=r"2 accounts are called 'acme': name one by its id \(801, 802\)"):
         find_account(rows, "acme")
+
+
+def test_a_state_file_that_a_run_was_killed_over_before_it_held_anything_is_not_called_old(new_site: Site) -> None:
+    folder = load(new_site.config).state_dir
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / "state.db").touch(mode=0o600)
+    said = new_site.run("status")
+    assert said.code == 1
+    assert "Nothing is stored in it yet. Run `holdfast sync --dry-run` first." in said.err
