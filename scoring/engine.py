@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
-from itertools import repeat
-from operator import itemgetter
+from itertools import compress, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -36,11 +35,12 @@ COLUMNS = (
 PARTS = ("points", "weight", "fresh")
 """What a statement answers of each signal."""
 FETCH = 10_000
-"""Rows turned into Python objects at a time."""
+"""Rows turned into score rows at a time."""
 LOCK_WAIT = 30_000
 """Milliseconds that reading waits for another program to let go of the state file."""
 _FIRST = -(2**63)
 """Marks the row put before a table so that its text columns are known to be text; no key has this value."""
+_IN_ORDER = re.compile(r"\s+ORDER BY\s+key$")
 _new = tuple.__new__
 """Makes a named tuple without the call into Python that its own constructor is: half the cost of a row."""
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -121,14 +121,22 @@ def run_together(
 def run(
     con: "DuckDBPyConnection", card: AnyCards, level: Level, as_of: datetime, *, text: str = ""
 ) -> Iterator[ScoreRow]:
-    """Run one level's statement on tables that are already there; `text` is it as `run_together` gave it."""
+    """Run one level's statement on tables that are already there; `text` is it as `run_together` gave it.
+
+    The answer is taken a column at a time, which costs a third of what rows cost, and put in order here: the engine
+    would move every column of every row for it. All its columns are words or numbers of at most 64 bits, which arrays
+    hold as they are.
+    """
     import duckdb
 
+    text = _IN_ORDER.sub("", text or card.compile(level))
     try:
-        answer = con.execute(text or card.compile(level), {"as_of": int(as_of.timestamp())})
+        columns = list(con.execute(text, {"as_of": int(as_of.timestamp())}).fetchnumpy().values())
+        order = columns[0].argsort()
         shape = _Shape(card, level)
-        while rows := answer.fetchmany(FETCH):
-            yield from shape.score_rows(rows)
+        for start in range(0, len(order), FETCH):
+            block = order[start : start + FETCH]
+            yield from shape.score_rows([column[block].tolist() for column in columns])
     except duckdb.Error as problem:
         raise ScoringError(f"{level} scores: {_first_line(problem)}") from problem
 
@@ -144,21 +152,20 @@ class _Shape:
         self.features = tuple(cards.features(level))
         self.segments: dict[str, tuple[str, ...]] = {"": ()}
 
-    def score_rows(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[ScoreRow]:
-        """A block of rows, each as the card that scored it says."""
+    def score_rows(self, columns: Sequence[list[Any]]) -> Iterator[ScoreRow]:
+        """A block of rows, given by their columns, each as the card that scored it says."""
         if len(self.signals) == 1:
-            return self._of_card(rows, next(iter(self.signals)))
-        by_card: dict[str, list[tuple[Any, ...]]] = {}
-        names = list(map(itemgetter(COLUMNS.index("card")), rows))
-        for name, row in zip(names, rows, strict=True):
-            by_card.setdefault(name, []).append(row)
-        shaped = {name: self._of_card(mine, name) for name, mine in by_card.items()}
+            return self._of_card(columns, next(iter(self.signals)))
+        names = columns[COLUMNS.index("card")]
+        shaped = {}
+        for card in set(names):
+            mine = [name == card for name in names]
+            shaped[card] = self._of_card([list(compress(column, mine)) for column in columns], card)
         return (next(shaped[name]) for name in names)
 
-    def _of_card(self, rows: Sequence[tuple[Any, ...]], card: str) -> Iterator[ScoreRow]:
-        columns = list(zip(*rows, strict=True))
-        fixed, after = columns[: len(COLUMNS) - 2], len(COLUMNS) + len(PARTS) * self.slots
-        fixed[COLUMNS.index("segments")] = tuple(map(self._split, fixed[COLUMNS.index("segments")]))
+    def _of_card(self, columns: Sequence[list[Any]], card: str) -> Iterator[ScoreRow]:
+        fixed, after = list(columns[: len(COLUMNS) - 2]), len(COLUMNS) + len(PARTS) * self.slots
+        fixed[COLUMNS.index("segments")] = list(map(self._split, fixed[COLUMNS.index("segments")]))
         values = dict(zip(self.features, columns[after:], strict=True))
         signals = []
         for i, signal in enumerate(self.signals[card]):

@@ -204,7 +204,7 @@ def banded(
     if score is None:
         return "unknown", "", []
     band = "red" if score < bands.red_below else "yellow" if score < bands.green_from else "green"
-    alone = band == "red" and level == "account" and families < bands.red_families
+    alone = band == "red" and level == "account" and families < bands.red_families and bands.red_families > 1
     rules, order = list(card.rules(level).values()), ["red", "yellow", "green"]
     said = judged([one.when for one in rules], f)
     holding = [

@@ -120,3 +120,13 @@ def test_only_a_select_becomes_a_part_of_the_statement(card: Scorecard) -> None:
     assert builder._add("own", "SELECT 1 AS key") == "own"
     with pytest.raises(TypeError, match="other is not a SELECT"):
         builder._add("other", "DROP TABLE account")
+
+
+def test_an_answer_has_words_and_numbers_that_arrays_hold_as_they_are(wide_card: Scorecard, tmp_path: Path) -> None:
+    inputs = store(random_world(3, accounts=5, people=9), tmp_path)
+    with load(wide_card, inputs) as con:
+        for level in LEVELS:
+            answer = con.execute(wide_card.compile(level), {"as_of": int(inputs.as_of.timestamp())})
+            assert {str(column[1]) for column in answer.description} == {"BIGINT", "INTEGER", "VARCHAR"}
+            called = [column[0] for column in answer.description]
+            assert len(called) == len(set(called))
