@@ -116,6 +116,12 @@ def main() -> None:
         sys.stdout.write(world.get("discovered") or json.dumps(catalog(world), indent=2))
     else:
         run(world, path, option("--state") or {})
+        sys.stdout.write(world.get("last", ""))
+        if world.get("stay"):  # it has said all, and does not go
+            sys.stdout.flush()
+            os.close(1)
+            os.close(2)
+            time.sleep(600)
 
 
 if __name__ == "__main__":

@@ -225,6 +225,13 @@ def test_an_output_that_is_never_closed_ends_with_the_tap(bench: Bench) -> None:
     assert len(ids(bench.pull())) == 7
 
 
+def test_the_last_line_may_have_no_end_and_the_tap_must_go(bench: Bench) -> None:
+    bench.world["last"] = '{"type": "STATE", "value": {"last": 1}}'
+    assert json.loads(bench.pull()[-1].cursor or "")["state"] == {"last": 1}
+    bench.world["stay"] = True
+    assert "the tap was ended by signal 15" in str(bench.broken(TransientError)[1])
+
+
 def test_it_is_ended_when_we_stop(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     pids: list[int] = []
     started: Callable[..., Any] = subprocess.Popen
