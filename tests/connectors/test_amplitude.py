@@ -247,7 +247,8 @@ def test_users_are_what_their_events_say(project: Project, event: Callable[..., 
     rows = [
         event(0, secret="s", user_properties={"email": "a@b.example", "phone": "1"}), server, event(2, "u2"),
         event(3, None), event(4, "u1"), event(5, "u3", user_properties={}), event(6, 'q"uote'), "7",
-        event(7, "", event_properties={"user_id": "nobody"}), event(8, "u3", user_properties="none"), '{"user_id":"u9"', {},
+        event(7, "", event_properties={"user_id": "nobody"}), event(8, "u3", user_properties="none"),
+        '{"user_id":"u9"', {},
     ]  # fmt: skip
     project.answer(zipped(rows))
     batches = pull(project.connect(), cursor='{"hour":"2026-11-22T05"}')
