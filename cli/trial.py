@@ -115,6 +115,7 @@ cursor = "changed_at"
 [sources.telephone.streams.customers.fields]
 source_id = "id"
 name = "name"
+domains = "website"
 external_ids = {{ product = "product_id" }}
 [sources.telephone.streams.calls]
 record = "activity"

@@ -31,6 +31,15 @@ def stock(world: World, now: datetime, folder: Path) -> None:
     _write_bookings(world, now, folder / BOOKINGS)
 
 
+def truth(world: World) -> dict[str, dict[str, dict[str, int]]]:
+    """Ids in the database and in the bookings -> world ids, by kind of record, as vendors' `truth` tells theirs."""
+    guests = {f"g{person.id}": person.duplicate_of or person.id for person in world.people}
+    return {
+        WAREHOUSE: {"account": {_customer_id(one.id): one.id for one in world.companies}},
+        BOOKINGS: {"contact": guests},
+    }
+
+
 def _write_answers(world: World, now: datetime, path: Path) -> None:
     """How satisfied people were with a visit, 1 to 5, by their e-mail address."""
     draws = Random(f"{world.seed} answers on paper")
@@ -52,11 +61,16 @@ def _write_warehouse(world: World, now: datetime, path: Path) -> None:
     path.unlink(missing_ok=True)
     calls = [touch for touch in _until(world, now) if touch.kind == "call" and touch.done]
     with closing(sqlite3.connect(path)) as base, base:
-        base.execute("CREATE TABLE customers (id TEXT PRIMARY KEY, name TEXT, product_id TEXT, changed_at TEXT)")
+        base.execute(
+            "CREATE TABLE customers (id TEXT PRIMARY KEY, name TEXT, product_id TEXT, website TEXT, changed_at TEXT)"
+        )
         base.execute("CREATE TABLE calls (id INTEGER PRIMARY KEY, customer_id TEXT, inbound INTEGER, called_at TEXT)")
         base.executemany(
-            "INSERT INTO customers VALUES (?, ?, ?, ?)",
-            [(_customer_id(one.id), one.name, one.product_id, _text(one.created_at)) for one in world.companies],
+            "INSERT INTO customers VALUES (?, ?, ?, ?, ?)",
+            [
+                (_customer_id(one.id), one.name, one.product_id, next(iter(one.domains), None), _text(one.created_at))
+                for one in world.companies
+            ],
         )
         base.executemany(
             "INSERT INTO calls VALUES (?, ?, ?, ?)",
