@@ -159,16 +159,18 @@ class Searched:
         resumed = "run" in state
         run: State = dict(state.get("run") or self._begin(state))
         seen: set[str] = set()
+        most = 0
         for page in self.search.pages(run["field"], run["second"], run.get("after")):
             run.setdefault("began", self.reads.second())  # by now it is the vendor's clock
             rows = self.fold(page.rows)
             seen |= {str(row.get("id")) for row in page.rows}
+            most = max(most, page.total)
             if page.after is not None:
                 run["after"] = page.after
                 yield self._batch(rows, {**state, "run": run}, state)
                 continue
             # Rows that were deleted while we paged let others slip through: then the listing was none.
-            everything = run["daily"] and not resumed and len(seen) >= page.total
+            everything = run["daily"] and not resumed and len(seen) >= most
             known = not self.whole or everything or "listed" in state
             listed = run["began"] if run["daily"] and not resumed and known else state.get("listed")
             done = {"until": run["began"], "listed": listed, "gone": state.get("gone")}

@@ -52,9 +52,8 @@ class Renderer:
             "last_seen_at": None if entry.lead else updated,
             "last_replied_at": updated if updated > entry.created else None,
             "custom_attributes": self.books.custom(entry),
-            "tags": {"type": "list", "data": [], "url": f"/contacts/{entry.key}/tags", "total_count": 0},
+            "tags": {"data": [], "url": f"/contacts/{entry.key}/tags", "total_count": 0, "has_more": False},
             "companies": {
-                "type": "list",
                 "data": [
                     {"type": "company", "id": one.key, "url": f"/companies/{one.key}"} for one in homes[:EMBEDDED]
                 ],
