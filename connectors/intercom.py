@@ -8,7 +8,7 @@ Rows are as the vendor sends them, with this folded in:
   wrote first and nobody answered. `ratings` are the same conversations, as far as they are rated.
 
 What it costs: a first pull takes a call for each 150 contacts, each 150 conversations and each 100 companies, and two
-more. A quiet hour takes four: contacts and conversations of the last two days (one call each per 150), deleted
+more. A quiet hour takes three: contacts and conversations of the last two days (one call each per 150), deleted
 conversations, and a call for each company of a contact that has just changed, at most fifteen.
 
 Facts about the vendor: Intercom's API description 2.16, "Search contacts" (days in the workspace's zone, merged
