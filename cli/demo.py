@@ -37,6 +37,7 @@ NO_LIMITS: dict[str, dict[str, Any]] = {
     "zendesk": {"account_per_minute": 10**9, "export_per_minute": 10**9},
     "mixpanel": {"export_per_second": 10**9, "export_per_hour": 10**9, "query_per_hour": 10**9},
     "salesforce": {"bulk_seconds_per_10k": 0},
+    "intercom": {"per_window": 10**9},
     "stripe": {"per_second": 10**9},
     "typeform": {"per_second": 10**9},
     "surveymonkey": {"per_minute": 10**9},

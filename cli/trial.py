@@ -11,7 +11,7 @@ from sandbox.model import World
 
 CRMS = ("hubspot", "salesforce")
 OTHERS = ("zendesk", "mixpanel")
-MORE = ("stripe", "amplitude", "typeform", "surveymonkey")
+MORE = ("intercom", "stripe", "amplitude", "typeform", "surveymonkey")
 """What the sandbox serves only where all sources are asked for."""
 
 HUBSPOT = """\
@@ -63,6 +63,10 @@ base_url = "{mixpanel}"
 """
 
 ALL = """\
+
+[sources.intercom]
+token = {{ file = "intercom.token" }}
+base_url = "{intercom}"
 
 [sources.stripe]
 key = {{ file = "stripe.key" }}
@@ -161,6 +165,7 @@ SECRETS: Mapping[str, Mapping[str, str]] = {
     "salesforce": {"salesforce.secret": "consumer_secret"},
     "zendesk": {"zendesk.token": "token"},
     "mixpanel": {"mixpanel.secret": "secret"},
+    "intercom": {"intercom.token": "token"},
     "stripe": {"stripe.key": "key"},
     "amplitude": {"amplitude.secret": "secret_key"},
     "typeform": {"typeform.token": "token"},

@@ -218,7 +218,7 @@ class Sandbox:
         self.under_way = LateArrivals()
         self.credentials = CREDENTIALS
         given = {name: dict(kwargs) for name, kwargs in (options or {}).items()}
-        for keeper in ("zendesk", "stripe", "typeform", "surveymonkey"):
+        for keeper in ("zendesk", "intercom", "stripe", "typeform", "surveymonkey"):
             given.setdefault(keeper, {}).setdefault("crm", next((v for v in vendors if v in CRMS), CRMS[0]))
         built = [self._build(v, given.get(v, {})) if isinstance(v, str) else v for v in vendors]
         self.vendors: dict[str, Vendor] = {vendor.name: vendor for vendor in built}
