@@ -5,16 +5,15 @@ user properties) is kept in a file beside the export, one for each range of hour
 handed it on and its cursor shows that it was committed. So a run that is killed in between loses nobody.
 """
 
-import json
 import re
 import tempfile
-from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from connectors.base import Batch, Row
 from connectors.errors import CursorExpiredError, TransientError
@@ -24,7 +23,9 @@ USER = re.compile(rb'"user_id": ?"([^"\\]*(?:\\.[^"\\]*)*)"')
 LOOKS = 10
 """Events of a user that are looked at, in one export, for one that says a property: those that servers send may not."""
 PAGE = 1000
-NAME = re.compile(r"people-(\d{8}T\d{2})\.json")
+PLACE = r"\d{8}T\d{2}(?:-\d{8}T\d{6}-\d{3})?"
+"""Where users were handed on: the last hour, when its file was written, and its number within that second."""
+NAME = re.compile(rf"people-({PLACE})\.json")
 NOBODY = "00000000T00"
 """The cursor while nobody was handed on."""
 Told = dict[str, Row]
@@ -43,7 +44,7 @@ class People:
         self._properties = tuple(properties)
         self._known: dict[str, int] = {} if known is None else known
         self._seen: set[bytes] = set()
-        self._lines: Counter[bytes] = Counter()
+        self._looks: dict[bytes, int] = {}
 
     def fresh(self) -> "People":
         """One for another try at the same download."""
@@ -52,7 +53,7 @@ class People:
     def keep(self, other: "People") -> None:
         """Take over what a complete download told, where it is new."""
         for user, row in other.found.items():
-            said = hash(json.dumps({**row, "event_time": None}, sort_keys=True))
+            said = hash(repr(row["user_properties"]))
             if self._known.get(user) != said:
                 self._known[user] = said
                 self.found[user] = row
@@ -62,25 +63,33 @@ class People:
         for match in USER.finditer(block):
             if match[1] not in self._seen:
                 end = block.find(b"\n", match.end())
-                self._note(block[block.rfind(b"\n", 0, match.start()) + 1 : end if end >= 0 else None])
+                self._note(match[1], block[block.rfind(b"\n", 0, match.start()) + 1 : end if end >= 0 else None])
 
-    def _note(self, line: bytes) -> None:
+    def _note(self, named: bytes, line: bytes) -> None:
         """Note what a line says of its user; once it says a property, or after some that do not, it will do."""
-        named = USER.findall(line)
-        self._lines.update(named)
-        self._seen.update(name for name in named if self._lines[name] >= LOOKS)
+        user = self._told(line)
+        # What is named in a line need not be its user: an event may carry a field of that name.
+        if user is not None and user.encode() == named:
+            self._seen.add(named)
+            return
+        looks = self._looks[named] = self._looks.get(named, 0) + 1
+        if looks >= LOOKS:
+            self._seen.add(named)
+
+    def _told(self, line: bytes) -> str | None:
+        """Note what a line says; the user of whom it says a property."""
         try:
-            event = from_json(line)
+            event = from_json(line, cache_strings="keys")
         except ValueError:
-            return  # its reader sets it aside
+            return None  # its reader sets it aside
         user = event.get("user_id") if isinstance(event, dict) else None
         if not isinstance(user, str) or not user:
-            return
+            return None
         told = event.get("user_properties")
         said = {name: told[name] for name in self._properties if name in told} if isinstance(told, dict) else {}
         if said or user not in self.found:
             self.found[user] = {"user_id": user, "user_properties": said, "event_time": event.get("event_time")}
-        self._seen.update(named if said else ())
+        return user if said else None
 
 
 class Kept:
@@ -104,10 +113,10 @@ class Kept:
         if not people.found:
             return
         try:
-            path = self._folder() / f"people-{through:%Y%m%dT%H}.json"
+            path = self._free(f"people-{through:%Y%m%dT%H}-{self._clock.now():%Y%m%dT%H%M%S}")
             part = path.with_suffix(".part")
             part.touch(mode=0o600)
-            part.write_text(json.dumps(list(people.found.values())))
+            part.write_bytes(to_json(list(people.found.values())))
             part.replace(path)
         except OSError as error:
             what = error.strerror or type(error).__name__
@@ -115,12 +124,12 @@ class Kept:
             raise TransientError(text, vendor="amplitude", advice=advice) from error
 
     def pull(self, cursor: str | None) -> Iterator[Batch]:
-        """Yield who was found since `cursor`, the last hour that was handed on; see `Source.pull`.
+        """Yield who was found since `cursor`, the last file that was handed on; see `Source.pull`.
 
         Raises:
             CursorExpiredError: It is no cursor of ours.
         """
-        if cursor is not None and not re.fullmatch(r"\d{8}T\d{2}", cursor):
+        if cursor is not None and not re.fullmatch(PLACE, cursor):
             raise CursorExpiredError("the saved place cannot be read.", vendor="amplitude")
         waiting: list[tuple[str, Path]] = []
         for path in sorted(self._folder().glob("people-*.json")):
@@ -138,6 +147,11 @@ class Kept:
                 yield Batch(page, place, server_time=self._clock.now())
         if not waiting:
             yield Batch(cursor=place, server_time=self._clock.now())
+
+    def _free(self, stem: str) -> Path:
+        """A name that no file has: a repair may find users of an hour whose others wait or were handed on."""
+        names = (self._folder() / f"{stem}-{number:03d}.json" for number in count())
+        return next(path for path in names if not path.exists())
 
     def _folder(self) -> Path:
         if self._spool is None:

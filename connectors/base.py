@@ -51,10 +51,9 @@ class EventExport:
         path: The file; gzip when it ends in ".gz". It belongs to the receiver, who deletes it.
         first_day: First event day covered, in UTC unless the source says otherwise in its settings.
         last_day: Last event day covered, inclusive.
-        replaces: True when the file holds *all* events of those days, so that their counts are overwritten; False when
-            it holds only events that arrived since the cursor, so that they are added.
-        anew: True on the first export of a pull that reads again, from the start, what arrived: nothing that follows
-            adds to a day counted before it.
+        replaces: True when the file holds *all* events of those days, so that counts are overwritten; False: added.
+        anew: True on the first of a pull that reads all arrivals again: nothing adds to a day counted before it.
+        repeats_until: What arrived before this was handed on before and is here again, to find what was missing then.
     """
 
     path: Path
@@ -62,6 +61,7 @@ class EventExport:
     last_day: date
     replaces: bool
     anew: bool = False
+    repeats_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

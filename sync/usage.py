@@ -33,14 +33,11 @@ from sync.usage_files import MEMORY, REMOVE, THREADS, first_line, spill_folder, 
 from sync.usage_forget import skip_forgotten
 from sync.usage_keys import number_keys
 from sync.usage_past import ADDED, CHANGED, Later, keep
+from sync.usage_seen import KEPT, drop_counted, mark
 from sync.usage_sql import GROUPS, PERSONS, READ, TOTALS, USAGE, columns
 
 if TYPE_CHECKING:
     import duckdb
-
-KEEP_HASHES = timedelta(hours=24)
-"""How long after its arrival an event sent again is known for a repetition. Longer than any overlap; a connector's
-daily repair replaces the counts of the days it reads."""
 
 _EPOCH = date(1970, 1, 1)
 
@@ -133,7 +130,7 @@ class _Ingest:
                 "autoload_known_extensions": False,
             }
         )
-        self.engine_version = duckdb.__version__
+        self.mark = mark(self.events)
         try:
             yield
         except duckdb.Error as error:
@@ -231,15 +228,7 @@ class _Ingest:
             self.db.execute("INSERT INTO ev FROM once")
         if self.export.replaces or self.export.anew:
             return
-        self._drop_old()
-        if known := self._hash_files():
-            self.db.execute("DELETE FROM ev WHERE h IN (SELECT h FROM read_parquet(?))", [known])
-
-    def _drop_old(self) -> None:
-        """Remove what arrived before the hashes we keep reach back: it can only be a stale copy's."""
-        newest = self.store.rows("SELECT max(newest) FROM usage_seen WHERE stream = ?", (self.stream_key,))[0][0]
-        if newest is not None:
-            self.db.execute("DELETE FROM ev WHERE arrived < ?", [newest - int(KEEP_HASHES.total_seconds())])
+        drop_counted(self.db, self.store, self.stream_key, self.export, self.mark)
 
     def _doubt(self, totals: dict[int, tuple[int, int]]) -> None:
         came, people, accounts = self.db.execute("SELECT count(*), count(person), count(grp) FROM ev").fetchall()[0]
@@ -253,13 +242,6 @@ class _Ingest:
         held = dict(self.store.rows(f"SELECT day, {column} FROM usage_file WHERE stream = ?", (self.stream_key,)))
         days = range(epoch_day(self.export.first_day), epoch_day(self.export.last_day) + 1)
         require_believable(held, found, days, self.doubt.where, what)
-
-    def _hash_files(self) -> list[str]:
-        """Hashes kept by earlier pulls. Another DuckDB may hash otherwise, so that its files say nothing to us."""
-        rows = self.store.rows("SELECT path FROM usage_seen WHERE stream = ?", (self.stream_key,))
-        paths = [self.store.path / row[0] for row in rows]
-        mine = f".{self.engine_version}.parquet"
-        return [str(path) for path in paths if path.name.endswith(mine) and path.is_file()]
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -336,9 +318,9 @@ class _Ingest:
         newest = self._one("SELECT max(arrived) FROM ev")
         if newest is None:
             return None
-        path = self.folder / f"seen.{generation}.{self.engine_version}.parquet"
+        path = self.folder / f"seen.{generation}.{self.mark}.parquet"
         # Of what replaces whole days only the end can come again; of what is added, all of it.
-        oldest = newest - int(KEEP_HASHES.total_seconds()) if self.export.replaces else 0
+        oldest = newest - KEPT if self.export.replaces else 0
         self._copy("SELECT h FROM ev WHERE arrived >= $oldest", {"oldest": oldest}, path)
         return path, newest
 
@@ -379,7 +361,7 @@ class _Ingest:
             conn.execute(
                 "DELETE FROM usage_seen WHERE stream = ?1 AND newest < "
                 "(SELECT max(newest) FROM usage_seen WHERE stream = ?1) - ?2",
-                (self.stream_key, int(KEEP_HASHES.total_seconds())),
+                (self.stream_key, KEPT),
             )
             conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"usage:{self.stream_key}", str(generation)))
             for reject, times in rejects:

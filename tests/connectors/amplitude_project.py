@@ -61,6 +61,11 @@ class Project:
         self.adapter.tampers[:] = [(PATH, lambda _: body)] * times
 
 
+def at(hour: str, repaired: str | None = None) -> str:
+    """The place after an hour of November, such as "22T06", and after the one that was repaired last, else the same."""
+    return f'{{"hour":"2026-11-{hour}","repaired":"2026-11-{repaired or hour}"}}'
+
+
 def zipped(*files: Iterable[Mapping[str, Any] | str], **raw: bytes) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:

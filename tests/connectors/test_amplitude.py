@@ -2,8 +2,9 @@
 
 import gzip
 import json
+from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from connectors.errors import (
     TransientError,
 )
 from sandbox.core import AMPLITUDE_SECRET
-from tests.connectors.amplitude_project import CREDENTIALS, NOW, Project, lines, pull, world, zipped
+from tests.connectors.amplitude_project import CREDENTIALS, NOW, Project, at, lines, pull, world, zipped
 
 HOUR = timedelta(hours=1)
 
@@ -71,7 +72,7 @@ def test_a_first_pull_asks_for_a_day_at_a_time_and_a_quiet_hour_costs_one_call(p
 
 
 def test_nothing_is_asked_for_before_an_hour_is_complete(project: Project) -> None:
-    place = '{"hour":"2026-11-22T06"}'
+    place = at("22T06")
     (batch,) = pull(project.connect(), cursor=place)
     assert (batch.cursor, batch.export, project.ranges()) == (place, None, [])
     project.box.clock.advance(timedelta(minutes=40))  # ten: what came between seven and eight is there
@@ -100,7 +101,7 @@ def test_an_hour_that_is_too_much_is_an_error(tmp_path: Path) -> None:
 def test_an_empty_hour_is_passed_over_only_when_that_is_sure(project: Project) -> None:
     """By a later hour that has events, and by silence after a day."""
     project.fault(status=404, body="Raw data files were not found.", times=10**6)
-    place = '{"hour":"2026-11-22T03"}'
+    place = at("22T03")
     (batch,) = pull(project.connect(), cursor=place)
     assert (batch.cursor, batch.export) == (place, None)
     project.ranges()
@@ -109,7 +110,7 @@ def test_an_empty_hour_is_passed_over_only_when_that_is_sure(project: Project) -
     assert project.ranges() == ["20261122T04-20261123T03", "20261123T04-20261123T07"], "no more calls than it takes"
     assert batch.export is not None
     assert batch.export.path.read_bytes() == b""
-    assert batch.cursor == '{"hour":"2026-11-22T09"}', "and not to the end"
+    assert batch.cursor == at("22T09", "22T03"), "and not to the end"
     (batch,) = pull(project.connect())
     assert (batch.cursor, batch.export) == ("{}", None), "a history without events looks like an outage"
 
@@ -117,16 +118,16 @@ def test_an_empty_hour_is_passed_over_only_when_that_is_sure(project: Project) -
 def test_an_hour_that_is_silent_at_the_end_is_asked_for_again(project: Project, event: Callable[..., Any]) -> None:
     early = event(server_upload_time="2026-11-22 04:59:00.000000")
     project.answer(zipped([early]))
-    (batch,) = pull(project.connect(), cursor='{"hour":"2026-11-22T03"}')
+    (batch,) = pull(project.connect(), cursor=at("22T03"))
     lines([batch])
-    assert batch.cursor == '{"hour":"2026-11-22T04"}', "05 and 06 may not be there yet"
+    assert batch.cursor == at("22T04", "22T03"), "05 and 06 may not be there yet"
     project.answer(zipped([event(server_upload_time="nonsense")]))
-    (batch,) = pull(project.connect(), cursor='{"hour":"2026-11-22T03"}')
+    (batch,) = pull(project.connect(), cursor=at("22T03"))
     lines([batch])
-    assert batch.cursor == '{"hour":"2026-11-22T05"}', "no event says when: 05 ended three hours ago, 06 did not"
+    assert batch.cursor == at("22T05", "22T03"), "no event says when: 05 ended three hours ago, 06 did not"
     project.answer(zipped([], []))
-    (batch,) = pull(project.connect(), cursor='{"hour":"2026-11-22T03"}')
-    assert (batch.cursor, batch.export) == ('{"hour":"2026-11-22T03"}', None), "an empty zip says nothing"
+    (batch,) = pull(project.connect(), cursor=at("22T03"))
+    assert (batch.cursor, batch.export) == (at("22T03"), None), "an empty zip says nothing"
 
 
 def test_late_uploads_come_with_the_hour_in_which_they_were_uploaded(project: Project) -> None:
@@ -151,22 +152,46 @@ def test_a_place_that_is_none(project: Project, cursor: str) -> None:
 
 def test_an_outage_that_says_200(project: Project) -> None:
     """Nothing is passed over; what comes by halves is whole JSON and counts as an hour."""
-    place = '{"hour":"2026-11-20T23"}'
+    place = at("20T23")
     whole = lines(pull(project.connect(), cursor=place))
     project.fault("empty")
-    (batch,) = pull(project.connect(), cursor='{"hour":"2026-11-22T03"}')
-    assert (batch.cursor, batch.export) == ('{"hour":"2026-11-22T03"}', None)
+    (batch,) = pull(project.connect(), cursor=at("22T03"))
+    assert (batch.cursor, batch.export) == (at("22T03"), None)
     project.fault("first_page", rows=1)
     assert 0 < len(lines(pull(project.connect(), cursor=place))) < len(whole)
     project.fault("zero_counts")
     assert {row["uuid"] for row in lines(pull(project.connect(), cursor=place))} == {row["uuid"] for row in whole}
     project.fault("stale", seconds=3 * 3600)
     stale = pull(project.connect(), cursor=place)
-    assert place < str(stale[-1].cursor) <= '{"hour":"2026-11-22T03"}', "what is not there yet is not passed over"
+    assert place < str(stale[-1].cursor) <= at("22T03"), "what is not there yet is not passed over"
     held = {row["uuid"] for row in lines(stale)}
     project.box.faults.clear()
     held |= {row["uuid"] for row in lines(pull(project.connect(), cursor=stale[-1].cursor))}
     assert held == {row["uuid"] for row in whole}
+
+
+# ---- the daily repair
+
+
+def test_once_a_day_what_was_read_is_read_again_at_no_call(project: Project) -> None:
+    """Every hour is read a second time, whenever pulls are made; also after a day without any."""
+    place = pull(project.connect())[-1].cursor
+    project.ranges()
+    asked: list[str] = []
+    for pause in (*[1] * 25, 8, 8, 8, 8, 24, 24, 30):
+        project.box.clock.advance(pause * HOUR)
+        batches = pull(project.connect(), cursor=place)
+        ranges = project.ranges()
+        assert len(ranges) <= -(-pause // 24) + (pause >= 23), "pulls a day apart make a call more"
+        lines(batches)
+        place, asked = batches[-1].cursor or place, asked + ranges
+    times: Counter[datetime] = Counter()
+    for first, last in ([datetime.fromisoformat(f"{hour}+00:00") for hour in text.split("-")] for text in asked):
+        times.update(first + number * HOUR for number in range((last - first) // HOUR + 1))
+    repaired = datetime.fromisoformat(json.loads(str(place))["repaired"] + "+00:00")
+    hours = [NOW + 7 * HOUR + number * HOUR for number in range(100)]
+    assert hours[-1] < repaired
+    assert {times[hour] for hour in hours} <= {2, 3}, "three times where an hour was silent at the end"
 
 
 # ---- downloads
@@ -175,9 +200,9 @@ def test_an_outage_that_says_200(project: Project) -> None:
 def test_several_files_become_one_export(project: Project, event: Callable[..., Any]) -> None:
     """Also where a file ends without a line end, one is empty, and a folder has an entry of its own."""
     project.answer(zipped([event(1), event(2)], [], [event(3, note="\u2028 line\r\n", server_upload_time="")]))
-    (batch,) = pull(project.connect(), cursor='{"hour":"2026-11-22T05"}')
+    (batch,) = pull(project.connect(), cursor=at("22T05"))
     assert [row["uuid"] for row in lines([batch])] == ["id1", "id2", "id3"]
-    assert batch.cursor == '{"hour":"2026-11-22T06"}'
+    assert batch.cursor == at("22T06", "22T05")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +219,7 @@ def test_several_files_become_one_export(project: Project, event: Callable[..., 
     ids=["no zip", "cut zip", "cut line", "no gzip", "cut gzip", "wrong sum", "no deflate"],
 )
 def test_a_broken_export_fails_its_hour(project: Project, body: bytes) -> None:
-    place = '{"hour":"2026-11-22T05"}'
+    place = at("22T05")
     project.answer(body)
     (batch,) = pull(project.connect(), cursor=place)
     assert lines([batch]), "once is made good by asking again"
@@ -251,12 +276,12 @@ def test_users_are_what_their_events_say(project: Project, event: Callable[..., 
         '{"user_id":"u9"', {},
     ]  # fmt: skip
     project.answer(zipped(rows))
-    batches = pull(project.connect(), cursor='{"hour":"2026-11-22T05"}')
+    batches = pull(project.connect(), cursor=at("22T05"))
     for batch in batches:
         assert batch.export is not None
         batch.export.path.unlink()
     (page,) = pull(project.connect(), "users")
-    assert page.cursor == "20261122T06"
+    assert str(page.cursor).startswith("20261122T06-20261122T0920")
     told = {row["user_id"]: row["user_properties"] for row in page.rows}
     assert told == {
         "u1": {"email": "a@b.example"}, "u2": {"email": "u2@acme.example"}, "u3": {},
@@ -339,9 +364,9 @@ def test_a_clock_that_is_wrong_is_seen_and_loses_nothing(project: Project) -> No
     source = project.connect(clock=Ahead())
     assert "clock" in {finding.code for finding in source.check()}
     fresh = project.connect(clock=Ahead())
-    batches = pull(fresh, cursor='{"hour":"2026-11-22T03"}')
+    batches = pull(fresh, cursor=at("22T03"))
     lines(batches)
-    assert batches[-1].cursor in ('{"hour":"2026-11-22T05"}', '{"hour":"2026-11-22T06"}')
+    assert batches[-1].cursor in (at("22T05", "22T03"), at("22T06", "22T03"))
 
 
 def test_regions_and_settings() -> None:

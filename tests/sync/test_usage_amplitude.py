@@ -191,3 +191,44 @@ def test_a_crash_between_any_two_steps_counts_nothing_twice(store: Store, tmp_pa
     read(store, project)
     held = sum(times for *_, times in counted(store))
     assert held == sum(truth(project, datetime(2026, 11, 20, tzinfo=UTC)).values())
+
+
+def test_half_an_hour_that_came_for_a_whole_one_is_repaired_within_a_day(store: Store, tmp_path: Path) -> None:
+    """Without another call, and nothing that was counted counts twice; a user who was missing comes with it."""
+    project = Project(tmp_path / "spool")
+    read(store, project, history_days=2)
+    calls, lost = 0, 0
+    for number in range(24):
+        project.box.clock.advance(timedelta(hours=1))
+        project.box.faults.clear()
+        if 12 <= number < 18:
+            project.fault("first_page", rows=1)
+        source = project.connect(history_days=2)
+        pull_all([(source, FieldMap.load("amplitude"))], store, project.box.clock)
+        calls += sum(source.calls.values())
+        held = sum(times for *_, times in counted(store))
+        missing = sum(truth(project, datetime(2026, 11, 21, tzinfo=UTC)).values()) - held
+        lost = max(lost, missing)
+    assert calls == 24
+    assert lost > 0
+    assert missing == 0
+
+
+def test_a_repair_after_an_upgrade_counts_nothing_twice(store: Store, tmp_path: Path) -> None:
+    """What is known of earlier events may be lost to another engine, another map or a lost file."""
+    stream, again = ("am", "events"), datetime(2026, 11, 21, 7, tzinfo=UTC)
+    rows = [event("21 05:00"), event("21 06:30")]
+
+    def take(events: EventMap, *more: Any) -> int:
+        export = EventExport(spool(tmp_path, *rows, *more), date(2026, 10, 1), date(2026, 11, 23), replaces=False)
+        known = replace(export, anew=not more, repeats_until=again if more else None)
+        return usage.ingest(store, stream, known, events, cursor="c", now=NOW).events
+
+    assert take(amplitude()) == 2
+    missing = event("21 06:00", user="u2")
+    assert take(amplitude(), missing) == 1
+    other = replace(amplitude(), insert_id="$insert_id")
+    assert take(other, missing, event("21 06:10", user="u3"), event("21 07:10")) == 1, "only what is new for sure"
+    for path in (store.path / "usage" / "am").glob("seen.*"):
+        path.unlink()
+    assert take(amplitude(), missing, event("21 07:10"), event("21 07:20", user="u4")) == 2
