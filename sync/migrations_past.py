@@ -33,6 +33,7 @@ CREATE TABLE usage_later (
 ALTER TABLE usage_file ADD COLUMN first INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE stream ADD COLUMN since INTEGER;
 UPDATE stream SET since = (SELECT min(started) FROM pull WHERE pull.stream = stream.id AND pull.error = '');
+ALTER TABLE stream ADD COLUMN doubted INTEGER;
 ALTER TABLE pull ADD COLUMN off INTEGER NOT NULL DEFAULT 0;
 UPDATE pull SET off = 1 WHERE id IN (
   SELECT max(pull.id) FROM pull JOIN stream ON stream.id = pull.stream WHERE stream.off <> '' GROUP BY stream.id

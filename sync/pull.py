@@ -165,6 +165,7 @@ class _SourcePull:
             error="stopped before its end" if report.ending == "stopped" else report.error,
             off=report.notes[-1] if report.ending == "off" else "",
             listed=listed,
+            missing=report.counts.held,
             skew=skew,
         )
         store = self.shared.store

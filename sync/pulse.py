@@ -18,14 +18,21 @@ WEEKS = 4
 REACH = timedelta(days=100)
 """How far back amounts are counted."""
 
-BORN = {"ticket": "created_at", "survey_response": "responded_at", "deal": "created_at", "invoice": "created_at"}
-"""Kinds of record that happen, and when: their number in a week says what a usual week is."""
+BORN = {
+    "ticket": ("created_at",),
+    "survey_response": ("responded_at",),
+    "deal": ("created_at",),
+    "invoice": ("created_at", "paid_at"),
+}
+"""Kinds of record that happen, and when: their number in a week says what a usual week is. A bill that is paid is news,
+and says so itself."""
 
 _RECORDS = """
-SELECT CASE WHEN {born} BETWEEN ?2 AND ?3 THEN {born} / {hour} END AS hour, count(*),
-  max(CASE WHEN {born} <= ?3 THEN {born} END), max(CASE WHEN version <= ?3 * 1000000 THEN version / 1000000 END)
-FROM {kind} WHERE source = ?1 AND valid_from IS NOT NULL GROUP BY hour
+SELECT CASE WHEN born BETWEEN ?2 AND ?3 THEN born / {hour} END AS hour, count(*),
+  max(CASE WHEN born <= ?3 THEN born END), max(CASE WHEN version <= ?3 * 1000000 THEN version / 1000000 END)
+FROM ({news}) GROUP BY hour
 """
+_NEWS = "SELECT {born} AS born, version FROM {kind} WHERE source = ?1 AND valid_from IS NOT NULL"
 
 _DAYS = """
 SELECT day, sum(events), sum(usage_file.rows) FROM usage_file JOIN stream ON stream.id = usage_file.stream
@@ -98,7 +105,8 @@ def read_pulse(store: Store, source: int, record: str, known: datetime) -> Pulse
         return _usage(store, source, oldest, at)
     if record not in BORN:
         return Pulse(None, HOUR)
-    rows = store.rows(_RECORDS.format(kind=record, born=BORN[record], hour=HOUR), (source, oldest, at))
+    news = " UNION ALL ".join(_NEWS.format(kind=record, born=born) for born in BORN[record])
+    rows = store.rows(_RECORDS.format(news=news, hour=HOUR), (source, oldest, at))
     evidence = [moment for row in rows for moment in row[2:] if moment is not None]
     amounts = {hour * HOUR: count for hour, count, _, _ in rows if hour is not None}
     return Pulse(max(evidence, default=None), HOUR, amounts)

@@ -66,6 +66,7 @@ class PullEnd:
         error: What went wrong, empty when nothing did.
         off: Why the stream is not read at all, empty when it is.
         listed: Whether the whole stream was listed.
+        missing: Records that the listing should have named and did not: too many to believe it.
         skew: Vendor's clock minus ours, seconds.
     """
 
@@ -74,6 +75,7 @@ class PullEnd:
     error: str = ""
     off: str = ""
     listed: bool = False
+    missing: int = 0
     skew: int | None = None
 
 
@@ -134,15 +136,33 @@ def started(conn: sqlite3.Connection, stream: int, now: int) -> None:
 
 
 def finished(conn: sqlite3.Connection, stream: int, end: PullEnd, now: int) -> None:
-    """Note how a pull ended. A failed one leaves `complete`, and so the stream's age, as it was."""
+    """Note how a pull ended. A failed one leaves `complete`, and so the stream's age, as it was.
+
+    `doubted` is when the last listing began that was believed, for as long as those after it lack too much.
+    """
     begun = conn.execute("SELECT coalesce(started, ?) FROM stream WHERE id = ?", (now, stream)).fetchone()[0]
     well = not end.error and not end.off
+    all_of_it = well and end.listed
     conn.execute(
         """UPDATE stream SET finished = ?, rows = ?, rejects = ?, error = ?, off = ?, skew = ?,
              complete = CASE WHEN ? THEN started ELSE complete END,
              since = coalesce(since, CASE WHEN ? THEN started END),
+             doubted = CASE WHEN ? THEN CASE WHEN ? THEN coalesce(doubted, listed, started) END ELSE doubted END,
              listed = CASE WHEN ? THEN started ELSE listed END WHERE id = ?""",
-        (now, end.rows, end.rejects, end.error, end.off, end.skew, well, well, well and end.listed, stream),
+        (
+            now,
+            end.rows,
+            end.rejects,
+            end.error,
+            end.off,
+            end.skew,
+            well,
+            well,
+            all_of_it,
+            end.missing,
+            all_of_it,
+            stream,
+        ),
     )
     conn.execute(
         "INSERT INTO pull (stream, started, finished, rows, rejects, error, off) VALUES (?, ?, ?, ?, ?, ?, ?)",

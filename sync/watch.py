@@ -46,6 +46,11 @@ LEAST = 10
 MIN_WEEKS = 3
 """With fewer weeks of history there is no alarm."""
 
+COUNTING = frozenset({"invoice"})
+"""Kinds of record that come by the month, not by the week, and whose days count on when nothing happens: an unpaid bill
+is a day older every day. A pause that may well be chance does not stop their clock while everything else of the source
+is read and believed; an alarm does, as ever."""
+
 BreachKind = Literal["error", "off", "silent", "few"]
 
 
@@ -106,7 +111,21 @@ def watch(
         if pulse.newest is not None:
             newest[feed.record] = max(newest.get(feed.record, feed.complete - REST), instant(pulse.newest))
         found += _quiet(pulse, feed)
+    found = [resting for breach in found if (resting := _counted_on(breach, found, feeds)) is not None]
     return sorted(_side_by_side(found, newest), key=lambda breach: (breach.source, breach.stream, breach.kind))
+
+
+def _counted_on(breach: Breach, breaches: Sequence[Breach], feeds: Sequence["_Feed"]) -> Breach | None:
+    """What a pause means: nothing for a kind that counts on, at a source of which everything else is believed.
+
+    A source that answers with nothing is betrayed by its other streams, whose listings must name what they named: then
+    the days count up to the last listing that did.
+    """
+    if breach.record not in COUNTING or breach.kind != "silent" or breach.alarm:
+        return breach
+    good = [one.last_good for one in breaches if one.source == breach.source and one.kind != "silent"]
+    good += [instant(one.doubted) for one in feeds if one.source == breach.source and one.doubted is not None]
+    return replace(breach, last_good=max(breach.last_good, min(good))) if good else None
 
 
 def _side_by_side(breaches: Sequence[Breach], newest: dict[str, datetime]) -> list[Breach]:
@@ -134,11 +153,12 @@ class _Feed:
     total: int
     error: str
     off: str
+    doubted: int | None
     complete: datetime
 
 
 _FEEDS = """
-SELECT source.id, source.name, s.id, s.name, s.record, s.total, s.error, s.off, max(p.started)
+SELECT source.id, source.name, s.id, s.name, s.record, s.total, s.error, s.off, s.doubted, max(p.started)
 FROM stream s JOIN source ON source.id = s.source JOIN pull p ON p.stream = s.id
 WHERE p.error = '' AND p.finished <= ? GROUP BY s.id
 """
@@ -146,8 +166,8 @@ WHERE p.error = '' AND p.finished <= ? GROUP BY s.id
 
 def _feeds(store: Store, as_of: datetime) -> Iterator[_Feed]:
     for row in store.rows(_FEEDS, (epoch(as_of),)):
-        source_key, source, key, stream, record, total, error, off, complete = row
-        yield _Feed(source_key, source, key, stream, record, total, error, off, instant(complete))
+        source_key, source, key, stream, record, total, error, off, doubted, complete = row
+        yield _Feed(source_key, source, key, stream, record, total, error, off, doubted, instant(complete))
 
 
 def _unread(store: Store, feed: _Feed, as_of: datetime) -> Breach | None:

@@ -10,6 +10,7 @@ import pytest
 
 from cli.app import open_agent
 from sandbox.core import HUBSPOT_TOKEN, STRIPE_KEY, Sandbox, hubspot_company_id
+from sandbox.faults import Fault
 from sandbox.model_billing import Bill, Payer
 from sandbox.serve import serve
 from sandbox.world import SeededWorld, make_world
@@ -30,8 +31,6 @@ base_url = "{stripe}"
 dir = "state"
 [scoring]
 card = "card.toml"
-[guard]
-trusted = ["stripe"]
 """
 SIGNALS = {
     "overdue_days": [[0, 5], [20, 1]],
@@ -186,9 +185,18 @@ def test_bad_billing_changes_features_and_bands(office: Office) -> None:
     assert (features["cancellation_set"], features["card_expires_days"]) == (1, 29)
     office.look(days=8)  # a band changes once a score has stayed where it is
     band, points, features = office.health(payer.company_id)
-    assert features["overdue_days"] == (NOW.date() - (bill.made_at + timedelta(hours=1)).date()).days + 8
+    counted = (NOW.date() - (bill.made_at + timedelta(hours=1)).date()).days + 8
+    assert features["overdue_days"] == counted, "nobody was billed and nobody paid: a day is a day all the same"
     assert band in {"yellow", "red"}
     assert points < good - 30
+
+    office.box.faults.add(Fault("empty", "stripe"))  # answers 200, with nothing
+    office.box.clock.advance(timedelta(days=2))
+    assert "too many to believe" in office.run("sync", "--dry-run").text
+    assert office.health(payer.company_id)[2]["overdue_days"] == counted, "it is not believed: its days stand"
+    office.box.faults.clear()
+    office.look(hours=1)
+    assert office.health(payer.company_id)[2]["overdue_days"] == counted + 2
 
     office.act("pay_invoice", id=f"in_HF{bill.id:08d}")
     office.act(

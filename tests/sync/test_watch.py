@@ -159,6 +159,21 @@ def test_a_quiet_source_does_not_stop_the_clock_of_a_lively_one(store: Store) ->
     assert [(breach.source, breach.alarm, breach.last_good) for breach in found] == [("desk", False, NOW - HOUR / 2)]
 
 
+@pytest.mark.parametrize("hours", [5 * 24, 7, 0.5])
+def test_the_days_of_bills_count_on_in_a_pause_but_not_in_an_alarm(store: Store, hours: float) -> None:
+    pulled(store, "till", "bills", "invoice", NOW)
+    times = [epoch(at) for at in every(hours, NOW - 9 * WEEK, NOW - 6 * DAY)]
+    with store.transaction() as conn:
+        conn.executemany(
+            "INSERT INTO invoice (key, source, source_id, created_at, valid_from) VALUES (?1, 1, ?1, ?2, 1)",
+            enumerate(times, 1),
+        )
+    assert [breach.alarm for breach in watch(store, NOW)] == [True] * (hours < 24)
+    with store.transaction() as conn:
+        conn.execute("UPDATE invoice SET paid_at = ? WHERE key = 1", (epoch(NOW - HOUR),))
+    assert not [breach for breach in watch(store, NOW) if breach.alarm], "a bill that is paid is news"
+
+
 # -- errors -------------------------------------------------------------------------------------------------------
 
 
