@@ -162,9 +162,10 @@ def _walk(it: _Init, old: str, card: str | None) -> int:
         crm = str(known["crm"]["type"])
         it = _Init(it.config, it.out, it.ask, it.clock, known, it.found)
     _crm(it, crm)
-    for kind in OTHERS:
+    sources = known.get("sources", {})
+    for kind in [name for name in OTHERS if name in sources] + _more(it):
         _source(it, kind)
-    for name, table in known.get("sources", {}).items():
+    for name, table in sources.items():
         if name not in OTHERS:
             _connect(it, f"sources.{name}", str(table.get("type", name)), table)
     chosen = card or it.ask.text("Which scorecard to start from?", "default", [one.name for one in PRESETS])
@@ -196,12 +197,23 @@ def _crm(it: _Init, kind: str) -> None:
         it.found.vendors["crm"]["fields"] = it.found.proposal.fields
 
 
+def _more(it: _Init) -> list[str]:
+    """The sources that somebody has and that no answer has named yet: one question, however many kinds there are."""
+    rest = [name for name in OTHERS if name not in it.known.get("sources", {})]
+    if not it.ask.asks or not rest:
+        return []
+    it.out.heading("Sources")
+    it.out.item(f"What can be read{' besides' if len(rest) < len(OTHERS) else ''}: {', '.join(rest)}.", 2)
+    while True:
+        said = it.ask.text("Which of these do you have? With commas between", "none").lower()
+        names = [one.strip() for one in said.split(",") if one.strip() not in {"", "none"}]
+        if not (strange := [one for one in names if one not in rest]):
+            return list(dict.fromkeys(names))
+        it.out.line(f"{strange[0]!r} is none of them; files, sql or singer read what has no name here.", style="yellow")
+
+
 def _source(it: _Init, kind: str) -> None:
-    known = it.known.get("sources", {}).get(kind)
-    title = VENDORS[kind].title
-    if known is None and (not it.ask.asks or not it.ask.yes(f"Read from {title}?", default=not it.known)):
-        return
-    config = _connect(it, f"sources.{kind}", kind, known or {})
+    config = _connect(it, f"sources.{kind}", kind, it.known.get("sources", {}).get(kind, {}))
     table = it.found.vendors[f"sources.{kind}"]
     if config is None or "account_key" not in type(config.settings).model_fields or "account_key" in table:
         return
@@ -236,7 +248,7 @@ def _connect(it: _Init, where: str, kind: str, known: Mapping[str, Any]) -> Vend
             with _patient(it.clock) as clock:
                 source = _made(config, clock)
                 said = source.environment().label
-                missing = [one for one in source.check() if one.severity == "error"]
+                missing = [one for one in source.check() if one.severity == "error" or one.code == "no_streams"]
         except (InvalidConfigError, ConnectorError) as error:
             text, _ = explain(error)
             if not it.ask.asks:

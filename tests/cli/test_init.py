@@ -68,8 +68,8 @@ def desk(
 
 
 def sources(**known: Sequence[str]) -> list[str]:
-    """Answers about every source there is: those that are known, and "no" to the others."""
-    return [answer for kind in OTHERS for answer in known.get(kind, ["n"])]
+    """That there are no further sources, then the answers about those that are known."""
+    return ["", *(answer for kind in OTHERS for answer in known.get(kind, []))]
 
 
 @pytest.mark.parametrize("crm", ["hubspot", "salesforce"])
@@ -122,6 +122,19 @@ def test_a_wrong_token_can_be_corrected(desk: Desk, monkeypatch: pytest.MonkeyPa
     assert "NOT_SET_ANYWHERE is not set" in said.text
     assert "pat-na1" not in desk.config.read_text()
     assert tomllib.loads(desk.config.read_text())["crm"]["token"] == {"file": f"{desk.trial}/hubspot.token"}
+
+
+def test_sources_are_chosen_by_name_in_one_question(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "drop").mkdir()
+    zendesk = ["acme", "admin@holdfast.example", f"{desk.trial}/zendesk.token", "keep"]
+    wanted = ["Files, crystal ball", "files, Zendesk, files"]
+    desk.answer("hubspot", "NOT_SET_ANYWHERE", "keep", *wanted, str(tmp_path / "drop"), *zendesk, "", "none")
+    said = desk.init()
+    assert said.code == 0, said.text
+    assert said.text.count("Which of these do you have?") == 2
+    assert "'crystal ball' is none of them; files, sql or singer read what has no name here." in said.out
+    assert "Say under `streams` which files hold what." in said.text
+    assert list(tomllib.loads(desk.config.read_text())["sources"]) == ["files", "zendesk"]
 
 
 def test_stopping_writes_nothing(desk: Desk) -> None:
