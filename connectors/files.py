@@ -76,14 +76,16 @@ class Files:
         entries = [entry.name for entry in self._folder.entries()]
         beside = self._folder.names()
         whole = [name for name in entries if not being_written(name, beside)]
-        if stray := [name for name in whole if self._folder.stream_of(name) is None] + self._folder.links():
+        strange = [name for name in whole if self._folder.stream_of(name) is None]
+        if stray := strange + self._folder.links():
             yield Finding(
                 "warning",
                 "stray_files",
-                f"{_files(stray)} belong to no stream and are left where they are.",
+                f"Left where they are, since they belong to no stream: {_files(stray)}.",
                 "Symbolic links are never followed; for other files see `files` of each stream.",
             )
-        yield Finding("info", "waiting", f"{len(whole)} files wait to be read.")
+        ours = len(whole) - len(strange)
+        yield Finding("info", "waiting", f"{ours:,} {'file waits' if ours == 1 else 'files wait'} to be read.")
 
     def pull(self, stream: Stream, cursor: str | None) -> Iterator[Batch]:
         """Yield what is in new files; see `Source.pull`.

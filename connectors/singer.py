@@ -110,7 +110,11 @@ class Tap:
             self._catalog = None
             catalog = self._offered("check")
         offered = names(catalog)
-        yield Finding("ok", "identity", f"{self.environment().label}; it offers {len(offered)} streams.")
+        yield Finding(
+            "ok",
+            "identity",
+            f"{self.environment().label}; it offers {len(offered)} {'stream' if len(offered) == 1 else 'streams'}.",
+        )
         for name, table in self._settings.streams.items():
             theirs = table.stream or name
             if theirs not in offered:

@@ -354,7 +354,7 @@ def test_check_says_what_the_tap_offers(bench: Bench) -> None:
     bench.source._wanted = {"users": ["id", "mail.main"]}
     (bench.folder / "world.json").write_text(json.dumps(bench.world))
     findings = {one.code: one for one in bench.source.check()}
-    assert "reading Acme's desk; it offers 1 streams" in findings["identity"].message
+    assert "reading Acme's desk; it offers 1 stream." in findings["identity"].message
     assert "The tap offers no stream 'none'; it has users." in findings["missing_stream"].message
     assert "users has no mail, which the config reads" in findings["missing_field"].message
     bench.tap({})
