@@ -112,7 +112,7 @@ class FieldMap:
             name for name, table in tables.items() if isinstance(table, Mapping) and table.get("record") == _USAGE
         ]
         specs = {
-            name: spec.stream(place.at(name), table, {}, place.at(name).at("fields"))
+            name: spec.stream(place.at(name), _with_opinion(table), {}, place.at(name).at("fields"))
             for name, table in tables.items()
             if name not in events
         }
@@ -155,6 +155,16 @@ class FieldMap:
     def apply(self, source: str, stream: str, rows: Sequence[Any], now: datetime) -> Mapped:
         """Map one page. Never raises for a row's sake; the outcome of a row does not depend on its neighbours."""
         return Page(self._stream(stream), source, stream, now).run(rows)
+
+
+def _with_opinion(table: Any) -> Any:
+    """Answers of which the config says the score alone are content or not by their scale, as forms' answers are."""
+    if not isinstance(table, Mapping) or table.get("record") != "survey_response":
+        return table
+    fields = table.get("fields")
+    if not isinstance(fields, Mapping) or "satisfied" in fields or not isinstance(score := fields.get("score"), str):
+        return table
+    return {**table, "fields": {**fields, "satisfied": {"path": score, "as": "by_score"}}}
 
 
 def vendors() -> list[str]:
