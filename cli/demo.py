@@ -19,7 +19,7 @@ from cli.plan_view import show_record, show_task, totals
 from cli.progress import watched
 from cli.pull_view import show_pulls
 from cli.run_view import written_fields, written_tasks
-from cli.trial import CRMS, program, vendors, write_trial_config
+from cli.trial import CRMS, MORE, program, vendors, write_trial_config
 from connectors.registry import VENDORS
 from sandbox.core import Sandbox, SandboxClock
 from sync.run import Agent
@@ -137,7 +137,7 @@ def _walk(out: Output, folder: Path, world: "SeededWorld", crm: str, *, everythi
     )
     with serve(sandbox) as running:
         for name, url in running.base_urls.items():
-            out.line(f"  {name:<10} {url}", style="dim")
+            out.line(f"  {name:<12} {url}", style="dim")
         shelf = (world, sandbox.clock.now()) if everything else None
         config = write_trial_config(folder, running.base_urls, shelf=shelf)
         with open_agent(config, clock=DemoClock(sandbox.clock)) as agent:
@@ -212,7 +212,7 @@ def _summary(out: Output, steps: Steps, seconds: float, keep: Path | None, crm: 
     out.line(f"API calls for everything above: {calls}.")
     out.heading("What to try next")
     name = program()
-    same = "" if crm == CRMS[0] else f" --crm {crm}"
+    same = ("" if crm == CRMS[0] else f" --crm {crm}") + (" --all-sources" if set(MORE) & set(steps.calls) else "")
     steps_to_try = [
         (f"{name} sandbox serve{same} --write-config trial", "the same sandbox, for your own commands"),
         (f"{name} init", "your own tools: a few questions, each credential tried"),

@@ -1,7 +1,10 @@
 """`check` and `setup`: is everything in place, and putting it there."""
 
 import sqlite3
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 
 import click
@@ -137,10 +140,7 @@ def _state(wiring: Wiring) -> dict[str, list[Finding]]:
         findings += accountable.findings(store, _answerable(wiring))
         names = {source.name for source, _ in wiring.sources}
         findings += [_match(rate) for rate in match_rates(store, crm=wiring.crm.name) if rate.source in names]
-        for source, kind, rule, number in match_rules(store):
-            if source in names:
-                text = f"{source}: {count(number, f'{kind} link')} by {rule}."
-                findings.append(Finding("info", "identity_rule", text))
+        findings += [Finding("info", "identity_rule", text) for text in _rules(match_rules(store), names)]
         for name in sorted({stream.source for stream in store.status()} - names):
             text = f"{name}: not in the config any more; what was read of it is kept and not used."
             findings.append(Finding("info", "unused_source", text))
@@ -164,6 +164,14 @@ def _match(rate: MatchRate) -> Finding:
         f"{rate.source}: {rate.linked:,} of {count(rate.total, rate.kind)} linked to the CRM ({share} %).",
         "" if share >= GOOD_SHARE else "docs/identity.md says how to help; `holdfast status` lists what is ambiguous.",
     )
+
+
+def _rules(rules: Iterable[tuple[str, str, str, int]], names: AbstractSet[str]) -> Iterator[str]:
+    """By which rules a source's records were matched: a line for each source and kind, the commonest rule first."""
+    for (source, kind), group in groupby(rules, key=lambda one: one[:2]):
+        if source in names:
+            by = ", ".join(f"{number:,} by {rule}" for _, _, rule, number in group)
+            yield f"{source}: {kind} links: {by}."
 
 
 @click.command()

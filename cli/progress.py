@@ -29,6 +29,7 @@ def watched(agent: Agent, out: Output, work: Callable[[], RunReport]) -> RunRepo
     with ExitStack() as stack:
         progress = stack.enter_context(out.progress())
         watch, noted = Watch(out, progress), agent.on_phase
+        stack.callback(_unwatched, agent, agent.on_phase, agent.on_pull, agent.on_applied)
 
         def phase(name: Phase) -> None:
             noted(name)
@@ -36,6 +37,16 @@ def watched(agent: Agent, out: Output, work: Callable[[], RunReport]) -> RunRepo
 
         agent.on_phase, agent.on_pull, agent.on_applied = phase, watch.pull, watch.applied
         return work()
+
+
+def _unwatched(
+    agent: Agent,
+    phase: Callable[[Phase], None],
+    pull: Callable[[PullProgress], None],
+    applied: Callable[[Applied, int], None],
+) -> None:
+    """Who listened before listens again: else an agent that runs each hour would say everything once more each time."""
+    agent.on_phase, agent.on_pull, agent.on_applied = phase, pull, applied
 
 
 class Watch:

@@ -70,8 +70,8 @@ def serve(  # noqa: PLR0913, PLR0917  # one argument an option
             out.json({**running.base_urls, "control": f"{running.root}/_sandbox", "config": config})
         out.line(f"{count(len(world.companies), 'account')}, {len(world.people):,} people; seed {seed}.")
         for name, url in running.base_urls.items():
-            out.line(f"  {name:<10} {url}")
-        out.line(f"  controls   {running.root}/_sandbox")
+            out.line(f"  {name:<12} {url}")
+        out.line(f"  controls     {running.root}/_sandbox")
         if config:
             out.line("Try, in another shell:")
             out.line(f"  {program()} setup --config {config}")

@@ -191,7 +191,7 @@ def _calls(runs: Sequence["RunRecord"], now: datetime) -> str:
     for run in runs:
         if now - run.started <= timedelta(days=1):
             spent.update(run.counts.get("calls", {}))
-    return f"{_listed(spent)} in the last 24 hours" if spent else "none in the last 24 hours"
+    return f"{_listed(dict(sorted(spent.items())))} in the last 24 hours" if spent else "none in the last 24 hours"
 
 
 def _quota(runs: Sequence["RunRecord"], now: datetime) -> str:
