@@ -184,8 +184,16 @@ _NOTES = {
     )
 }
 
+LOSS_DAYS = 180
+"""Days after its due date, or its date, for which an invoice that was written off still counts: as long as delays do.
+To write it off mends nothing; but nobody collects it any more, and after two years it says little about a customer."""
 _UNPAID = "invoice.status IN ('open', 'uncollectible')"
 _DUE_AGE = "clock.invoice_day - invoice.due_date"
+_LOST = (
+    "(invoice.status = 'uncollectible' AND "
+    f"clock.invoice_day - COALESCE(invoice.due_date, invoice.created_at // 86400) BETWEEN 0 AND {LOSS_DAYS})"
+)
+_OWED = f"(invoice.status = 'open' OR {_LOST})"
 _DELAY = (
     "CASE WHEN invoice.status = 'paid' AND invoice.paid_at BETWEEN 0 AND clock.invoice_at THEN "
     "CASE WHEN invoice.paid_at // 86400 > invoice.due_date THEN invoice.paid_at // 86400 - invoice.due_date ELSE 0 END "
@@ -196,9 +204,10 @@ _MONEY = {
         "invoice",
         "invoice",
         {
-            "overdue_days": f"CASE WHEN {_UNPAID} AND invoice.due_date BETWEEN 0 AND clock.invoice_day - 1 "
+            "overdue_days": f"CASE WHEN {_OWED} AND invoice.due_date BETWEEN 0 AND clock.invoice_day - 1 "
             f"THEN {_DUE_AGE} ELSE 0 END",
-            "failed": f"CASE WHEN {_UNPAID} THEN invoice.failed_attempts ELSE 0 END",
+            "failed": f"CASE WHEN {_OWED} THEN invoice.failed_attempts ELSE 0 END",
+            "is_lost": f"CASE WHEN {_LOST} THEN 1 ELSE 0 END",
             "late_now": f"CASE WHEN {_DUE_AGE} BETWEEN 1 AND 180 AND invoice.due_date >= 0 THEN {_DELAY} END",
             "late_prev": f"CASE WHEN {_DUE_AGE} BETWEEN 181 AND 360 AND invoice.due_date >= 0 THEN {_DELAY} END",
         },

@@ -15,19 +15,31 @@ _changed = partial(_commercial, source="account_change", kinds=("account",))
 _PURCHASE = things("purchase")
 
 _PAYMENT = (
-    _invoice("overdue_days", DAYS, "Days the oldest unpaid invoice is overdue; 0 when none is.", "MAX(overdue_days)"),
+    _invoice(
+        "overdue_days",
+        DAYS,
+        "Days the oldest unpaid invoice is overdue; 0 when none is. One written off counts for 180 days.",
+        "MAX(overdue_days)",
+    ),
     _invoice(
         "overdue_invoices",
         things("overdue invoice"),
-        "Unpaid invoices past their due date.",
+        "Unpaid invoices past their due date; one written off counts for 180 days.",
         "SUM(CASE WHEN overdue_days > 0 THEN 1 ELSE 0 END)",
         zero=True,
     ),
     _invoice(
         "failed_payments",
         things("failed payment"),
-        "Failed collection attempts on unpaid invoices.",
+        "Failed collection attempts on unpaid invoices; on one written off for 180 days.",
         "SUM(failed)",
+        zero=True,
+    ),
+    _invoice(
+        "written_off_180d",
+        things("invoice"),
+        "Invoices written off as a loss, for 180 days after they were due, or made where no due date is known.",
+        "SUM(is_lost)",
         zero=True,
     ),
     _invoice("due_180d", things("invoice"), "Invoices due in the last 180 days.", "COUNT(late_now)", internal=True),

@@ -133,7 +133,8 @@ def payment(bills: list[Row], at: int | None) -> Row:
         return {}
     today = at // DAY
     bills = [b for b in bills if 0 <= b["created_at"] <= at]
-    unpaid = [b for b in bills if b["status"] in ("open", "uncollectible")]
+    lost = [b for b in bills if b["status"] == "uncollectible" and 0 <= today - _due(b) <= 180]
+    unpaid = [b for b in bills if b["status"] == "open"] + lost
     late = [today - b["due_date"] for b in unpaid if b["due_date"] is not None and 0 <= b["due_date"] < today]
 
     def delays(first: int, last: int) -> list[int]:
@@ -146,9 +147,14 @@ def payment(bills: list[Row], at: int | None) -> Row:
         "overdue_days": max(late, default=0) if bills else None,
         "overdue_invoices": len(late),
         "failed_payments": sum(b["failed_attempts"] for b in unpaid),
+        "written_off_180d": len(lost),
         "payment_delay": mean(recent),
         "payment_trend": trend(mean(recent), mean(before), 5) if len(recent) >= 2 and len(before) >= 2 else None,
     }
+
+
+def _due(bill: Row) -> int:
+    return int(bill["created_at"] // DAY if bill["due_date"] is None else bill["due_date"])
 
 
 def delay(bill: Row, at: int) -> int | None:

@@ -348,3 +348,12 @@ def test_late_payments(look: Look) -> None:
 
     said = look(invoice=[paid(20, 8), paid(40, 4), paid(200, 1), paid(230, -3)])
     assert (said["payment_delay"], said["payment_trend"]) == (6, 1)
+
+
+@pytest.mark.parametrize(("due", "counts"), [(1, 1), (180, 1), (181, 0)])
+def test_a_loss_counts_for_half_a_year(look: Look, due: int, counts: int) -> None:
+    day = TODAY - due
+    bill = {"account": 1, "amount_due": 1, "due_date": day, "failed_attempts": 3, "created_at": (day - 9) * DAY}
+    lost = look(invoice=[bill | {"status": "uncollectible"}])
+    assert lost["written_off_180d"] == lost["overdue_invoices"] == counts
+    assert (lost["overdue_days"], lost["failed_payments"]) == (counts * due, counts * 3)
