@@ -60,7 +60,11 @@ class Bands(_Closed):
         7, ge=1, le=30, description="and only when that lasts for so many days; 1: at once."
     )
     red_families: StrictInt = Field(
-        2, ge=1, le=5, description="An account is red only when so many families of signals pull it down, or by a rule."
+        2,
+        ge=1,
+        le=5,
+        description="An account is red only when so many families of signals pull it down, or by a rule; with 1 the "
+        "score alone decides.",
     )
     playbooks: BandPlaybooks = Field(description="Band -> playbook.")
 
