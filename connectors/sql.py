@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from connectors.base import Batch, Clock, Environment, FieldSpec, Finding, Severity, Stream
 from connectors.config_streams import USAGE, needed
-from connectors.errors import ConfigError, ConnectorError
+from connectors.errors import ConnectorError, RequestError
 from connectors.event_lines import EventLines, EventSpool, epoch
 from connectors.place import State, dump, load
 from connectors.plain import plain
@@ -243,7 +243,7 @@ class _Table:
     def _require(self, columns: Sequence[str]) -> None:
         for setting, column in self._required().items():
             if column not in columns:
-                raise ConfigError(
+                raise RequestError(
                     f"{self.name}: there is no column {column!r}, which {setting} names; there are "
                     f"{', '.join(map(repr, columns[:40]))}.",
                     vendor="sql",

@@ -16,6 +16,7 @@ from connectors.errors import (
     ConnectorError,
     CredentialsError,
     MissingPermissionError,
+    RequestError,
     TransientError,
 )
 from connectors.redact import REDACTOR
@@ -33,17 +34,18 @@ _STATES: Mapping[str, tuple[type[ConnectorError], str]] = {
     "28": (CredentialsError, "See user and password in url."),
     "42501": (MissingPermissionError, "Grant the user the right to read it: GRANT SELECT ON ... TO ...."),
     "57014": (TransientError, "An index on cursor and id makes it quick; else raise statement_timeout."),
-    "42": (ConfigError, "Correct table, query, id or cursor of that stream."),
+    "42": (RequestError, "Correct table, query, id or cursor of that stream."),
     "3D": (ConfigError, "See the name of the database in url."),
 }
-"""Beginning of a PostgreSQL error code -> what it means to us; the longest that fits."""
+"""Beginning of a PostgreSQL error code -> what it means to us; the longest that fits. What is wrong with one stream's
+statement is a `RequestError`: a `ConfigError` would keep all streams of the database from being read."""
 _WORDS: Mapping[str, tuple[type[ConnectorError], str]] = {
     "authentication failed": (CredentialsError, "See user and password in url."),
     "no password supplied": (CredentialsError, "See user and password in url."),
     'role "': (CredentialsError, "See user and password in url."),
-    "no such table": (ConfigError, "Correct table or query of that stream."),
-    "no such column": (ConfigError, "Correct table, query, id or cursor of that stream."),
-    "syntax error": (ConfigError, "Correct query of that stream."),
+    "no such table": (RequestError, "Correct table or query of that stream."),
+    "no such column": (RequestError, "Correct table, query, id or cursor of that stream."),
+    "syntax error": (RequestError, "Correct query of that stream."),
     "unable to open database file": (ConfigError, "See the path in url; an absolute one has four slashes."),
     "file is not a database": (ConfigError, "See the path in url."),
     "interrupted": (TransientError, "An index on cursor and id makes it quick; else raise statement_timeout."),

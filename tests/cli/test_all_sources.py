@@ -1,6 +1,7 @@
 """A company with every kind of source: all are read, and each may fail alone."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -35,18 +36,24 @@ def at_work(folder: Path, company: SeededWorld, at: SandboxClock, run: Callable[
         yield Site(sandbox, config, lambda *words: run(*words, "--config", str(config), clock=sandbox.clock))
 
 
+def spent(site: Site) -> Counter[str]:
+    """Requests of each vendor, by the sandbox's own journal."""
+    return Counter(entry.vendor for entry in site.sandbox.journal.entries())
+
+
 @pytest.fixture(scope="module")
-def pulled_all(company: SeededWorld, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said]:
-    """A folder after its first dry run, and what that said."""
+def pulled_all(company: SeededWorld, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said, Counter[str]]:
+    """A folder after its first dry run, what that said, and what it cost."""
     folder = tmp_path_factory.mktemp("all")
     with compiling_once(), at_work(folder, company, SandboxClock(NOW), quietly) as site:
         said = site.run(*DRY)
-    return folder / "state", said
+        calls = spent(site)
+    return folder / "state", said, calls
 
 
 @pytest.fixture
 def all_sources(
-    tmp_path: Path, company: SeededWorld, pulled_all: tuple[Path, Said], run: Callable[..., Said]
+    tmp_path: Path, company: SeededWorld, pulled_all: tuple[Path, Said, Counter[str]], run: Callable[..., Said]
 ) -> Iterator[Site]:
     """An hour after the first pull."""
     shutil.copytree(pulled_all[0], tmp_path / "state")
@@ -59,13 +66,26 @@ def failed(said: Said) -> set[str]:
     return {one["source"] for one in said.data["failed"]}
 
 
-def test_every_source_is_read(pulled_all: tuple[Path, Said]) -> None:
-    _, said = pulled_all
+def test_every_source_is_read(pulled_all: tuple[Path, Said, Counter[str]]) -> None:
+    _, said, _ = pulled_all
     assert said.code == 0, said.text
     assert (failed(said), said.data["rejected"]) == (set(), 0)
     pulled = said.data["pulled"]
     assert set(pulled) == {"hubspot", *OTHERS, *MORE, *OWN}
     assert all(sum(streams.values()) > 0 for streams in pulled.values()), pulled
+
+
+def test_no_source_costs_more_calls_than_it_must(
+    all_sources: Site, pulled_all: tuple[Path, Said, Counter[str]]
+) -> None:
+    """A page each here, so that every call is one that no page size saves: see benchmarks/bench_calls.py."""
+    _, _, first = pulled_all
+    assert {name: first[name] for name in MORE} == {
+        "intercom": 5, "stripe": 7, "amplitude": 90, "typeform": 4, "surveymonkey": 4,
+    }  # fmt: skip
+    assert all_sources.run(*DRY).code == 0
+    hour = spent(all_sources)
+    assert {name: hour[name] for name in (*OTHERS, *MORE)} == {}
 
 
 def down(site: Site, source: str) -> None:
@@ -116,6 +136,14 @@ def test_a_vendor_that_is_late_or_wrong_disturbs_no_other(
 
 def scores(site: Site) -> dict[str, Any]:
     return {row["crm_id"]: row for row in site.run("score", "--json").data["rows"]}
+
+
+def test_a_misspelt_table_costs_its_own_stream_alone(all_sources: Site) -> None:
+    config = all_sources.config
+    config.write_text(config.read_text().replace('table = "calls"', 'table = "callz"'))
+    said = all_sources.run(*DRY)
+    assert [(one["source"], one["stream"]) for one in said.data["failed"]] == [("telephone", "calls")]
+    assert "customers" in said.data["pulled"]["telephone"]
 
 
 def test_a_customer_who_stops_paying_falls_and_the_reason_says_so(all_sources: Site) -> None:

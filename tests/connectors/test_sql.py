@@ -25,6 +25,7 @@ from connectors.errors import (
     CredentialsError,
     CursorExpiredError,
     MissingPermissionError,
+    RequestError,
     TransientError,
 )
 from connectors.sql import Sql, connect
@@ -207,12 +208,12 @@ def test_sqlite_is_never_written_and_given_up_in_time(site: Site, monkeypatch: p
         ({"url": "not a url"}, ConfigError, "url: is no SQLAlchemy URL"),
         ({"url": "oracle://u:hidden-word@h/x"}, ConfigError, "a database of kind 'oracle' cannot be read"),
         ({"url": "postgresql://u:hidden-word@127.0.0.1:1/x"}, TransientError, "connection failed"),
-        ({"streams": {"people": {**PEOPLE, "table": "nobody"}}}, ConfigError, "no such table: nobody. Correct table"),
-        ({"streams": {"people": {**PEOPLE, "cursor": "when"}}}, ConfigError, "no column 'when', which cursor names"),
-        ({"streams": {"people": {**PEOPLE, "table": "", "query": "SELECT FROM"}}}, ConfigError, "syntax error"),
+        ({"streams": {"people": {**PEOPLE, "table": "nobody"}}}, RequestError, "no such table: nobody. Correct table"),
+        ({"streams": {"people": {**PEOPLE, "cursor": "when"}}}, RequestError, "no column 'when', which cursor names"),
+        ({"streams": {"people": {**PEOPLE, "table": "", "query": "SELECT FROM"}}}, RequestError, "syntax error"),
         (
             {"streams": {"people": {**PEOPLE, "fields": {"source_id": "key"}}}},
-            ConfigError,
+            RequestError,
             "'key', which fields.source_id",
         ),
     ],
@@ -302,7 +303,7 @@ def test_postgres_rights_and_deadlines_are_named(warehouse: Site, postgres: str)
         with pytest.raises(CredentialsError, match="See user and password in url") as caught:
             warehouse.source(url=warehouse.url.replace(wrong, error), schema="app").environment()
         assert "wrong-word-77" not in str(caught.value)
-    with pytest.raises(ConfigError, match="does not exist"):
+    with pytest.raises(RequestError, match="does not exist"):
         warehouse.batches(table="app.nobody")
 
 
