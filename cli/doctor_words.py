@@ -7,7 +7,7 @@ ADVICE = frozenset({"warning", "error"})
 
 MEANS: Mapping[str, str] = {
     "credentials": "The vendor does not know the name and secret that the config refers to, so nothing of it is read.",
-    "unreachable": "No answer came, so that nothing can be said of this vendor; runs go on with what is stored.",
+    "unreachable": "No answer of use came, so that nothing can be said of this vendor; runs go on with what is stored.",
     "missing_scope": "The vendor knows us and does not let us read a kind of record, which scores then lack.",
     "missing_permission": "The vendor knows us and does not let us read or write something that a run needs.",
     "identity": "Who we are at the vendor; in the state: how many records of a source were found in the CRM.",
