@@ -1,19 +1,21 @@
 """API calls: what a first sync, a quiet hour and a write-back cost, against the least that the page sizes allow.
 
 The least is counted from the rows that came and the vendors' documented largest pages; requests come from the sandbox's
-own journal, so that no counter of ours is trusted.
+own journal, so that no counter of ours is trusted. Writing is measured with the usual sources, reading with all.
 """
 
 import re
 import tempfile
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 from cli.app import open_agent
-from cli.trial import write_trial_config
+from cli.demo import NO_LIMITS
+from cli.trial import vendors, write_trial_config
 from sandbox.core import Sandbox
 from sandbox.serve import serve
 from sandbox.world import make_world
@@ -35,15 +37,42 @@ FIRST_PAGE = {
     ("zendesk", "organization_memberships"): 100,
     ("zendesk", "survey_responses"): 100,
     ("mixpanel", "profiles"): 1000,
+    ("intercom", "contacts"): 150,
+    ("intercom", "companies"): 100,
+    ("intercom", "conversations"): 150,
+    ("stripe", "customers"): 100,
+    ("stripe", "subscriptions"): 100,
+    ("stripe", "invoices"): 100,
+    ("typeform", "responses"): 1000,
+    ("surveymonkey", "responses"): 100,
 }
 """Largest page of each stream when all of it is read. Event exports have no pages."""
+
+BESIDE = {
+    "mixpanel": 3,  # exports of 30 days
+    "amplitude": 90,  # exports of a day
+    "intercom": 1,  # a scroll ends with an empty page
+    "stripe": 1 + 1,  # open invoices from before; tiers of prices, which do not come with subscriptions
+    "typeform": 2 + 1,  # two forms' questions; the second form's first page
+    "surveymonkey": 2 + 1,  # the same of two surveys
+}
+"""What no page size says: calls of a first pull in the trial's config, with its 90 days of history."""
 
 HOURLY = {
     **{("hubspot", name): 200 for name in ("companies", "contacts", "deals", "tickets", "feedback_submissions")},
     **{("zendesk", name): 1000 for name in ("organizations", "users", "tickets")},
     ("mixpanel", "events"): 10**9,
+    ("amplitude", "events"): 10**9,
+    **{("intercom", name): 150 for name in ("contacts", "conversations")},
+    ("stripe", "customers"): 10**9,  # the events of all of its streams
+    ("typeform", "responses"): 1000,
+    ("surveymonkey", "responses"): 100,
 }
-"""Largest page of what is asked every hour: HubSpot searches, Zendesk exports, one Mixpanel export."""
+"""Largest page of what is asked every hour: HubSpot searches, Zendesk exports, one export of events, Stripe's feed."""
+
+EVERY_HOUR = {"intercom": 1, "typeform": 1, "surveymonkey": 1}
+"""Beside these: deleted conversations; the second form, the second survey."""
+ALL_ACCOUNTS = 100
 
 
 def least_first(report: RunReport) -> Counter[str]:
@@ -92,7 +121,44 @@ def by_vendor(calls: Counter[tuple[str, str]]) -> Counter[str]:
     return total
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Calls of every source, and the least: of a first pull and of the third hour after it."""
+
+    first: Counter[str]
+    first_least: Counter[str]
+    hour: Counter[str]
+    hour_least: Counter[str]
+
+
+def of_all_sources(accounts: int) -> Spent:
+    """Read a company with every kind of source once, and again when three hours have passed."""
+    world = make_world(1, accounts)
+    box = Sandbox(world, vendors=vendors("hubspot", everything=True), options=NO_LIMITS)
+    with tempfile.TemporaryDirectory() as folder, serve(box) as running:
+        config = write_trial_config(Path(folder), running.base_urls, shelf=(world, box.clock.now()))
+        with open_agent(config, clock=box.clock) as agent:
+            agent.crm.setup([field.spec for field in agent.fields], dry_run=False)
+            spent = []
+            for _ in range(4):
+                box.journal.clear()
+                report = agent.run(dry_run=True)
+                assert not report.failed, report.failed
+                spent.append((by_vendor(requests(box)), report))
+                box.clock.advance(timedelta(hours=1))
+    (first, began), (hour, quiet) = spent[0], spent[-1]
+    return Spent(first, least_first(began) + Counter(BESIDE), hour, least_hour(quiet) + Counter(EVERY_HOUR))
+
+
 def main() -> list[dict[str, Any]]:
+    spent = of_all_sources(ALL_ACCOUNTS)
+    every = compare("every source, first sync", spent.first, spent.first_least)
+    every += compare("every source, hourly run", spent.hour, spent.hour_least)
+    return [*usual(), *every]
+
+
+def usual() -> list[dict[str, Any]]:
+    """The usual sources, with a write-back."""
     sandbox = Sandbox(make_world(seed=1, accounts=ACCOUNTS, now=NOW))
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder, serve(sandbox) as running:
