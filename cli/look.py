@@ -107,7 +107,7 @@ def find_account(
         rows: Every scored account.
         wanted: Id or name. Salesforce's reports show ids without the last three characters; both forms will do.
         held: Gives id -> name of every account in the CRM, to say so where one is not scored.
-        part: Also the one account whose name has it in it will do, where nothing is written.
+        part: Also the one account whose name has it in it will do; one of the CRM that is not scored counts as another.
 
     Raises:
         CommandError: When there is none, or several share the name; lists the nearest.
@@ -120,12 +120,14 @@ def find_account(
     if found:
         ids = ", ".join(row.crm_id for row in found[:10])
         raise CommandError(f"{len(found)} accounts are called {wanted!r}: name one by its id ({ids}).")
-    for crm_id, held_name in held().items():
+    names = held()
+    for crm_id, held_name in names.items():
         if key == crm_key(crm_id) or name == held_name.casefold():
             text = f"{held_name} ({crm_id}) is in the CRM but not scored: no customer by the card's rule, yet."
             raise CommandError(text)
     having = [row for row in rows if part and name and name in (row.name or "").casefold()]
-    if len(having) == 1:
+    others = {crm_key(crm_id) for crm_id, held_name in names.items() if name and name in held_name.casefold()}
+    if len(having) == 1 and others <= {crm_key(having[0].crm_id)}:
         return having[0]
     near = _nearest_names(name, [row.name for row in rows if row.name])
     hint = f" Did you mean {', '.join(near)}?" if near else ""

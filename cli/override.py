@@ -56,7 +56,7 @@ class _Said(TypedDict):
 def override(
     config: Path, out: Output, *, account: str | None, listing: bool, dry_run: bool, **said: Unpack[_Said]
 ) -> int:
-    """Set the band of ACCOUNT (a CRM id or a name) until a day, with a reason; the computed score is kept beside it.
+    """Set the band of ACCOUNT (a CRM id or a name, or part of it) until a day, with a reason; the computed score stays.
 
     The same can be done in the CRM, in the fields "Health override". The next run applies it.
 
@@ -74,7 +74,10 @@ def override(
         if baseline.stand(agent.store).due:
             raise CommandError("nothing was written into this CRM yet; start with `holdfast sync --initial`.")
         row = find_account(
-            list(agent.store.latest_scores("account")), account, lambda: held_names(agent.store, agent.crm.name)
+            list(agent.store.latest_scores("account")),
+            account,
+            lambda: held_names(agent.store, agent.crm.name),
+            part=True,
         )
         asked = Asked(row.crm_id, row.name or row.crm_id, values)
         out.line(_stands(row))

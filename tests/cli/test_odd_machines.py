@@ -57,6 +57,13 @@ def test_of_two_accounts_with_one_name_both_ids_are_told() -> None:
         find_account(rows, "acme")
 
 
+def test_a_part_of_a_name_will_do_when_no_other_account_of_the_crm_has_it() -> None:
+    rows = [ScoreRow("account", 1, "801", "Acme GmbH", None, 50, 3, 300, 90, "yellow", (), "", (), {})]
+    assert find_account(rows, "acme", lambda: {"801": "Acme GmbH"}, part=True).crm_id == "801"
+    with pytest.raises(CommandError, match=r"has the id or name 'acme'\. Did you mean Acme GmbH"):
+        find_account(rows, "acme", lambda: {"801": "Acme GmbH", "802": "Acme Labs"}, part=True)
+
+
 def test_a_state_file_that_a_run_was_killed_over_before_it_held_anything_is_not_called_old(new_site: Site) -> None:
     folder = load(new_site.config).state_dir
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
