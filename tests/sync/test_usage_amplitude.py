@@ -194,7 +194,7 @@ def test_a_crash_between_any_two_steps_counts_nothing_twice(store: Store, tmp_pa
 
 
 def test_half_an_hour_that_came_for_a_whole_one_is_repaired_within_a_day(store: Store, tmp_path: Path) -> None:
-    """Without another call, and nothing that was counted counts twice; a user who was missing comes with it."""
+    """Without another call, and nothing that was counted counts twice."""
     project = Project(tmp_path / "spool")
     read(store, project, history_days=2)
     calls, lost = 0, 0
