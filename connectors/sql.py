@@ -71,7 +71,8 @@ class Sql:
                 "Nothing but SELECT is sent; use a user with no other right all the same.",
             )
         if not self.streams:
-            yield Finding("warning", "no_streams", "Nothing is read, since the config names no streams.")
+            advice = "Name a ready map, or the tables under `streams`."
+            yield Finding("warning", "no_streams", "Nothing is read, since the config names no streams.", advice)
         for name, table in self._settings.streams.items():
             yield from _Table(self, name, table).check()
 

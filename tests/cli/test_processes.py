@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -140,7 +141,10 @@ def test_the_demo_in_words_keeps_what_it_is_told_to(run: Callable[..., Said], tm
     own = {"visits", "telephone", "bookings"}
     assert set(said.data["sources"]) == {*vendors("hubspot", everything=True), *own}
     assert "Nothing to change." in said.text
-    assert "What to try next" in said.text
+    assert "sandbox serve --all-sources --write-config trial" in said.text
+    assert said.text.count("Pulling what changed") == 3, "once for each of the three runs"
+    told = run("check", "--config", str(tmp_path / "kept" / "config.toml"))  # nobody answers any more
+    assert len(re.findall(r"· stripe: account links: \d+ by ", told.out)) == 1, told.out
     assert (tmp_path / "kept" / "config.toml").exists()
     assert (tmp_path / "kept" / "state" / "state.db").exists()
 
