@@ -62,7 +62,7 @@ numbers. Programs that are no spreadsheets want `--raw`, or Parquet.
 **Singer.** `--format singer` gives the same tables as [Singer](https://hub.meltano.com/singer/spec) messages, which any
 of its *targets* loads into a warehouse; without `--out` they go to the standard output, with it into `messages.jsonl`:
 
-```sh
+```sh no-run
 holdfast export --format singer --table v_account --table v_score_history | target-postgres --config target.json
 ```
 

@@ -1,8 +1,7 @@
 """What scoring is given and what it gives back: the common tables as data, `Inputs`, `ScoreRow`.
 
-Every engine that runs a scorecard sees tables of exactly these names, columns and types. Integers are exact; instants
-are epoch seconds UTC, dates are epoch days (days since 1970-01-01) and only usage carries a DATE. NULL means "not
-known". `account` and `contact` keys are small integers that mean something inside one state file only.
+Every engine sees tables of exactly these names, columns and types. Instants are epoch seconds UTC, dates are epoch
+days and only usage carries a DATE. NULL means "not known". Keys mean something inside one state file only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,13 +37,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One common table.
-
-    Attributes:
-        name: Its name in SQL.
-        meaning: What one row is.
-        columns: In order.
-    """
+    """One common table: its name in SQL, what one row is, its columns in order."""
 
     name: str
     meaning: str
@@ -399,4 +392,4 @@ class Engine:
 
     threads: int = 2
     memory: str = "700MB"
-    spill: Path | None = field(default=None)
+    spill: Path | None = None

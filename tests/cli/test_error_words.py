@@ -15,6 +15,9 @@ from cli.errors import CommandError, failure
 ROOT = Path(__file__).parents[2]
 ROOMS = ("cli", "connectors", "mapping", "notify", "report", "scoring", "sync")
 HIDDEN = {
+    "connectors.amplitude_export.TooWideError": "a shorter range is asked for",
+    "connectors.files_read.BadFileError": "the file goes to failed/, with this beside it",
+    "connectors.stripe_money.UnknownPriceError": "the subscription's recurring revenue is not known",
     "connectors.address.UnsafeAddressError": "caught by the transport, which says it as a vendor that is not reached",
     "connectors.errors.ConnectorError": "only made as one of its kinds",
     "connectors.retry.Failed": "one try of several",

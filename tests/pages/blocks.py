@@ -4,12 +4,16 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 NO_RUN = "no-run"
 """The word behind a block's language that says: this needs more than this machine."""
+
+SHELL = frozenset({"|", ">", ">>"})
+"""Behind these the words are no longer the command's."""
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]+)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 _ANY_FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
@@ -98,4 +102,5 @@ def spans(path: Path) -> Iterator[tuple[str, list[str]]]:
     for found in (*_SPAN.finditer(prose), *examples):
         line = f"{name(path)}:{text.count(chr(10), 0, found.start()) + 1}"
         said = found[1].split("holdfast ", 1)[-1]
-        yield line, shlex.split(" ".join(said.split()), comments=True)
+        words = shlex.split(" ".join(said.split()), comments=True)
+        yield line, list(takewhile(lambda word: word not in SHELL, words))
