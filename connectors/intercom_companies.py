@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 
 from connectors.base import Batch, Clock, Row
 from connectors.errors import NotFoundError, RequestError, ShapeError, TransientError
-from connectors.intercom_search import Reads, rows_of
+from connectors.intercom_search import Reads
 from connectors.place import State, dump, load
+from connectors.shape import object_of, rows_of
 
 PATH = "companies/scroll"
 BY_ID_MOST = 15
@@ -115,7 +116,7 @@ class Companies:
         doubts = 0
         seen: str | None = None
         while True:
-            rows = rows_of(page, "data", "companies")
+            rows = rows_of(page, "data", "companies", "intercom")
             first = str(rows[0].get("id")) if rows else None
             if first is not None and first == seen:
                 raise ShapeError("the scroll of companies gave the same page twice.", vendor="intercom")
@@ -140,6 +141,4 @@ class Companies:
         found = self._reads.http.json(
             "GET", PATH, params={"scroll_param": place}, purpose="companies", repeatable=False
         )
-        if not isinstance(found, dict):
-            raise ShapeError("the scroll of companies answered with JSON that is not an object.", vendor="intercom")
-        return found
+        return object_of(found, "the scroll of companies", "intercom")

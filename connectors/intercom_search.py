@@ -12,12 +12,12 @@ looked through for a week.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from connectors.base import Batch, Row
 from connectors.errors import CursorExpiredError, RequestError, ShapeError
 from connectors.http import Http
 from connectors.place import State, dump, load
+from connectors.shape import object_of, rows_of
 from connectors.vendor_clock import VendorClock
 
 PAGE = 150
@@ -74,7 +74,7 @@ class Reads:
         Raises:
             ShapeError: The answer is none.
         """
-        return _object(path, self.http.json("GET", path, params=params, purpose=purpose))
+        return object_of(self.http.json("GET", path, params=params, purpose=purpose), path, "intercom")
 
 
 class Search:
@@ -128,8 +128,8 @@ class Search:
     def _page(self, body: State) -> Page:
         http = self.reads.http
         found = http.json("POST", self.path, params=self.params, json=body, purpose=self.name, repeatable=True)
-        page = _object(self.path, found)
-        rows = rows_of(page, self.key, self.name)
+        page = object_of(found, self.path, "intercom")
+        rows = rows_of(page, self.key, self.name, "intercom")
         pages = page.get("pages")
         following = pages.get("next") if isinstance(pages, dict) else None
         after = following.get("starting_after") if isinstance(following, dict) else None
@@ -240,7 +240,7 @@ class Conversations(Searched):
             number += 1
             params = {"page": number, "per_page": DELETED_PAGE, "order": "desc"}
             page = self.reads.get("conversations/deleted", self.search.name, params)
-            rows = rows_of(page, "conversations", "deleted conversations")
+            rows = rows_of(page, "conversations", "deleted conversations", "intercom")
             told = page.get("pages")
             pages = int(told.get("total_pages") or 1) if isinstance(told, dict) else 1
             for row in rows:
@@ -248,24 +248,6 @@ class Conversations(Searched):
                     return
                 if row.get("id"):
                     yield str(row["id"])
-
-
-def rows_of(page: State, key: str, name: str) -> list[Row]:
-    """The records of a page. What is no object becomes one without an id, to be set aside like any such row.
-
-    Raises:
-        ShapeError: It has no list under that key.
-    """
-    rows = page.get(key)
-    if not isinstance(rows, list):
-        raise ShapeError(f"a page of {name} holds no list of records.", vendor="intercom")
-    return [row if isinstance(row, dict) else {"unreadable": row} for row in rows]
-
-
-def _object(path: str, found: Any) -> State:
-    if not isinstance(found, dict):
-        raise ShapeError(f"{path} answered with JSON that is not an object.", vendor="intercom")
-    return found
 
 
 def _merged(rows: Iterable[Row], since: int) -> Iterator[tuple[str, str]]:

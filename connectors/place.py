@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from connectors.errors import CursorExpiredError
@@ -30,3 +31,12 @@ def dump(state: Mapping[str, Any]) -> str:
     """A place as text; what is None is left out."""
     known = {name: value for name, value in state.items() if value is not None}
     return json.dumps(known, separators=(",", ":"), sort_keys=True)
+
+
+def instant(text: object) -> datetime | None:
+    """An instant that was written in ISO 8601, of UTC where it names no zone; None when it is none."""
+    try:
+        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found

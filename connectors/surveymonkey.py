@@ -32,9 +32,9 @@ from connectors.errors import (
     ShapeError,
 )
 from connectors.http import Bucket, Http, Rule
-from connectors.place import State, dump, load
+from connectors.place import State, dump, instant, load
 from connectors.surveymonkey_budget import Budget, due, list_every, look_every
-from connectors.surveymonkey_pages import Pages, moment_of
+from connectors.surveymonkey_pages import Pages
 from connectors.surveymonkey_questions import Asks, answered, asks
 from connectors.surveymonkey_settings import Settings
 from connectors.vendor_clock import VendorClock
@@ -132,10 +132,10 @@ class SurveyMonkey:
         surveys, now, daily = list(self.settings.surveys), self._clock.now(), self.settings.daily_calls
         places: dict[str, State] = state.setdefault("surveys", {})
         pages = sum(int(places.get(survey, {}).get("pages", 1)) for survey in surveys)
-        if due(moment_of(state.get("listed")), now, list_every(daily, pages)):
+        if due(instant(state.get("listed")), now, list_every(daily, pages)):
             return {"began": now.isoformat(), "full": True, "todo": surveys}
         every = look_every(daily, len(surveys), pages)
-        todo = [survey for survey in surveys if due(moment_of(places.get(survey, {}).get("at")), now, every)]
+        todo = [survey for survey in surveys if due(instant(places.get(survey, {}).get("at")), now, every)]
         return {"began": now.isoformat(), "full": False, "todo": todo}
 
     def _check_right(self, pages: Pages) -> Iterator[Finding]:

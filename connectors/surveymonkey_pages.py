@@ -10,7 +10,7 @@ from typing import Any
 
 from connectors.errors import ShapeError
 from connectors.http import Http
-from connectors.place import State
+from connectors.place import State, instant
 
 PAGE = 100
 OVERLAP = timedelta(minutes=10)
@@ -53,10 +53,10 @@ class Pages:
         Raises:
             ShapeError: A page is none, or the vendor gives the same one for ever.
         """
-        known = moment_of(place.get("since"))
+        known = instant(place.get("since"))
         begin = None if full or known is None else known - OVERLAP
         walk = place.get("walk") or {"start": begin.isoformat() if begin else None, "page": 1}
-        start, number = moment_of(walk["start"]), int(walk["page"])
+        start, number = instant(walk["start"]), int(walk["page"])
         place = {name: value for name, value in place.items() if name != "walk"}
         before, empty, more = frozenset[tuple[str, str]](), 0, True
         while more:
@@ -101,24 +101,15 @@ def _query(start: datetime | None, number: int) -> State:
 
 
 def _newest(rows: list[Any]) -> datetime | None:
-    found = (moment_of(row.get("date_modified")) for row in rows if isinstance(row, dict))
+    found = (instant(row.get("date_modified")) for row in rows if isinstance(row, dict))
     return max((moment for moment in found if moment is not None), default=None)
 
 
 def _later(known: str | None, newest: datetime | None) -> str | None:
-    held = moment_of(known)
+    held = instant(known)
     later = max((moment for moment in (held, newest) if moment is not None), default=None)
     return later.isoformat() if later is not None else None
 
 
 def _keys(rows: list[Any]) -> frozenset[tuple[str, str]]:
     return frozenset((str(row.get("id")), str(row.get("date_modified"))) for row in rows if isinstance(row, dict))
-
-
-def moment_of(text: object) -> datetime | None:
-    """An instant from text, None when it is none."""
-    try:
-        found = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found

@@ -26,9 +26,9 @@ from requests.adapters import BaseAdapter
 from connectors.base import Batch, Clock, Environment, FieldSpec, Finding, Row, Stream
 from connectors.errors import ConfigError, CredentialsError, MissingPermissionError, NotFoundError
 from connectors.http import Bucket, Http, Rule
-from connectors.place import State, dump, load
+from connectors.place import State, dump, instant, load
 from connectors.typeform_forms import Question, question
-from connectors.typeform_pages import Pages, place_of
+from connectors.typeform_pages import Pages
 from connectors.typeform_settings import Settings
 from connectors.vendor_clock import VendorClock
 
@@ -193,7 +193,7 @@ def _filled(text: object) -> bool:
 
 def _due(state: State, name: str, now: datetime) -> bool:
     """Whether something that is done once a day is to be done."""
-    last = place_of(state.get(name))
+    last = instant(state.get(name))
     return last is None or not timedelta() <= now - last < A_DAY
 
 

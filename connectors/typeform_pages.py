@@ -5,12 +5,12 @@ its age, and while a listing is under way its `walk`: the token behind which the
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from connectors.errors import RequestError, ShapeError
 from connectors.http import Http
-from connectors.place import State
+from connectors.place import State, instant
 
 PAGE = 1_000
 OVERLAP = timedelta(hours=2)
@@ -55,7 +55,7 @@ class Pages:
             yield from self._walk(form, {key: value for key, value in place.items() if key != "walk"})
 
     def _walk(self, form: str, place: State) -> Iterator[tuple[list[Any], State]]:
-        top = place_of(place.get("top"))
+        top = instant(place.get("top"))
         since = None if top is None or place.get("all") else top - OVERLAP
         walk: State = dict(place.get("walk") or {"seen": 0, "top": place.get("top"), "before": None})
         kept = {key: value for key, value in place.items() if key not in {"walk", "all"}}
@@ -95,14 +95,5 @@ def _last(form: str, rows: list[Any], before: str | None) -> str:
 def _newest(rows: list[Any], top: str | None) -> str | None:
     """When the newest of these responses was given, or what was the newest before."""
     stamps = [row.get("submitted_at") for row in rows if isinstance(row, dict)]
-    found = [moment for stamp in (*stamps, top) if (moment := place_of(stamp)) is not None]
+    found = [moment for stamp in (*stamps, top) if (moment := instant(stamp)) is not None]
     return max(found).isoformat() if found else None
-
-
-def place_of(text: object) -> datetime | None:
-    """An instant from text, None when it is none."""
-    try:
-        found = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found

@@ -19,6 +19,7 @@ from connectors.base import Batch, Row
 from connectors.errors import CursorExpiredError, RequestError, ShapeError
 from connectors.http import Http
 from connectors.place import State, dump, load
+from connectors.shape import object_of, rows_of
 from connectors.vendor_clock import VendorClock
 
 EXPORT_PAGE = 1000
@@ -112,7 +113,7 @@ class Pages:
             done = page.get("end_of_stream") is True
             if not done and after == cursor:
                 raise ShapeError(f"{kind} export gave the same cursor twice before its end.", vendor="zendesk")
-            rows = _fold(rows_of(page, kind), page)
+            rows = _fold(rows_of(page, kind, kind, "zendesk"), page)
             # An empty page may be an outage's: behind its cursor could lie what it left out.
             kept = after if rows or kept is None else kept
             yield Batch(rows, kept, server_time=self.server_time)
@@ -131,7 +132,7 @@ class Pages:
             if page is None:
                 yield Batch(cursor=dump({**state, "start": start}), server_time=self.server_time)
                 return
-            rows, seen = _fresh(rows_of(page, "organizations"), seen)
+            rows, seen = _fresh(rows_of(page, "organizations", "organizations", "zendesk"), seen)
             end = max(start, page.get("end_time") or 0)
             if page["organizations"] and end == start and page.get("end_of_stream") is False:
                 raise ShapeError("organizations export gave the same time twice before its end.", vendor="zendesk")
@@ -179,12 +180,13 @@ class Pages:
             more, following = meta.get("has_more") is True, meta.get("after_cursor")
             if more and following in {None, after}:
                 raise ShapeError(f"{key} list gave the same cursor twice before its end.", vendor="zendesk")
-            yield rows_of(page, key), following if more else None
+            yield rows_of(page, key, key, "zendesk"), following if more else None
             after = following
 
     def first(self, path: str, key: str, params: Mapping[str, Any]) -> list[Row]:
         """At most one record of a list, to see whether it is there."""
-        return rows_of(self._get(path, "check", {**params, "page[size]": 1}), key)
+        page = self._get(path, "check", {**params, "page[size]": 1})
+        return rows_of(page, key, key, "zendesk")
 
     def _export_page(self, path: str, purpose: str, params: State) -> State | None:
         """One page of an export; None when the start is too near now, which means that there is nothing new."""
@@ -199,21 +201,7 @@ class Pages:
 
     def _get(self, path: str, purpose: str, params: State, bucket: str = "default") -> State:
         page = self._http.json("GET", path, params=params, purpose=purpose, bucket=bucket)
-        if not isinstance(page, dict):
-            raise ShapeError(f"{path} answered with JSON that is not an object.", vendor="zendesk")
-        return page
-
-
-def rows_of(page: Mapping[str, Any], key: str) -> list[Row]:
-    """The records of a page. What is no object becomes one without an id, to be set aside like any such row.
-
-    Raises:
-        ShapeError: It has no list under that key.
-    """
-    rows = page.get(key)
-    if not isinstance(rows, list):
-        raise ShapeError(f"a page of {key} holds no list of records.", vendor="zendesk")
-    return [row if isinstance(row, dict) else {"unreadable": row} for row in rows]
+        return object_of(page, path, "zendesk")
 
 
 def _fold(rows: list[Row], page: Mapping[str, Any]) -> list[Row]:

@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.errors import ConfigError, MissingPermissionError, NotFoundError, QuotaError, ShapeError
+from connectors.place import instant
 from connectors.surveymonkey_budget import list_every, look_every
-from connectors.surveymonkey_pages import moment_of
 from connectors.surveymonkey_questions import answered, asks
 from connectors.surveymonkey_settings import Settings, Survey
 from mapping.schema import SurveyResponse
@@ -294,7 +294,7 @@ def test_odd_answers_of_the_vendor(surveys: Account) -> None:
     surveys.fault("status", BULK, status=200, body={"data": rows, "total": 1, "links": {}}, times=1)
     (odd,) = [row for row in surveys.rows() if row["id"] == "1"]
     assert (odd["_recipient"], odd["custom_variables"]) == ("a@b.example", {})
-    assert moment_of("2026-01-01T00:00:00") is not None
+    assert instant("2026-01-01T00:00:00") is not None
 
 
 @pytest.mark.parametrize("of", ["page", "row", "error"])
