@@ -30,7 +30,7 @@ MISSING = (click.MissingParameter, click.exceptions.NoArgsIsHelpError)
 """In a sentence a command may go without what it needs."""
 
 NEVER_RUN = {
-    "docs/data.md": ["holdfast", "target-postgres", "pipx", "datasette", "mkdir"],  # a warehouse, a package index, an endless server
+    "docs/data.md": ["holdfast", "target-postgres", "pipx", "datasette", "mkdir"],
     "docs/monitoring.md": ["holdfast"],  # writes into the machine's own folder
     "docs/running.md": ["pipx", "holdfast", "sudo", "docker", "kubectl"],
 }
