@@ -137,6 +137,11 @@ def test_sources_are_chosen_by_name_in_one_question(desk: Desk, tmp_path: Path) 
     assert list(tomllib.loads(desk.config.read_text())["sources"]) == ["files", "zendesk"]
 
 
+def test_a_folder_that_is_not_there_is_said_before_any_question(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="nothing can be written there"):
+        init_write.require_writable(tmp_path / "nowhere")
+
+
 def test_stopping_writes_nothing(desk: Desk) -> None:
     for lines in (("sandbox", str(desk.trial)), ("hubspot", "NOT_SET_ANYWHERE", "stop")):
         desk.answer(*lines)

@@ -279,6 +279,21 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(
         assert emails == ["a@x.example", "changed@x.example"]
 
 
+def test_a_file_that_is_emptied_before_it_is_read_is_tried_again(drop: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
+    clean = EventSpool.clean
+
+    def meanwhile(spool: EventSpool) -> None:
+        drop.put("use.csv", b"")
+        clean(spool)
+
+    monkeypatch.setattr(EventSpool, "clean", meanwhile)
+    drop.put("use.csv", "at,who,n\n2026-11-01T10:00:00Z,p1,1\n")
+    table = {**EVENTS, "files": "use*.csv", "fields": {**EVENTS["fields"], "person": "who"}}
+    with pytest.raises(TransientError, match="changed while it was read"):
+        drop.pull(use=table)
+    assert (drop.folder / "use.csv").exists()
+
+
 @pytest.mark.parametrize("cursor", ['{"done": "x"}', '{"moves": 1}', '{"at": {}}'])
 def test_a_place_of_another_shape_starts_again(drop: Drop, cursor: str) -> None:
     with pytest.raises(CursorExpiredError):

@@ -162,6 +162,11 @@ def test_one_scroll_at_a_time(desk: Workspace) -> None:
     with pytest.raises(TransientError):
         desk.next("companies")
     desk.box.faults.clear()
+    lost = {"type": "error.list", "errors": [{"code": "bad_request", "message": "no such scroll"}]}
+    desk.fault("status", "companies/scroll", status=400, body=lost, nth=range(2, 99, 2))
+    with pytest.raises(RequestError, match="no such scroll"):
+        desk.next("companies")
+    desk.box.faults.clear()
     desk.fault("status", "companies/scroll", status=400, body=body, nth=1, times=1)
     assert desk.next("companies")[-1].full
 
@@ -190,8 +195,13 @@ def test_companies_of_contacts_that_change_are_read_within_the_hour(desk: Worksp
     desk.act("delete", kind="companies", id=homes[0])
     for one in entries:
         desk.act("edit", kind="contacts", id=one.key, fields={})
+    gone = {"type": "error.list", "errors": [{"code": "company_not_found", "message": "Company Not Found"}]}
+    desk.fault("status", "companies/(?!scroll)", status=404, body=gone, times=1)
+    desk.box.journal.clear()
     calls = desk.run(minutes=5)
     assert calls["companies"] <= BY_ID_MOST < len(homes)
+    asked = [one.status for one in desk.box.journal.entries("intercom") if "/companies/" in one.path]
+    assert asked.count(404) >= 1 < asked.count(200), "one that is gone costs only itself"
 
 
 def test_a_contact_with_more_companies_than_come_along(desk: Workspace) -> None:
