@@ -163,7 +163,7 @@ def test_one_scroll_at_a_time(desk: Workspace) -> None:
         desk.next("companies")
     desk.box.faults.clear()
     lost = {"type": "error.list", "errors": [{"code": "bad_request", "message": "no such scroll"}]}
-    desk.fault("status", "companies/scroll", status=400, body=lost, nth=range(2, 99, 2))
+    desk.fault("status", "companies/scroll.*scroll_param", status=400, body=lost, times=99)
     with pytest.raises(RequestError, match="no such scroll"):
         desk.next("companies")
     desk.box.faults.clear()
