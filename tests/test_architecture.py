@@ -130,3 +130,17 @@ def test_dependencies_are_pinned_with_hashes_and_name_no_host() -> None:
         pins = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
         assert all("==" in line and line.endswith("\\") for line in pins), file
         assert text.count("--hash=sha256:") >= len(pins)
+
+
+def test_no_world_of_a_test_begins_today() -> None:
+    """What a test expects must not depend on the day on which it runs."""
+    undated = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if path.name != "test_world.py"  # which tests that today is the default
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith("make_world")
+        and not any(keyword.arg == "now" for keyword in node.keywords)
+    ]
+    assert undated == []

@@ -18,6 +18,7 @@ from sandbox.model import World
 from sandbox.mount import SandboxAdapter
 from sandbox.world import make_world
 from tests.connectors.mixpanel_project import opened, world
+from tests.instants import START
 
 
 class FakeClock:
@@ -146,12 +147,12 @@ class Org:
 
 @pytest.fixture(scope="session")
 def small_world() -> World:
-    return make_world(seed=3, accounts=12, people_per_account=8, months=6, horizon_days=0)
+    return make_world(seed=3, accounts=12, people_per_account=8, months=6, horizon_days=0, now=START)
 
 
 @pytest.fixture(scope="session")
 def large_world() -> World:
-    return make_world(seed=3, accounts=560, people_per_account=20, months=6, horizon_days=0)
+    return make_world(seed=3, accounts=560, people_per_account=20, months=6, horizon_days=0, now=START)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from sandbox.model import World
 from sandbox.salesforce_query import converter
 from sandbox.world import make_world
 from tests.connectors.conftest import Org
+from tests.instants import START
 
 SURVEYS = "NPS_Response__c"
 ALL_KINDS = {name: kind for name, kind in KINDS.items() if name not in ACTIVITIES}
@@ -48,7 +49,7 @@ TEXTS = {
 
 @cache
 def world() -> World:
-    return make_world(seed=5, accounts=4, people_per_account=4, months=6, horizon_days=0)
+    return make_world(seed=5, accounts=4, people_per_account=4, months=6, horizon_days=0, now=START)
 
 
 class Life:

@@ -13,6 +13,7 @@ from sandbox.model import World
 from sandbox.mount import SandboxAdapter
 from sandbox.world import make_world
 from tests.contracts import contract
+from tests.instants import START
 
 SPECS = (
     FieldSpec("account", "Holdfast_Score__c", "Score", "number"),
@@ -67,7 +68,7 @@ def published(name: str) -> dict[str, Any]:
 @cache
 def wide_world() -> World:
     """Some more accounts than fit in one request, and next to nobody in them."""
-    return make_world(seed=3, accounts=260, people_per_account=1, months=2, horizon_days=0)
+    return make_world(seed=3, accounts=260, people_per_account=1, months=2, horizon_days=0, now=START)
 
 
 def ids(org: Any, kind: str = "Account") -> list[str]:

@@ -18,6 +18,7 @@ from mapping.schema import Account, Contact, Membership
 from sandbox.core import CREDENTIALS, Sandbox
 from sandbox.mount import SandboxAdapter
 from sandbox.world import OWN_DOMAIN, SeededWorld, make_world
+from tests.instants import START
 
 VENDORS: dict[str, Any] = {"hubspot": hubspot, "zendesk": zendesk, "mixpanel": mixpanel}
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -96,7 +97,7 @@ def keep(records: list[Any], into: Seen) -> None:
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
-    world = make_world()
+    world = make_world(now=START)
     box = Sandbox(world)
     seen = Seen(world, [], [], [], box.truth(), Resolution())
     for vendor in VENDORS:

@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -15,8 +15,7 @@ from sandbox.model import Company, NpsAnswer, Owner, Person, ProductEvent, Sales
 from sandbox.model_billing import Billing
 from sandbox.mount import SandboxAdapter
 from sandbox.world import make_world
-
-START = datetime(2026, 11, 22, tzinfo=UTC)
+from tests.instants import START
 
 
 class TinyWorld:
@@ -90,13 +89,13 @@ class EchoVendor(Vendor):
 
 @pytest.fixture(scope="session")
 def small_world() -> World:
-    return make_world(accounts=40)
+    return make_world(accounts=40, now=START)
 
 
 @pytest.fixture(scope="session")
 def wide_world() -> World:
     """Large enough to have what is rare."""
-    return make_world(accounts=300)
+    return make_world(accounts=300, now=START)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from sandbox.mount import SandboxAdapter
 from sandbox.salesforce_ids import account_id
 from sandbox.snapshot import Snapshot
 from sandbox.world import make_world
+from tests.instants import START
 
 ROOT = "http://127.0.0.1:8642"
 SALES = f"{ROOT}/salesforce/services/data/v64.0"
@@ -29,7 +30,7 @@ SALES = f"{ROOT}/salesforce/services/data/v64.0"
 
 @pytest.fixture(scope="module")
 def twelve() -> World:
-    return make_world(accounts=12)
+    return make_world(accounts=12, now=START)
 
 
 class Both:

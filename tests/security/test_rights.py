@@ -14,11 +14,12 @@ from sandbox.world import make_world
 from sandbox.zendesk import OAUTH_TOKEN
 from tests.conformance.rigs.zendesk import ZendeskSource
 from tests.connectors.conftest import Org
+from tests.instants import START
 
 
 @pytest.fixture(scope="module")
 def tiny() -> World:
-    return make_world(seed=3, accounts=3, people_per_account=2, months=1, horizon_days=0)
+    return make_world(seed=3, accounts=3, people_per_account=2, months=1, horizon_days=0, now=START)
 
 
 def found(source: Any, code: str) -> list[Finding]:

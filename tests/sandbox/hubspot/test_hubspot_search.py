@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from sandbox.hubspot_render import to_ms
+from tests.instants import START
 
 COMPANIES = "/crm/v3/objects/companies"
 
@@ -293,7 +294,7 @@ def test_the_wrong_modified_property_fails_silently(hubspot: Any) -> None:
 def test_more_than_ten_thousand_equal_stamps(make_client: Callable[..., Any]) -> None:
     from sandbox.world import make_world
 
-    client = make_client(world=make_world(accounts=700), search_lag=0)
+    client = make_client(world=make_world(accounts=700, now=START), search_lag=0)
     client.search("contacts")
     client.later(3600)
     count = client.mutate("touch", object="contacts", stamp="2026-11-22T00:30:00+00:00", properties={"phone": "1"})
