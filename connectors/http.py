@@ -65,7 +65,6 @@ class Http:
         rng: Source of jitter.
 
     Attributes:
-        calls: Requests sent, by purpose, retries included.
         server_time: The vendor's clock, from the last `Date` header.
         session: See the module's docstring.
 
@@ -95,7 +94,7 @@ class Http:
         self.vendor = vendor
         self.clock = clock
         self.timeout = timeout
-        self.calls: Counter[str] = Counter()
+        self._calls: Counter[str] = Counter()
         self.server_time: datetime | None = None
         self.buckets = {bucket.name: bucket for bucket in buckets}
         self._origin = Origin(vendor, base_url, hosts)
@@ -116,6 +115,12 @@ class Http:
     def base_url(self) -> str:
         """What relative paths are added to."""
         return self._origin.base_url
+
+    @property
+    def calls(self) -> Counter[str]:
+        """Requests sent so far, by purpose, retries included: a copy, since other threads go on counting."""
+        with self._lock:
+            return self._calls.copy()
 
     @property
     def session(self) -> requests.Session:
@@ -283,7 +288,7 @@ class Http:
                 self.clock.sleep(wait)
         LOOK.get()()
         with self._lock:
-            self.calls[call.purpose] += 1
+            self._calls[call.purpose] += 1
 
     def _refused(self, what: str, call: Call, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
         failed = self._judge.refused(what, status, headers, body, self.clock.now())

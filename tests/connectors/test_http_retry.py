@@ -43,6 +43,15 @@ def test_a_read_is_tried_again_after_a_passing_failure(make: Make, web: response
     assert http.calls == {"contacts": 2}
 
 
+def test_calls_may_be_read_while_other_threads_go_on_counting(make: Make, web: responses.RequestsMock) -> None:
+    web.get(URL, json={})
+    http = make()
+    reading = iter(http.calls.items())
+    http.json("GET", "/thing", purpose="contacts")
+    assert list(reading) == [], "what is being read does not change"
+    assert http.calls == {"contacts": 1}
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
