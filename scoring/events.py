@@ -17,6 +17,9 @@ from scoring.signals import NEUTRAL, Line
 if TYPE_CHECKING:
     from scoring.card import Scorecard
 
+DROP = -30
+"""Percent of change from which on use has dropped since a release."""
+
 Features = Mapping[str, int | str | None]
 
 
@@ -28,14 +31,17 @@ class KnownEvent(BaseModel):
     name: Line = Field(description="What people see: 'move to the new data centre'.")
     kind: Literal["hold", "release"] = Field(
         "hold",
-        description="'hold': bands stay as they are and no task begins. 'release': nothing is held; where usage pulls "
-        "a score down, the reason names it.",
+        description="'hold': bands stay as they are and no task begins. 'release': nothing is held; where usage has "
+        "dropped, the reason names it, and rules may ask for days_since_release and its kin.",
     )
     first: date = Field(alias="from", description="First day, UTC.")
     until: date = Field(description="Last day, UTC.")
     accounts: tuple[str, ...] = Field((), description="CRM ids it is about; left out: all.")
     rule: str | None = Field(
-        None, max_length=MAX_RULE, description="Rule over features that the card uses; with accounts: both must hold."
+        None,
+        max_length=MAX_RULE,
+        description="Rule over features that the card uses; with accounts: both must hold. A release with a rule is "
+        "named in reasons only: days_since_release does not count it.",
     )
 
     @model_validator(mode="after")
@@ -91,8 +97,14 @@ def holding(events: Sequence[KnownEvent], row: ScoreRow, day: date) -> KnownEven
 def releases(events: Sequence[KnownEvent], card: "Scorecard", row: ScoreRow, day: date) -> Iterator[str]:
     """Words on the releases since which an account's usage may have dropped: those on while a usage signal is low."""
     now = [event for event in events if event.kind == "release" and event.covers(row, day)]
-    if now and usage_is_low(card, row):
+    if now and (usage_is_low(card, row) or use_dropped(row)):
         yield from (f"since release {event.name} of {event.first}" for event in now)
+
+
+def use_dropped(row: ScoreRow) -> bool:
+    """Whether use has dropped since a release, where the card asks for that: its window of 28 days shows it later."""
+    change = row.features.get("use_since_release")
+    return isinstance(change, int) and change <= DROP
 
 
 def usage_is_low(card: "Scorecard", row: ScoreRow) -> bool:

@@ -230,6 +230,11 @@ _TABLES = (
         ),
     ),
     Table(
+        "release",
+        "A release of the config that an account was given.",
+        (_ACCOUNT_KEY, _int("first_day", "Epoch days.", required=True), _int("last_day", "Epoch days.", required=True)),
+    ),
+    Table(
         "usage_person",
         "Who a person in the usage files is.",
         (

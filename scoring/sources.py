@@ -102,6 +102,28 @@ _TICKETS = {
     ),
 }
 
+NEWEST_RELEASE = (
+    "SELECT release.account AS account, MAX(release.first_day) AS first_day FROM release CROSS JOIN clock "
+    "WHERE clock.today BETWEEN release.first_day AND release.last_day GROUP BY release.account"
+)
+"""The first day of the newest release that is on, for each account that has one."""
+_RELEASES = {
+    "release": Source(
+        "release",
+        "account",
+        {"age": "clock.today - release.first_day"},
+        "clock.today BETWEEN release.first_day AND release.last_day",
+    ),
+    "ticket_since_release": Source(
+        "ticket",
+        "ticket",
+        {"day": "ticket.created_at // 86400"},
+        _TICKET_WHERE,
+        "SELECT one.key AS key, CASE WHEN one.day >= newest.first_day THEN 1 ELSE 0 END AS is_since "
+        f"FROM ({{rows}}) AS one JOIN ({NEWEST_RELEASE}) AS newest ON newest.account = one.key",
+    ),
+}
+
 _SINCE = "survey.responded_at > clock.survey_response_at - {days} * 86400"
 _ANSWER_WHERE = (
     "survey.responded_at BETWEEN 0 AND clock.survey_response_at AND survey.scale_min BETWEEN -1000 AND 1000 "
@@ -353,6 +375,7 @@ SOURCES: dict[str, Source] = {
         "NOT clock.contact_at IS NULL",
     ),
     **_TICKETS,
+    **_RELEASES,
     **_SURVEYS,
     **_NOTES,
     **_MONEY,

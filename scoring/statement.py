@@ -22,7 +22,7 @@ from scoring.roles import people_chain
 from scoring.segments import words_of
 from scoring.signals import PLACEHOLDER
 from scoring.sources import SOURCES
-from scoring.usage_chain import history_chain, link_chain, usage_chain
+from scoring.usage_chain import history_chain, link_chain, release_chain, usage_chain
 from scoring.verdict import reason_sql, score_layers, segments_sql, signal_layers
 
 if TYPE_CHECKING:
@@ -154,6 +154,8 @@ class _Builder:
     def _inputs(self, feature: Feature) -> set[str]:
         if feature.source in ("", *RANKED):
             return set(_columns(feature.sql))
+        if feature.source == "use_since_release":
+            return {"active_day_bits"}  # which brings the rows of each person, with their days
         return {"usage_links"} if feature.source == "usage" and feature.zero else set()
 
     def _add(self, name: str, select: "exp.Select | str") -> str:
@@ -235,6 +237,8 @@ class _Builder:
         wanted = {name for f in features for name in _columns(f.sql)}
         if source == "usage":
             steps = usage_chain(self.level, wanted, self.cards[0].product)
+        elif source == "use_since_release":
+            steps = release_chain()
         elif source == "history":
             steps = history_chain(wanted)
         elif source == "people":

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from scoring.inputs import Level
 from scoring.product import Product
+from scoring.sources import NEWEST_RELEASE
 
 REACH_DAYS = 90
 """Complete days of usage that are read, and today's."""
@@ -13,6 +14,8 @@ FAR_DAYS = YEAR + 56
 """The two windows a year ago end here."""
 KEPT_DAYS = 62
 """Days that have a bit in `day_mask`: the lowest is today's."""
+RELEASE_DAYS = (3, 28)
+"""Complete days since a release from which on, and up to which, they are compared with as many before it."""
 FAR = frozenset({"year_events", "year_events_prev"})
 """Columns for which the files of a year ago are opened."""
 
@@ -115,6 +118,24 @@ def joined(name: str, sql: str) -> str:
     """What joins the values of a column again, as one column."""
     how = sql.partition("(")[0]
     return f"CAST(SUM({name}) AS BIGINT)" if how == "SUM" else f"{how}({name})"
+
+
+def release_chain() -> list[tuple[str, str]]:
+    """One row per account and person: the days with an event since the newest release, and before it, a bit each.
+
+    The days before are whole weeks earlier, so that both have the same weekdays. Builds on `usage_rows`.
+    """
+    since = "((CAST(1 AS BIGINT) << CAST(days AS INT)) - 1) << 1"
+    aged = (
+        "SELECT usage_rows.key AS key, usage_rows.day_mask AS mask, clock.usage_day - newest.first_day AS days "
+        f"FROM usage_rows JOIN ({NEWEST_RELEASE}) AS newest ON newest.account = usage_rows.key CROSS JOIN clock"
+    )
+    known = f"days BETWEEN {RELEASE_DAYS[0]} AND {RELEASE_DAYS[1]}"
+    cut = (
+        f"SELECT key, CASE WHEN {known} THEN mask & ({since}) END AS since, CASE WHEN {known} "
+        f"THEN (mask >> CAST(7 * ((days + 6) // 7) AS INT)) & ({since}) END AS before FROM since_release"
+    )
+    return [("since_release", aged), ("use_since_release_rows", cut)]
 
 
 def history_chain(wanted: Collection[str]) -> list[tuple[str, str]]:

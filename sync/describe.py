@@ -101,8 +101,8 @@ def _label(name: str) -> str:
 INTERNAL = (
     "_sqlite_migrations", "band_state", "batch", "card", "crm_value", "decision", "delivery", "disbelief",
     "fact", "followup", "forgotten", "guard", "link", "link_history", "meta", "note", "notice", "op",
-    "op_event", "owned", "parked", "pull", "quarantine", "record_map", "record_map_history", "review", "run",
-    "score", "score_change", "score_history", "source", "standing", "stream", "told", "usage_file",
+    "op_event", "owned", "parked", "pull", "quarantine", "record_map", "record_map_history", "releases", "review",
+    "run", "score", "score_change", "score_history", "source", "standing", "stream", "told", "usage_file",
     "usage_later", "usage_seen", "withheld",
 )  # fmt: skip
 """Tables that are the agent's own: they may change with any version."""

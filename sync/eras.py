@@ -1,4 +1,7 @@
-"""Under which cards, and with which streams disbelieved, scores of the past came about; kept where that changes."""
+"""Under which cards, with which releases known and which streams disbelieved, scores of the past came about.
+
+Kept where that changes.
+"""
 
 import json
 import sqlite3
@@ -10,11 +13,13 @@ from pydantic import ConfigDict, TypeAdapter
 
 from scoring.card import Scorecard
 from scoring.cards import AnyCards, Cards
+from scoring.events import KnownEvent
 from sync.store import Store
 from sync.tables import compact, epoch
 from sync.watch import Breach
 
 _BREACHES: TypeAdapter[list[Breach]] = TypeAdapter(list[Breach], config=ConfigDict(defer_build=True))
+_RELEASES: TypeAdapter[list[KnownEvent]] = TypeAdapter(list[KnownEvent], config=ConfigDict(defer_build=True))
 _NEWEST = "SELECT {column} FROM {table} WHERE since <= ? ORDER BY since DESC LIMIT 1"
 _WRITTEN = "cards:written"
 """Key in `meta` of the fingerprint of the cards by which we last wrote."""
@@ -28,6 +33,22 @@ def keep_era(store: Store, cards: AnyCards, breaches: Sequence[Breach], now: dat
     with store.transaction() as conn:
         _keep(conn, "card", at, (cards.fingerprint, text), "fingerprint")
         _keep(conn, "disbelief", at, (said,), "breaches")
+
+
+def keep_releases(store: Store, events: Sequence[KnownEvent], now: datetime) -> None:
+    """Note the releases that the config names, where they differ from those of the run before; before it scores.
+
+    One that is for the accounts of a rule is left out: a rule asks for features, and these are computed with it.
+    """
+    found = [one for one in events if one.kind == "release" and one.rule is None]
+    with store.transaction() as conn:
+        _keep(conn, "releases", epoch(now), (_RELEASES.dump_json(found, by_alias=True).decode(),), "releases")
+
+
+def releases_at(store: Store, at: datetime) -> list[KnownEvent]:
+    """The releases that the config named at an instant, those without a rule."""
+    rows = store.rows(_NEWEST.format(column="releases", table="releases"), (epoch(at),))
+    return _RELEASES.validate_json(rows[0][0]) if rows else []
 
 
 def _keep(conn: sqlite3.Connection, table: str, at: int, values: tuple[str, ...], column: str) -> None:

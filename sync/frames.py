@@ -8,13 +8,14 @@ the parts to the common tables.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from connectors.base import Value
 from mapping.identity import AccountKeys, Member, PersonKeys
 from scoring.inputs import Inputs, Part
 from sync import usage_files
+from sync.eras import releases_at
 from sync.frame_views import HAPPENED, PARTS, VIEWS, WITHOUT_COPIES, columns, late_rows, versions
 from sync.store import Store
 from sync.tables import KINDS, epoch
@@ -23,6 +24,8 @@ from sync.values import loads
 from sync.watch import Breach, closed_streams, held_feed
 
 PAGE = 10_000
+
+_EPOCH = date(1970, 1, 1)
 
 MEMBER_DAYS = 90
 """Days of usage that say who is active where."""
@@ -133,7 +136,20 @@ def inputs(
     words["without_copies"] = WITHOUT_COPIES.format_map(words) if _any_copies(store) else ""
     parts = {name: Part(f"SELECT {text.format_map(words)}", columns(text)) for name, text in PARTS.items()}
     files, later = files_as_of(store, at, sources=names, known=knew)
-    return Inputs(store.file, {"feed": held_feed(_FEED.format_map(words), breaches)}, files, as_of, parts, VIEWS, later)
+    tables = {"feed": held_feed(_FEED.format_map(words), breaches), "release": _releases(store, as_of, words["crm"])}
+    return Inputs(store.file, tables, files, as_of, parts, VIEWS, later)
+
+
+def _releases(store: Store, as_of: datetime, crm: str) -> str:
+    """A SELECT of the releases known at an instant, a row for each account that it is about."""
+    selects = ["SELECT key AS account, 0 AS first_day, 0 AS last_day FROM account WHERE FALSE"]
+    for one in releases_at(store, as_of):
+        ids = ", ".join(map(_literal, one.accounts))
+        # Salesforce's reports show ids without the last three characters.
+        only = f" AND (source_id IN ({ids}) OR substr(source_id, 1, 15) IN ({ids}))" if ids else ""
+        days = f"{(one.first - _EPOCH).days} AS first_day, {(one.until - _EPOCH).days} AS last_day"
+        selects.append(f"SELECT key AS account, {days} FROM account WHERE source = {crm}{only}")
+    return " UNION ALL ".join(selects)
 
 
 def _links(kind: str, at: int, *, past: bool) -> str:

@@ -14,6 +14,10 @@ CREATE TABLE disbelief (
   since INTEGER PRIMARY KEY,
   breaches TEXT NOT NULL
 );
+CREATE TABLE releases (
+  since INTEGER PRIMARY KEY,
+  releases TEXT NOT NULL
+);
 CREATE TABLE record_map_history (
   kind TEXT NOT NULL,
   key INTEGER NOT NULL,

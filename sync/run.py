@@ -25,7 +25,7 @@ from sync.approval import require_allowed, require_current
 from sync.budget import Budget
 from sync.card_change import card_change
 from sync.doubt import DoubtError
-from sync.eras import keep_era, note_written
+from sync.eras import keep_era, keep_releases, note_written
 from sync.family import with_family
 from sync.guard import remember
 from sync.judging import judged
@@ -269,6 +269,7 @@ class Agent:
         names = [source.name for source, _ in self.sources]
         if self.policy.guard is not None:
             report.breaches = watch(self.store, report.as_of, sources=names, trusted=self.policy.trusted)
+        keep_releases(self.store, self.events, report.as_of)
         given = frames.inputs(self.store, report.as_of, crm=self.crm.name, sources=names, breaches=report.breaches)
         with collector_paused():
             with self.store.released():

@@ -13,6 +13,7 @@ from scoring.features.commercial import COMMERCIAL
 from scoring.features.product import PRODUCT
 from scoring.features.profile import PROFILE
 from scoring.features.relationship import RELATIONSHIP
+from scoring.features.release import RELEASE
 from scoring.features.segments import SEGMENTS
 from scoring.features.support import SUPPORT
 from scoring.features.survey import SURVEY
@@ -21,7 +22,9 @@ from scoring.inputs import Level
 
 __all__ = ["CATALOGUE", "MIN_ACTIVE", "MIN_EVENTS", "WINDOW_DAYS", "Family", "Feature", "catalogue"]
 
-CATALOGUE: tuple[Feature, ...] = (*PROFILE, *USAGE, *PRODUCT, *SUPPORT, *SURVEY, *COMMERCIAL, *RELATIONSHIP, *SEGMENTS)
+CATALOGUE: tuple[Feature, ...] = (
+    *PROFILE, *USAGE, *PRODUCT, *SUPPORT, *SURVEY, *COMMERCIAL, *RELATIONSHIP, *RELEASE, *SEGMENTS,
+)  # fmt: skip
 """Every feature."""
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MOST_TRIGGERS = 5
 """More triggers than this, switched on, are more touches than anybody follows: a warning."""
-TIMERS = ("customer_age_days", "days_to_renewal", "contact_age_days", "days_in_band")
+TIMERS = ("customer_age_days", "days_to_renewal", "contact_age_days", "days_in_band", "days_since_release")
 """What changes by nothing but the passing of time."""
 OPT_OUT = "email_opt_out_share"
 """The feature that says whether there is anybody who may be written to."""

@@ -14,6 +14,7 @@ from scoring.inputs import Level
 from scoring.signals import PLACEHOLDER
 from tests.scoring.oracle_facts import commercial, relationship, support, survey
 from tests.scoring.oracle_people import people_facts
+from tests.scoring.oracle_release import since_release
 from tests.scoring.oracle_segments import layers
 from tests.scoring.oracle_usage import FAR, Use, product, usage
 
@@ -135,6 +136,7 @@ def features(card: AnyCards, level: Level, own: Row, mine: World, now: int, cloc
     f |= product(own, use, at, span[0], card.product, linked=linked)
     f |= support(mine["ticket"], clock.get("ticket"), f["customer_age_days"])
     f |= survey(mine["survey"], clock.get("survey_response"), now)
+    f |= since_release(mine, use, clock, span[0], day, linked=linked)
     f |= relationship(mine, clock) | commercial(own, mine, clock, now, f["customer_age_days"])
     f["upsell_ready"] = both_of(None if f["plan_use"] is None else f["plan_use"] >= 80,
                                 None if f["active_users_change"] is None else f["active_users_change"] >= 10

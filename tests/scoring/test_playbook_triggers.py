@@ -38,12 +38,16 @@ def names(tasks: Any) -> list[str]:
     return [task.playbook for task in tasks]
 
 
-# -- the four that come with the card -----------------------------------------------------------------------------
+# -- the five that come with the card -----------------------------------------------------------------------------
 
 EVENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "negative_survey": ({"detractor_age_hours": None}, {"detractor_age_hours": 1}),
     "many_tickets": ({"open_tickets": 1, "ticket_trend": 0}, {"open_tickets": 4, "ticket_trend": 1}),
     "failed_payment": ({"failed_payments": 0}, {"failed_payments": 1}),
+    "after_release": (
+        {"days_since_release": 2, "use_since_release": None, "tickets_since_release": 0, "ticket_trend": 0},
+        {"days_since_release": 3, "use_since_release": -30, "tickets_since_release": 0, "ticket_trend": 0},
+    ),
     "low_login": ({"days_since_login": 20, "open_tickets": 0}, {"days_since_login": 21, "open_tickets": 0}),
 }
 

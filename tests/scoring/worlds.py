@@ -70,6 +70,7 @@ def random_world(seed: int, *, accounts: int = 12, people: int = 30, usage: int 
     ]
     world["activity"] = [dice.activity() for _ in range(accounts * 16)]
     world["feed"] = feeds(*KINDS) if fed else dice.feed()
+    world["release"] = [dice.release() for _ in range(accounts)]
     return world
 
 
@@ -247,6 +248,10 @@ class _Dice(random.Random):
             "opened_at": self.maybe(at + self.randint(0, 9 * 86400), 0.4),
             "clicked_at": self.maybe(at + self.randint(0, 9 * 86400), 0.2),
         }
+
+    def release(self) -> Row:
+        first = TODAY - self.choice([-1, 0, 2, 3, 4, 9, 10, 28, 29, 30])
+        return {"account": self.some_account(), "first_day": first, "last_day": first + self.choice([3, 28, 40])}
 
     def feed(self) -> list[Row]:
         """Each kind of record from none, one or two sources, some stale, some never complete."""

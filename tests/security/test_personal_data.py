@@ -31,6 +31,8 @@ TEXTS = {
     "standing": "crm_id band candidate",
     "card": "cards fingerprint",
     "disbelief": "breaches",
+    # Names, days and account ids of the config.
+    "releases": "releases",
     # What colleagues wrote into the account's note field of ours, to be kept with its date; `forget` empties it.
     "note": "crm_id text themes",
     "usage_file": "path",

@@ -11,13 +11,15 @@ from mapping.schema import SurveyResponse
 from scoring.card import Scorecard
 from scoring.cards import AnyCards
 from scoring.engine import score
+from scoring.events import KnownEvent
 from scoring.inputs import Band, ScoreRow
 from sync import frames, usage
-from sync.eras import breaches_at, cards_at, dump, keep_era, parse
+from sync.eras import breaches_at, cards_at, dump, keep_era, keep_releases, parse
 from sync.past import Past, band_since, kept_scores
 from sync.replay import rerun
 from sync.store import Page, Store
 from sync.watch import Breach
+from tests.scoring.player import DEFAULT
 from tests.scoring.rows import fixed_card
 from tests.sync.frame_tables import link, pulled, put
 from tests.sync.states import DAY, EVENTS, HOUR, NOW, account, contact, ticket
@@ -177,6 +179,32 @@ def test_disbelief_is_kept_where_it_changes(store: Store) -> None:
     (found,) = breaches_at(store, NOW + 2 * DAY)
     assert (found.source, found.record, found.last_good, found.alarm) == ("mp", "usage", NOW - DAY, True)
     assert breaches_at(store, NOW + 3 * DAY) == []
+
+
+@pytest.mark.requirement("R39")
+def test_a_release_counts_from_when_the_config_named_it(lived: Store, tmp_path: Path) -> None:
+    def release(first: datetime, *accounts: str, **more: str) -> KnownEvent:
+        said = {"name": "3.0", "kind": "release", "from": first.date(), "until": (first + 28 * DAY).date(), **more}
+        return KnownEvent.model_validate({**said, "accounts": accounts})
+
+    mute, ruled = release(NOW).model_copy(update={"kind": "hold"}), release(NOW, rule="mrr > 0")
+    keep_releases(lived, (mute, ruled, release(NOW - DAY, "A")), NOW + DAY)
+    keep_releases(lived, (release(NOW + 2 * DAY), release(NOW - DAY, "A")), THEN + DAY)
+    card = Scorecard.parse(
+        DEFAULT.read_text("utf-8").replace("[triggers.after_release]\nenabled = false", "[triggers.after_release]")
+    )
+
+    def days(at: datetime) -> dict[str, object]:
+        rows = past(lived).computed(at, cards=card, levels=["account"])
+        return {row.crm_id: row.features["days_since_release"] for row in rows}
+
+    early, late = {"A": 2, "B": None, "C": None}, {"A": 1, "B": 1, "C": 1}
+    assert (days(NOW), days(NOW + DAY), days(THEN + DAY)) == (dict.fromkeys("ABC"), early, late)
+    keep_releases(lived, (), THEN + 2 * DAY)
+    assert (days(NOW + DAY), days(THEN + DAY), days(THEN + 2 * DAY)) == (early, late, dict.fromkeys("ABC"))
+    with rerun(past(lived), [card], [NOW + DAY, THEN + DAY]) as again:
+        found = [{row.crm_id: row.features["days_since_release"] for row in again.score(at)[0]} for at in again.inputs]
+    assert found == [early, late]
 
 
 def test_many_instants_read_once_are_scored_like_one_at_a_time(lived: Store, tmp_path: Path) -> None:
