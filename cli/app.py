@@ -18,9 +18,10 @@ from cli.common import DEFAULT_CONFIG, common, current_clock
 from cli.config import Config, InvalidConfigError, VendorConfig, load
 from cli.field_maps import field_map_of
 from cli.output import Output
-from cli.policy import policy_of
+from cli.policy import policy_of, written
 from connectors.base import Clock, Crm, FieldSpec, Source
 from connectors.errors import ConfigError
+from connectors.known import Weighs
 from connectors.outside import known_vendor, made
 from mapping.fields import FieldMap
 from mapping.themes import Themes
@@ -81,7 +82,10 @@ def wire(path: Path, clock: Clock | None = None) -> Wiring:
     crm, crm_map = _connect(config, config.crm, clock, specs, "crm")
     assert isinstance(crm, Crm)  # noqa: S101  # the config only allows CRMs in this place
     others = [_connect(config, vendor, clock, [], f"sources.{vendor.name}") for vendor in config.sources]
-    return Wiring(config, clock, crm, ((crm, crm_map), *others), card, fields, policy_of(config, fields), people)
+    policy = policy_of(config, fields)
+    if isinstance(crm, Weighs):
+        crm.writes = written(policy)
+    return Wiring(config, clock, crm, ((crm, crm_map), *others), card, fields, policy, people)
 
 
 def _connect(

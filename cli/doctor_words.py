@@ -8,12 +8,12 @@ ADVICE = frozenset({"warning", "error"})
 MEANS: Mapping[str, str] = {
     "credentials": "The vendor does not know the name and secret that the config refers to, so nothing of it is read.",
     "unreachable": "No answer of use came, so that nothing can be said of this vendor; runs go on with what is stored.",
-    "missing_scope": "The vendor knows us and does not let us read a kind of record, which scores then lack.",
+    "missing_scope": "The vendor knows us and does not let us read a kind of record, which scores then lack, or write one.",
     "missing_permission": "The vendor knows us and does not let us read or write something that a run needs.",
     "identity": "Who we are at the vendor; in the state: how many records of a source were found in the CRM.",
     "identity_rule": "By what records were found to be the same, and how many; weak rules deserve a look first.",
     "unknown_property": "The field map reads a field that the account does not have (any more), so it is always empty.",
-    "write_scopes": "Rights to write show only when something is written.",
+    "write_scopes": "What the token may write, as its scopes say; where they are not told, that shows at the first write.",
     "few_properties_left": "The account's limit of custom properties may stop `setup`.",
     "few_fields_left": "The object's limit of custom fields may stop `setup`.",
     "clock": "Clocks that differ make fresh data look old or old data fresh, and signed log-ins fail.",
@@ -44,7 +44,7 @@ MEANS: Mapping[str, str] = {
     "currency": "Amounts without a currency are not compared with others.",
     "csat": "Satisfaction is a part of the score; without it scores rest on less.",
     "query_api": "Profiles tell who people are; without them events are matched by ids only.",
-    "rights": "What the credentials let us read.",
+    "rights": "What the credentials let us do, as far as the vendor tells.",
     "lag": "What happened a moment ago shows in scores only once the vendor hands it out.",
     "silence": "A product that nobody uses looks the same as keys of another project, or another region.",
     "profiles": "Profiles tell who people are; without them events are matched by ids only.",
@@ -132,6 +132,24 @@ ids do not fit, not a CRM that is merely untidy. They are in [`[quality]`](confi
 A share of fewer than 20 records is told and not judged. A person who has looked and wants the fill all the same names
 the measure: `holdfast sync --initial --accept linked`, or for good `accept = ["linked"]` under `[quality]`; a saved
 plan that is approved by name counts as well.
+
+## Rights wanted and granted
+
+`check` compares what this config does with what the credentials may do. What is missing is an error
+(`missing_scope`, `missing_permission`), or a warning where a run does without; what is granted and never used is
+`more_rights`. It depends on the streams that are read and on what is written: without tasks (`writeback.tasks`) nobody
+misses the right to make them, and a CRM that is only a source needs no right to write.
+
+| vendor | what is missing | what is more than needed |
+|---|---|---|
+| HubSpot | by reading one record of each kind, and by the token's scopes | by the scopes, of a service key or private app |
+| Salesforce | by the descriptions of objects and fields as our user sees them | *Modify All*, *Manage Users* and the like; creating, editing or deleting what is only read |
+| Mixpanel | by one export and one query | the role *owner* or *admin*; other projects |
+| Zendesk | by the role, which must be *admin*, and by reading | an API token, which may do all; an OAuth token's scopes beside *read* |
+| Stripe | by reading one record of each kind | a secret key in place of a restricted one; what a restricted key may do besides is not told |
+| SurveyMonkey | by reading | scopes of the app that are not used |
+| Intercom, Typeform, Amplitude | by reading | not told by their APIs: see the page of each under *Set up with the least rights* |
+| SQL, files, Singer | by reading | SQL and files: whether we could write there, or others could |
 
 ## Before a start
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from cli.config import Config, InvalidConfigError
+from connectors.base import ObjectName
 from sync.guard import Limits
 from sync.owned import OwnedField
 from sync.policy import Policy
@@ -41,3 +42,9 @@ def policy_of(config: Config, owned: Sequence[OwnedField]) -> Policy:
         hierarchy=config.hierarchy,
         quality=config.quality,
     )
+
+
+def written(policy: Policy) -> frozenset[ObjectName]:
+    """The kinds of record that a policy lets us write."""
+    kinds: dict[ObjectName, bool] = {"account": True, "contact": policy.contacts, "task": policy.tasks}
+    return frozenset(kind for kind, allowed in kinds.items() if allowed)

@@ -54,7 +54,7 @@ from connectors.hubspot_settings import Settings
 from connectors.hubspot_setup import Checkup, Setup, files
 from connectors.hubspot_values import own_values
 from connectors.hubspot_write import OBJECTS, Writer, is_id
-from connectors.known import KnownField, known_type
+from connectors.known import KnownField, all_written, known_type
 
 BASE_URL = "https://api.hubapi.com"
 
@@ -122,6 +122,7 @@ class HubSpot:
             adapter=adapter,
         )
         self._own_fields = tuple(own_fields)
+        self.writes = all_written(own_fields)
         self._wanted = {stream: [n.removeprefix("properties.") for n in names] for stream, names in wanted.items()}
         self._specs = {
             kind: {spec.name: spec for spec in own_fields if OBJECTS[spec.object] == kind} for kind in OBJECTS.values()
@@ -162,6 +163,7 @@ class HubSpot:
         checkup = Checkup(self._api, self._writer, self._own_fields, self._wanted, read)
         yield from checkup.rights()
         yield from checkup.properties()
+        yield from checkup.scopes(self.writes)
         yield from checkup.room()
         yield from checkup.clock()
         yield from checkup.quota(self.quota())

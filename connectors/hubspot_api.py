@@ -121,7 +121,7 @@ class Api:
         self.daily = Quota(None, None, "day")
         self.burst: Quota | None = None
         self.skew: timedelta | None = None
-        self._token = token
+        self.token = token
         self._apis: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
         self._client: Any = None
@@ -134,7 +134,7 @@ class Api:
                 from hubspot import HubSpot
 
                 self._client = HubSpot(
-                    access_token=self._token, host=self.http.base_url, api_factory=self._keep_api_object
+                    access_token=self.token, host=self.http.base_url, api_factory=self._keep_api_object
                 )
             return self._client
 

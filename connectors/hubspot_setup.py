@@ -1,15 +1,16 @@
 """HubSpot's administration: our properties, and what an admin should know before the first run."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from connectors.base import FieldDiff, FieldSpec, Finding, Quota, Severity
+from connectors.base import FieldDiff, FieldSpec, Finding, ObjectName, Quota, Severity
 from connectors.errors import ConnectorError, CredentialsError, MissingPermissionError, NotFoundError, RequestError
 from connectors.http import refused_with
 from connectors.hubspot_api import Api, missing_scopes, results
 from connectors.hubspot_kinds import ACTIVITIES, KINDS
+from connectors.hubspot_scopes import granted, weighed
 from connectors.hubspot_tasks import KEY_FIELD
 from connectors.hubspot_values import ALIKE, TYPES
 from connectors.hubspot_write import OBJECTS, Writer
@@ -19,8 +20,6 @@ GROUP = "holdfast"
 GROUP_LABEL = "Holdfast"
 MOST_SKEW = timedelta(minutes=2)
 LOW_QUOTA = 0.10
-WRITE_SCOPES = ("crm.objects.companies.write", "crm.objects.contacts.write")
-SETUP_SCOPES = ("crm.schemas.companies.write", "crm.schemas.contacts.write")
 
 
 class Setup:
@@ -221,7 +220,7 @@ class Checkup:
         self.streams = streams
 
     def rights(self) -> Iterator[Finding]:
-        """Try one small read of each kind. Writing rights cannot be tried without writing."""
+        """Try one small read of each kind."""
         probes = {name: kind.path for name, kind in KINDS.items() if name in self.streams}
         probes["owners"] = "/crm/v3/owners"
         for what, path in probes.items():
@@ -234,9 +233,22 @@ class Checkup:
                 message = f"The token may not read the {what} (scope {scopes})."
                 severe, advice = _lacking(what)
                 yield Finding(severe, "missing_scope", message, advice)
-        needed = ", ".join(WRITE_SCOPES)
-        advice = f"Setup also needs {', '.join(SETUP_SCOPES)}; a missing one shows at the first write."
-        yield Finding("info", "write_scopes", f"Writing needs the scopes {needed}.", advice)
+
+    def scopes(self, writes: Collection[ObjectName]) -> Iterator[Finding]:
+        """Rights to write, which cannot be tried without writing, and rights that nobody needs: both by the scopes."""
+        yield from weighed(granted(self.api), self.streams, writes, self._lacking() if writes else ())
+
+    def _lacking(self) -> set[ObjectName]:
+        """On which kinds of record a property of ours is missing; those that cannot be looked at are left out."""
+        found: set[ObjectName] = set()
+        for obj in {spec.object for spec in self.fields}:
+            try:
+                known = self.writer.definitions(OBJECTS[obj])
+            except (MissingPermissionError, NotFoundError):
+                continue
+            if any(spec.name not in known for spec in self.fields if spec.object == obj):
+                found.add(obj)
+        return found
 
     def properties(self) -> Iterator[Finding]:
         """Compare the properties that the mapping reads with what the portal has. `Crm.setup` looks after our own."""

@@ -1,8 +1,10 @@
-"""What a vendor's account has to offer: for proposing a field map, before anything is read regularly."""
+"""What only some connectors can do: show what the account has to offer, compare their rights with what is written."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
+
+from connectors.base import FieldSpec, ObjectName
 
 KnownType = Literal["text", "number", "date", "choice", "other"]
 
@@ -52,3 +54,21 @@ class Samples(Protocol):
     def sample_events(self) -> Sequence[dict[str, Any]]:
         """Properties of some recent events; empty when there were none. Costs one call; raises a `ConnectorError`."""
         ...
+
+
+@runtime_checkable
+class Weighs(Protocol):
+    """A CRM whose `check` compares the rights it was granted with those that this config needs.
+
+    Attributes:
+        writes: Kinds of record that are written. At first those of `all_written`, since a connector does not know what
+            the config leaves out.
+    """
+
+    writes: frozenset[ObjectName]
+
+
+def all_written(own_fields: Sequence[FieldSpec]) -> frozenset[ObjectName]:
+    """What is written unless the config leaves it out: records with fields of ours, and tasks; without any, nothing."""
+    always: frozenset[ObjectName] = frozenset({"account", "task"})
+    return always | {spec.object for spec in own_fields} if own_fields else frozenset()

@@ -22,6 +22,7 @@ from connectors.http import Bucket, Http, Rule
 from connectors.mixpanel_events import Events
 from connectors.mixpanel_export import Exporter, library
 from connectors.mixpanel_profiles import Profiles
+from connectors.mixpanel_rights import weighed
 from connectors.mixpanel_settings import Settings
 from connectors.vendor_clock import VendorClock
 
@@ -112,9 +113,10 @@ class Mixpanel:
         return Environment("mixpanel", str(project), label, "project", self.settings.project_timezone)
 
     def check(self) -> Iterator[Finding]:
-        """Yield identity, plan, quota and clock. Costs one export call and one query call, writes nothing."""
+        """Yield identity, rights, plan, quota and clock. Costs an export, a query and two further calls."""
         where = self.environment()
         yield Finding("ok", "identity", f"Signed in to {where.label} as {self.settings.username}.")
+        yield from weighed(self._query, self.settings.project_id, self.settings.username)
         yield self._check_profiles()
         yield Finding("info", "quota", f"Mixpanel allows {CALLS_AN_HOUR} exports and {CALLS_AN_HOUR} queries an hour.")
         yield from self._clock.check()

@@ -43,7 +43,7 @@ from connectors.base import (
     WriteSpec,
 )
 from connectors.errors import ShapeError
-from connectors.known import KnownField, known_type
+from connectors.known import KnownField, all_written, known_type
 from connectors.salesforce_api import Api
 from connectors.salesforce_check import Checkup
 from connectors.salesforce_kinds import ACTIVITIES, KINDS, survey_kind
@@ -129,6 +129,7 @@ class Salesforce:
             keys = Keys("session", settings.domain or "org.my", session_id=plain(settings.admin_session_id))
             self._admin = self._open(keys, clock, adapter)
         self._own_fields = tuple(own_fields)
+        self.writes = all_written(own_fields)
         self._wanted = {stream: tuple(names) for stream, names in wanted.items()}
         known = {**KINDS, **({"survey_responses": survey_kind(settings.surveys)} if settings.surveys else {})}
         self._kinds = {stream.name: known[stream.name] for stream in self.streams}
@@ -178,7 +179,7 @@ class Salesforce:
         message = f"Connected to Salesforce org {org.label} ({org.kind}, {org.account_id}), time zone {org.time_zone}."
         yield Finding("ok", "identity", message)
         optional = frozenset(stream.name for stream in self.streams if stream.optional)
-        checkup = Checkup(self._api, self._kinds, optional, self._own_fields, self._wanted)
+        checkup = Checkup(self._api, self._kinds, optional, self._own_fields, self._wanted, self.writes)
         yield from checkup.user()
         yield from checkup.login(self._settings.way)
         yield from checkup.rights()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from connectors.base import FieldSpec, Finding, Quota, Row, Severity, TaskStrategy
+from connectors.base import FieldSpec, Finding, ObjectName, Quota, Row, Severity, TaskStrategy
 from connectors.errors import MissingPermissionError, NotFoundError, RequestError
 from connectors.salesforce_api import Api
 from connectors.salesforce_kinds import ACTIVITIES, EXTRAS, Kind
@@ -39,6 +39,14 @@ NEVER_NEEDED: Mapping[str, str] = {
 }
 """System permission -> its name in Salesforce's pages."""
 GRANT = "Grant it in the permission set of the run-as user."
+RIGHTS: Mapping[str, str] = {"createable": "create", "updateable": "edit", "deletable": "delete"}
+"""What a description says of the user's rights on a kind of record -> the word for it."""
+NEEDS: Mapping[ObjectName, tuple[str, ...]] = {
+    "account": ("updateable",),
+    "contact": ("updateable",),
+    "task": ("createable", "updateable"),
+}
+"""What we write -> the rights without which we cannot."""
 
 
 class Checkup:
@@ -50,6 +58,7 @@ class Checkup:
         optional: Streams that may be absent.
         fields: Our own fields.
         wanted: Stream -> fields that the field map reads.
+        writes: Kinds of record that we write.
     """
 
     def __init__(
@@ -59,12 +68,14 @@ class Checkup:
         optional: frozenset[str],
         fields: Sequence[FieldSpec],
         wanted: Mapping[str, Sequence[str]],
+        writes: frozenset[ObjectName],
     ) -> None:
         self.api = api
         self.kinds = kinds
         self.optional = optional
         self.own = fields
         self.wanted = wanted
+        self.writes = writes
         self._about: dict[str, Mapping[str, Any] | None] = {}
         self._own_sets: list[str] | None = None
 
@@ -98,15 +109,12 @@ class Checkup:
                     severe = "info" if kind.absent and stream not in ACTIVITIES else "warning"
                 message = f"We may not read {kind.object}, or the org does not have it ({stream})."
                 yield Finding(severe, "missing_permission", message, kind.absent or GRANT)
-        if not self.own:
-            return  # a source beside another CRM: nothing is written
-        needs = [("Account", "updateable", "edit"), ("Task", "createable", "create"), ("Task", "updateable", "edit")]
-        if any(spec.object == "contact" for spec in self.own):
-            needs.insert(1, ("Contact", "updateable", "edit"))
-        for obj, flag, word in needs:
-            about = self._described(obj)
-            if about is not None and not about.get(flag):
-                yield Finding("error", "missing_permission", f"We may not {word} {obj} records.", GRANT)
+        for written in sorted(self.writes):
+            about = self._described(OBJECTS[written])
+            for flag in NEEDS[written]:
+                if about is not None and not about.get(flag):
+                    message = f"We may not {RIGHTS[flag]} {OBJECTS[written]} records."
+                    yield Finding("error", "missing_permission", message, GRANT)
 
     def sharing(self) -> Iterator[Finding]:
         """Whether sharing rules may hide rows: without "View All" nobody is told that a list is incomplete."""
@@ -144,6 +152,19 @@ class Checkup:
         if found:
             message = f"The agent has rights that it never needs: {', '.join(sorted(found))}."
             yield Finding("warning", "more_rights", message, "Take them out of its permission sets.")
+        yield from self._spare_writes()
+
+    def _spare_writes(self) -> Iterator[Finding]:
+        """Kinds of record that the agent may change and only reads. Tasks are left out: `undo` removes them."""
+        found = []
+        for obj in VIEW_ALL:
+            used = {flag for kind in self.writes if OBJECTS[kind] == obj for flag in NEEDS[kind]}
+            about = self._described(obj) if any(kind.object == obj for kind in self.kinds.values()) else None
+            words = [word for flag, word in RIGHTS.items() if flag not in used and (about or {}).get(flag)]
+            found += [f"{obj} ({', '.join(words)})"] if words else []
+        if found:
+            message = f"The agent has rights on records that this config never uses: {', '.join(found)}."
+            yield Finding("info", "more_rights", message, "Take them out of its permission sets.")
 
     def fields(self) -> Iterator[Finding]:
         """Compare the fields that the field map reads with what we see. `Crm.setup` looks after our own."""

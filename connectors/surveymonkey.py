@@ -47,6 +47,8 @@ A_MINUTE = 60.0
 ELSEWHERE = "1018"
 """The error of a token that belongs to another data centre."""
 
+USED = frozenset({"users_read", "surveys_read", "responses_read", "responses_read_detail"})
+"""The same scopes as the API spells them."""
 SCOPES = "Give the app the scopes View Users, View Surveys, View Responses and View Response Details (a paid plan)."
 CENTRE = "Set region to the data centre in the access_url that came with the token: us, eu or ca."
 WAIT = "Nothing is lost: it goes on tomorrow (UTC). Set daily_calls lower than what is left for this app."
@@ -83,15 +85,23 @@ class SurveyMonkey:
 
     def environment(self) -> Environment:
         """Whose token it is. Costs one call."""
+        return self._where(self._me())
+
+    def _me(self) -> Row:
         me = self._http.json("GET", "/v3/users/me", purpose="check")
         if not isinstance(me, dict) or me.get("id") is None:
             raise ShapeError("users/me did not say who we are.", vendor="surveymonkey")
+        return me
+
+    def _where(self, me: Row) -> Environment:
         label = str(me.get("username") or me.get("email") or me["id"])
         return Environment("surveymonkey", str(me["id"]), label, self.settings.region)
 
     def check(self) -> Iterator[Finding]:
         """Yield identity, what each survey asks, rights, quota and clock. A call for each survey and two more."""
-        yield Finding("ok", "identity", f"Signed in as {self.environment().label}.")
+        me = self._me()
+        yield Finding("ok", "identity", f"Signed in as {self._where(me).label}.")
+        yield from _spare(me)
         pages = Pages(self._http, lambda: None)
         for survey, asked in self.settings.surveys.items():
             try:
@@ -236,6 +246,16 @@ def _recipient(metadata: object) -> str | None:
     email = contact.get("email") if isinstance(contact, dict) else None
     found = email.get("value") if isinstance(email, dict) else email
     return found if isinstance(found, str) else None
+
+
+def _spare(me: Row) -> Iterator[Finding]:
+    """Scopes that the token was granted and nobody needs, where the account's description tells them."""
+    scopes = me.get("scopes")
+    granted = scopes.get("granted") if isinstance(scopes, dict) else None
+    spare = sorted({str(scope) for scope in granted} - USED) if isinstance(granted, list) else []
+    if spare:
+        message = f"The app was granted scopes that Holdfast never uses: {', '.join(spare)}."
+        yield Finding("info", "more_rights", message, "Take them away from the app, and give the token anew.")
 
 
 def connect(

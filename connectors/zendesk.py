@@ -20,7 +20,7 @@ from pathlib import Path
 from requests.adapters import BaseAdapter
 
 from connectors.base import Batch, Clock, Environment, FieldSpec, Finding, Stream
-from connectors.errors import CredentialsError, MissingPermissionError
+from connectors.errors import CredentialsError, MissingPermissionError, NotFoundError
 from connectors.http import Bucket, Http
 from connectors.vendor_clock import VendorClock
 from connectors.zendesk_client import Client
@@ -89,7 +89,7 @@ class Zendesk:
         return Environment("zendesk", self.settings.subdomain, label, "support")
 
     def check(self) -> Iterator[Finding]:
-        """Yield identity, role, satisfaction system, rate limit and clock. Costs three calls, writes nothing."""
+        """Yield identity, rights, satisfaction system, rate limit and clock. Costs up to four calls."""
         where = self.environment()
         yield Finding("ok", "identity", f"Signed in to {where.label}, role admin.")
         if self.settings.oauth_token is None:
@@ -97,6 +97,8 @@ class Zendesk:
             yield Finding(
                 "info", "more_rights", message, "An OAuth token with the scope 'read' is enough: oauth_token."
             )
+        else:
+            yield from self._check_scopes()
         yield self._check_csat()
         limit, left = self._limits.get("limit"), self._limits.get("remaining")
         if limit is not None:
@@ -119,6 +121,21 @@ class Zendesk:
             case SURVEYS.name:
                 return Csat(self._pages, SURVEYS, LEGACY, self._touched).pull(cursor)
         raise ValueError(f"zendesk has no stream {stream.name!r}")
+
+    def _check_scopes(self) -> Iterator[Finding]:
+        """What the OAuth token may do besides reading."""
+        try:
+            answer = self._http.json("GET", "api/v2/oauth/tokens/current.json", purpose="check")
+        except (MissingPermissionError, NotFoundError):
+            answer = None
+        token = answer.get("token") if isinstance(answer, dict) else None
+        scopes = token.get("scopes") if isinstance(token, dict) else None
+        if not isinstance(scopes, list):
+            message = "Zendesk does not tell the scopes of the OAuth token; 'read' is enough."
+            yield Finding("info", "rights", message)
+        elif spare := sorted(str(one) for one in scopes if one != "read" and not str(one).endswith(":read")):
+            message = f"The OAuth token has scopes that Holdfast never uses: {', '.join(spare)}."
+            yield Finding("info", "more_rights", message, "Make one with the scope 'read' only.")
 
     def _check_csat(self) -> Finding:
         surveys, legacy = probe(self._pages, SURVEYS), probe(self._pages, LEGACY)

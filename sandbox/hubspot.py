@@ -154,6 +154,8 @@ class HubSpotVendor(Vendor):
         text = found.params.get("token") or form.get("token", "")
         if operation == "oauth.token":
             return 200, self.access.grant(form, now, dated=not found.legacy)
+        if operation == "oauth.private_app":
+            return 200, self.access.private_app(request.get_json(silent=True), portal_id)
         if operation in {"oauth.delete_refresh_token", "oauth.revoke"}:
             if text not in self.access.refresh_tokens and text not in self.access.tokens:
                 raise auth_missing()

@@ -8,7 +8,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sandbox.core import HUBSPOT_TOKEN
-from sandbox.hubspot_errors import ApiError, auth_expired, auth_missing, edge_refusal, missing_scopes, rate_limited
+from sandbox.hubspot_errors import (
+    ApiError,
+    auth_expired,
+    auth_missing,
+    edge_refusal,
+    missing_scopes,
+    rate_limited,
+    validation,
+)
 from sandbox.hubspot_paths import READING_POSTS
 from sandbox.hubspot_portal import Options, kind_of
 from sandbox.hubspot_types import OBJECTS
@@ -113,6 +121,19 @@ class Access:
         left = ((token.expires or 0) - now) // 1000
         described = {"token": text, "app_id": 1, "token_type": "access", "expires_in": left}
         return {**shared, **described, "scopes": sorted(token.scopes)}
+
+    def private_app(self, body: Any, portal_id: int) -> dict[str, Any]:
+        """What is known about a static token, for whoever has it; no scope is needed, and no header.
+
+        Raises 400 without `tokenKey`, and 401 for a token of another kind; HubSpot publishes no refusal of this call.
+        """
+        text = body.get("tokenKey") if isinstance(body, dict) else None
+        if not isinstance(text, str):
+            raise validation("Invalid input JSON on line 1, column 1: tokenKey is required")
+        token = self.tokens.get(text)
+        if token is None or token.oauth:
+            raise auth_missing()
+        return {"userId": 1, "hubId": portal_id, "appId": 1, "scopes": sorted(token.scopes)}
 
 
 def scopes_for(operation: str, params: Mapping[str, str]) -> list[str]:

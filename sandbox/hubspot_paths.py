@@ -76,12 +76,21 @@ _ODD: tuple[tuple[str, str, str], ...] = (
     ("/oauth/v1/access-tokens/{token}", "GET", "oauth.access_token"),
     ("/oauth/v1/refresh-tokens/{token}", "GET", "oauth.refresh_token"),
     ("/oauth/v1/refresh-tokens/{token}", "DELETE", "oauth.delete_refresh_token"),
+    ("/oauth/v2/private-apps/get/access-token-info", "POST", "oauth.private_app"),
     ("/oauth/{v}/token/introspect", "POST", "oauth.introspect"),
     ("/oauth/{v}/token/revoke", "POST", "oauth.revoke"),
 )
 
 READING_POSTS = frozenset(
-    {"objects.search", "batch.read", "links.batch_read", "properties.batch_read", "oauth.token", "oauth.introspect"}
+    {
+        "objects.search",
+        "batch.read",
+        "links.batch_read",
+        "properties.batch_read",
+        "oauth.token",
+        "oauth.introspect",
+        "oauth.private_app",
+    }
 )
 """POSTs that change nothing an admin would call data."""
 

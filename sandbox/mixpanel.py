@@ -3,6 +3,7 @@
     GET  /api/2.0/export                            JSON lines, streamed
     GET|POST /api/2.0/engage, /api/query/engage     profiles of people, and of groups with `data_group_id`
     GET|POST /api/2.0/cohorts/list, /api/query/cohorts/list
+    GET  /api/app/me, /api/app/projects/PROJECT/service-accounts     see `sandbox.mixpanel_app`
 
 The vendor's residency hosts differ in name only, so the sandbox has one. Credentials and project id are in
 `sandbox.core`; the id of the group key `company_id` is `sandbox.mixpanel_profiles.DATA_GROUP_ID`.
@@ -23,6 +24,7 @@ from pydantic_core import to_json
 from werkzeug.wrappers import Request, Response
 
 from sandbox.core import MIXPANEL_PROJECT, MIXPANEL_SECRET, MIXPANEL_USER, SandboxClock, Vendor
+from sandbox.mixpanel_app import Membership
 from sandbox.mixpanel_events import EventBook, Extra, Selection, parse_device
 from sandbox.mixpanel_profiles import Profiles, QueryError
 from sandbox.mixpanel_where import WhereError, parse, split
@@ -101,7 +103,7 @@ class MixpanelVendor(Vendor):
     Actions of `mutate`: `late_event` (`user_id`, `time`; optional `name`, `company_id`, `insert_id`, `arrived`),
     `merge_device` (`device_id`), `terminate_export` (optional `after` lines, `times`), `edit_profile` (`user_id`,
     `properties`), `edit_group` (`group`, `properties`), `delete_profile` (`user_id`), `delete_group` (`group`),
-    `query_api` (`enabled`).
+    `query_api` (`enabled`), `member` (what of `sandbox.mixpanel_app.Membership` changes).
     """
 
     name = "mixpanel"
@@ -115,6 +117,7 @@ class MixpanelVendor(Vendor):
         self.profiles = Profiles(world, self.book, self.zone)
         self.exports = Quota(self.options.export_per_hour, self.options.export_per_second, MIXPANEL_PROJECT)
         self.queries = Quota(self.options.query_per_hour, None, MIXPANEL_PROJECT)
+        self.member = Membership()
         self._extras: list[Extra] = []
         self._merged: set[tuple[int, int]] = set()
         self._terminate: list[int] = []
@@ -139,11 +142,13 @@ class MixpanelVendor(Vendor):
             return self._dispatch(request)
         except Failure as failure:
             body = {"request": request.full_path.rstrip("?"), "error": failure.error}
-            if failure.status in (401, 402):
+            if failure.status in (401, 402) or request.path.startswith("/api/app/"):
                 body["status"] = "error"
             return Response(to_json(body), status=failure.status, content_type="application/json")
 
     def _dispatch(self, request: Request) -> Response:
+        if request.path.startswith("/api/app/"):
+            return self._app(request)
         match = re.fullmatch(r"/api/(2\.0|query)/(.+)", request.path)
         if match is None:
             raise Failure(404, "not found")
@@ -167,11 +172,22 @@ class MixpanelVendor(Vendor):
             return self.profiles.engage(params, self.clock.now())
         return self.profiles.cohorts(MIXPANEL_PROJECT, self.clock.now())
 
+    def _app(self, request: Request) -> Response:
+        _signed_in(request)
+        path = request.path.removeprefix("/api/app/").rstrip("/")
+        if path == "me" and self.member.known:
+            body: Any = self.member.me()
+        elif path == f"projects/{MIXPANEL_PROJECT}/service-accounts" and self.member.listed:
+            body = self.member.accounts()
+        elif re.fullmatch(r"me|projects/[0-9]+/service-accounts", path):
+            raise Failure(403, "Permission denied")
+        else:
+            raise Failure(404, "not found")
+        return Response(to_json({"status": "ok", "results": body}), content_type="application/json")
+
     @staticmethod
     def _check(request: Request, params: Mapping[str, str]) -> None:
-        auth = request.authorization
-        if auth is None or auth.type != "basic" or (auth.username, auth.password) != (MIXPANEL_USER, MIXPANEL_SECRET):
-            raise Failure(401, "Unable to authenticate request")
+        _signed_in(request)
         project = params.get("project_id")
         if project is None:
             raise Failure(400, "project_id is a required parameter when a service account is used")
@@ -235,6 +251,7 @@ class MixpanelVendor(Vendor):
             "delete_profile": self._delete_profile,
             "delete_group": self._delete_group,
             "query_api": self._switch_query_api,
+            "member": self._membership,
         }
         if action not in actions:
             raise ValueError(f"mixpanel has no action {action!r}; known: {', '.join(sorted(actions))}")
@@ -304,9 +321,20 @@ class MixpanelVendor(Vendor):
         self.profiles.deleted.add(("group", self._group(args["group"])))
         return {"$distinct_id": args["group"]}
 
+    def _membership(self, args: Mapping[str, Any]) -> Any:
+        self.member = replace(self.member, **args)
+        return {"role": self.member.role}
+
     def _switch_query_api(self, args: Mapping[str, Any]) -> Any:
         self.options = replace(self.options, query_api=bool(args["enabled"]))
         return {"query_api": self.options.query_api}
+
+
+def _signed_in(request: Request) -> None:
+    """Raises 401 for whoever is not the service account."""
+    auth = request.authorization
+    if auth is None or auth.type != "basic" or (auth.username, auth.password) != (MIXPANEL_USER, MIXPANEL_SECRET):
+        raise Failure(401, "Unable to authenticate request")
 
 
 def _encoded(

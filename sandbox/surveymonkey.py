@@ -29,6 +29,10 @@ NO_DETAILS = "sm-sandbox-no-details"
 """A token whose app lacks the scope View Response Details."""
 ELSEWHERE = "sm-sandbox-europe"
 """A token of the European data centre."""
+WIDE = "sm-sandbox-wide"
+"""A token whose app was given more than it needs."""
+SCOPES = ("users_read", "surveys_read", "responses_read", "responses_read_detail")
+MORE_SCOPES = ("surveys_write", "collectors_read", "responses_write", "webhooks_write")
 DOCS = "https://developer.surveymonkey.com/api/v3/#error-codes"
 
 
@@ -181,11 +185,11 @@ class SurveyMonkeyVendor(Vendor):
         token = request.headers.get("Authorization", "").partition(" ")[2]
         if token == ELSEWHERE:
             raise Failure(404, "1018", "Invalid data center", "The user's account is in another data center.")
-        if token not in (SURVEYMONKEY_TOKEN, NO_DETAILS):
+        if token not in (SURVEYMONKEY_TOKEN, NO_DETAILS, WIDE):
             raise Failure(401, "1011", "Authorization Error", "The authorization token provided was invalid.")
         parts = request.path.strip("/").split("/")
         if parts == ["v3", "users", "me"]:
-            return {"id": "1234567", "username": "acme_surveys", "email": "surveys@holdfast.example", "language": "en"}
+            return _me(token)
         if request.method != "GET" or parts[:2] != ["v3", "surveys"] or len(parts) < 4:
             raise Failure(404, "1020", "Resource Not Found", "There was an error retrieving the requested resource.")
         survey, what = parts[2], "/".join(parts[3:])
@@ -316,3 +320,11 @@ def _render(sent: Sent, root: str) -> Json:
 
 def _json(body: Any, status: int = 200) -> Response:
     return Response(to_json(body), status=status, content_type="application/json")
+
+
+def _me(token: str) -> Json:
+    """Whose token it is, and what it was granted of what the plan makes available."""
+    granted = {NO_DETAILS: SCOPES[:-1], WIDE: (*SCOPES, *MORE_SCOPES)}.get(token, SCOPES)
+    scopes = {"available": [*SCOPES, *MORE_SCOPES], "granted": list(granted)}
+    who = {"id": "1234567", "username": "acme_surveys", "email": "surveys@holdfast.example", "language": "en"}
+    return {**who, "scopes": scopes}

@@ -39,6 +39,10 @@ from sandbox.zendesk_render import Json, Renderer
 
 OAUTH_TOKEN = "zd-sandbox-oauth"  # noqa: S105 - made up, opens only the sandbox
 
+OAUTH_WIDE = "zd-sandbox-oauth-wide"
+"""A token that may do more than read."""
+OAUTH_SCOPES = {OAUTH_TOKEN: ("read",), OAUTH_WIDE: ("read", "write", "impersonate")}
+
 ANONYMOUS: Json = {
     "id": None,
     "url": None,
@@ -183,6 +187,8 @@ class ZendeskVendor(Vendor):
             return {"user": ANONYMOUS if who is None else Renderer(self.desk, call.base).user(who)}
         if role == "anonymous":
             raise unauthenticated()
+        if call.path == "oauth/tokens/current":
+            return {"token": _shown(request, call)}
         return self._route(call)
 
     def _route(self, call: Call) -> Json:
@@ -212,7 +218,7 @@ class ZendeskVendor(Vendor):
         if auth is None:
             return None
         if auth.type == "bearer":
-            return 0 if auth.token == OAUTH_TOKEN else None
+            return 0 if auth.token in OAUTH_SCOPES else None
         email, _, kind = (auth.username or "").partition("/")
         if auth.type != "basic" or kind != "token" or auth.password != ZENDESK_TOKEN:
             return None
@@ -222,3 +228,24 @@ class ZendeskVendor(Vendor):
     def _is_admin(self, index: int) -> bool:
         who = self.desk.users[index]
         return isinstance(who, Staff) and who.email == ZENDESK_EMAIL
+
+
+def _shown(request: Request, call: Call) -> Json:
+    """The OAuth token that a request carries, with the first ten of its characters. Raises 404 where there is none."""
+    auth = request.authorization
+    text = auth.token if auth is not None and auth.type == "bearer" else None
+    if text is None:
+        raise not_found()
+    return {
+        "client_id": 41,
+        "created_at": "2026-01-05T09:00:00Z",
+        "expires_at": None,
+        "id": 1 + list(OAUTH_SCOPES).index(text),
+        "refresh_token": None,
+        "refresh_token_expires_at": None,
+        "scopes": list(OAUTH_SCOPES[text]),
+        "token": text[:10],
+        "url": f"{call.base}/oauth/tokens/1.json",
+        "used_at": None,
+        "user_id": 1,
+    }

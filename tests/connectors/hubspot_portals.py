@@ -24,6 +24,12 @@ FULL: dict[str, Value] = {
     "holdfast_day": date(2026, 11, 30),
     "holdfast_flag": False,
 }
+LEAST = [
+    *(f"crm.objects.{kind}.read" for kind in ("companies", "contacts", "deals", "owners", "feedback_submissions")),
+    *("tickets", "crm.objects.companies.write", "crm.objects.contacts.write"),
+    *("crm.schemas.companies.write", "crm.schemas.contacts.write"),
+]
+"""What docs/vendors/hubspot.md asks for."""
 DUE = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
 
 

@@ -12,6 +12,7 @@ from connectors.base import FieldSpec, Finding, Quota
 from connectors.errors import CredentialsError, MissingPermissionError, RequestError, ShapeError
 from connectors.hubspot_tasks import KEY_FIELD
 from connectors.hubspot_write import OBJECTS
+from tests.connectors.hubspot_portals import LEAST
 
 SCORE = FieldSpec("account", "holdfast_score", "Score", "number", description="0-100.")
 BAND = FieldSpec("account", "holdfast_band", "Band", "select", ("green", "at_risk"))
@@ -146,19 +147,21 @@ def findings(crm: Any) -> dict[str, list[Finding]]:
 
 def test_a_portal_that_is_ready_has_nothing_but_good_news(portal: Any) -> None:
     setup(portal)
+    portal.do("token", token="pat-least", scopes=LEAST)
     portal.forget()
-    found = findings(portal.connect(own_fields=FIELDS, wanted={"companies": ["name"]}))
+    found = findings(portal.connect(token="pat-least", own_fields=FIELDS, wanted={"companies": ["name"]}))
     assert set(found) == {"identity", "write_scopes", "quota", "task_strategy"}
     assert "portal 4242001 (STANDARD), time zone America/New_York" in found["identity"][0].message
-    assert portal.box.journal.writes() == 0
+    assert portal.box.journal.writes() == 0, "to ask for the token's scopes is a POST and no write"
 
 
 def test_all_missing_scopes_are_listed_at_once(portal: Any) -> None:
     portal.do("token", token="pat-few", scopes=["crm.objects.companies.read", "tickets", "crm.schemas.companies.read"])
     found = findings(portal.connect(token="pat-few", own_fields=[SCORE]))
     errors = [finding.message for finding in found["missing_scope"] if finding.severity == "error"]
-    assert len(errors) == 3, "contacts, deals, owners"
+    assert len(errors) == 5, "reading contacts, deals, owners; writing companies, tasks"
     assert any("crm.objects.deals.read" in message for message in errors)
+    assert [finding.severity for finding in found["missing_scope"] if "setup" in finding.message] == ["warning"]
     assert ["feedback" in finding.message for finding in found["missing_scope"] if finding.severity == "info"] == [True]
 
 

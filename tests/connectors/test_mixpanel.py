@@ -52,9 +52,9 @@ def test_wrong_credentials_and_a_wrong_project_are_told_apart(
 
 def test_check_finds_nothing_wrong(mixpanel: Mixpanel) -> None:
     findings = {finding.code: finding for finding in mixpanel.check()}
-    assert set(findings) == {"identity", "query_api", "quota"}
+    assert set(findings) == {"identity", "rights", "query_api", "quota"}
     assert {finding.severity for finding in findings.values()} == {"ok", "info"}
-    assert mixpanel.calls == {"check": 2}
+    assert mixpanel.calls == {"check": 4}
 
 
 def test_a_plan_without_the_query_api_is_a_warning_and_events_go_on(mixpanel: Mixpanel, mixpanel_box: Sandbox) -> None:

@@ -12,7 +12,7 @@ from connectors.surveymonkey_budget import list_every, look_every
 from connectors.surveymonkey_questions import answered, asks
 from connectors.surveymonkey_settings import Settings, Survey
 from mapping.schema import SurveyResponse
-from sandbox.surveymonkey import ELSEWHERE, NO_DETAILS
+from sandbox.surveymonkey import ELSEWHERE, NO_DETAILS, WIDE
 from sandbox.surveymonkey_surveys import CES, CSAT, GRID, NPS, TEN
 from tests.connectors.survey_accounts import Account
 from tests.contracts import contract
@@ -328,3 +328,11 @@ def test_the_simulator_answers_as_the_vendor_describes(surveys: Account, of: str
         assert late.status_code == 400
         with pytest.raises(ValueError, match="no action"):
             surveys.act("explode")
+
+
+def test_an_app_with_more_scopes_than_needed(surveys: Account) -> None:
+    assert surveys.findings("more_rights") == []
+    ((severity, words),) = surveys.findings("more_rights", token=WIDE)
+    assert (severity, "collectors_read, responses_write, surveys_write" in words) == ("info", True)
+    surveys.fault("status", "users/me", status=200, body={"id": "1", "scopes": "all"}, times=1)
+    assert surveys.findings("more_rights", token=WIDE) == [], "an account that does not tell"

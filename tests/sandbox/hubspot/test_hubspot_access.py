@@ -60,6 +60,31 @@ def test_a_missing_scope_is_named(hubspot: Any) -> None:
         assert refused["errors"][0]["context"]["requiredGranularScopes"] == [scope]
 
 
+def test_a_private_app_token_tells_its_scopes_to_whoever_has_it(hubspot: Any) -> None:
+    """As HubSpot's page on private apps shows it: `tokenKey` there; back come user, account, app and scopes."""
+    asked = "/oauth/v2/private-apps/get/access-token-info"
+    hubspot.mutate("token", token="pat-narrow", scopes=["tickets", "crm.objects.companies.read"])
+    as_token(hubspot, "")
+    hubspot.sandbox.journal.clear()
+    told = hubspot.ask("POST", asked, json={"tokenKey": "pat-narrow"})
+    assert {name: type(value) for name, value in told.items()} == {
+        "userId": int,
+        "hubId": int,
+        "appId": int,
+        "scopes": list,
+    }
+    assert (told["hubId"], told["scopes"]) == (4_242_001, ["crm.objects.companies.read", "tickets"])
+    assert hubspot.sandbox.journal.writes() == 0
+    oauth = hubspot.ask("POST", "/oauth/v1/token", data=OAUTH)["access_token"]
+    for key in ("pat-nobody", oauth):
+        hubspot.ask("POST", asked, 401, json={"tokenKey": key})
+    bodies: tuple[Any, ...] = ({}, [], {"tokenKey": 1})
+    for body in bodies:
+        hubspot.ask("POST", asked, 400, json=body)
+    hubspot.mutate("options", legacy_paths=False)
+    hubspot.ask("POST", asked, 404, json={"tokenKey": "pat-narrow"})
+
+
 def test_tokens_can_be_given_and_revoked(make_client: Callable[..., Any]) -> None:
     client = make_client(token="pat-mine", tokens={"pat-mine": ["crm.objects.companies.read"]})
     client.get(COMPANIES)

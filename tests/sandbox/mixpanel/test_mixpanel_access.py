@@ -129,3 +129,19 @@ def test_truth_names_customers_only(project: Any, world: Any) -> None:
         assert world.people[number - 1].product_user_id == user
     assert not any(user.startswith(("staff_", "test_")) for user in truth["contact"])
     assert MIXPANEL_USER not in truth["contact"]
+
+
+def test_the_app_api_tells_who_one_is_and_is_not_counted(make: Callable[..., Any]) -> None:
+    project = make(query_per_hour=0, export_per_hour=0)
+    project.sandbox.mutate("mixpanel", "member", others=[777])
+    me = project.get("app/me").json()
+    assert (me["status"], sorted(me["results"]["projects"])) == ("ok", ["4242", "777"])
+    assert {one["organization_id"] for one in me["results"]["projects"].values()} == {
+        int(key) for key in me["results"]["organizations"]
+    }
+    assert project.get("app/projects/1/service-accounts").status_code == 403
+    assert project.get("app/nonsense").status_code == 404
+    with pytest.raises(ValueError, match="a role is one of"):
+        project.sandbox.mutate("mixpanel", "member", role="king")
+    project.session.auth = ("someone", "else")
+    assert project.get("app/me").status_code == 401

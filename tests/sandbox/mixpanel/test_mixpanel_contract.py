@@ -71,3 +71,19 @@ def test_cohorts_answer_as_described(project: Any) -> None:
     for cohort in project.engage(path="query/cohorts/list").json():
         for name, described in schema.items():
             assert isinstance(cohort[name], KINDS[described["type"]]), name
+
+
+def test_service_accounts_of_a_project_are_listed_as_described(project: Any) -> None:
+    schemas = contract("mixpanel", "service-accounts.openapi.yaml")["components"]["schemas"]
+    described = schemas["ListServiceAccountsForProjectResponse"]["properties"]["results"]["items"]["allOf"][1]
+    wanted = {**schemas["ServiceAccountRead"]["properties"], **described["properties"]}
+    project.sandbox.mutate("mixpanel", "member", role="consumer")
+    answer = project.get("app/projects/4242/service-accounts").json()
+    assert answer["status"] == "ok"
+    for row in answer["results"]:
+        assert set(row) == set(wanted)
+        assert row["role"] in schemas["RoleEnum"]["enum"]
+        assert row["target_type"] in described["properties"]["target_type"]["enum"]
+    project.sandbox.mutate("mixpanel", "member", listed=False)
+    refused = project.get("app/projects/4242/service-accounts")
+    assert (refused.status_code, refused.json()["status"]) == (403, "error")

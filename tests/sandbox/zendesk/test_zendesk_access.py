@@ -5,8 +5,9 @@ import pytest
 
 from sandbox.core import ZENDESK_TOKEN
 from sandbox.faults import Fault
-from sandbox.zendesk import OAUTH_TOKEN
+from sandbox.zendesk import OAUTH_SCOPES, OAUTH_TOKEN
 from sandbox.zendesk_desk import AGENT_EMAIL
+from tests.contracts import contract
 
 ADMIN_PATHS = (
     "incremental/tickets/cursor.json?start_time=0",
@@ -160,3 +161,24 @@ def test_truth_is_about_organizations_and_active_end_users(desk: Any, world: Any
     for vendor_id, world_id in truth["contact"].items():
         assert users[vendor_id]["name"] == world.people[world_id - 1].name
     assert {world.companies[i - 1].id for i in truth["account"].values()} == set(truth["account"].values())
+
+
+def test_an_oauth_token_tells_its_scopes_as_described(desk: Any) -> None:
+    path = "oauth/tokens/current.json"
+    assert (
+        path
+        in contract("zendesk", "oauth.openapi.yml")["paths"]["/api/v2/oauth/tokens/{oauth_token_id}"]["get"][
+            "description"
+        ]
+    )
+    assert desk.get(path).status_code == 404, "an API token is none"
+    desk.session.auth = None
+    described = {
+        *("client_id", "created_at", "expires_at", "id", "refresh_token", "refresh_token_expires_at", "scopes"),
+        *("token", "url", "used_at", "user_id"),
+    }  # Zendesk's reference, "OAuth Tokens"
+    for token, scopes in OAUTH_SCOPES.items():
+        desk.session.headers["Authorization"] = f"Bearer {token}"
+        shown = desk.json(path)["token"]
+        assert set(shown) == set(described)
+        assert (shown["scopes"], shown["token"]) == (list(scopes), token[:10])
