@@ -15,7 +15,7 @@ from cli.doctor_words import ADVICE, MEANS, where
 from cli.errors import CONFLICTS, CREDENTIALS, ERROR, OK
 from cli.output import Output, count
 from connectors.base import FieldDiff, Finding, Source
-from connectors.errors import ConnectorError, CredentialsError, MissingPermissionError
+from connectors.errors import ConnectorError, CredentialsError, MissingPermissionError, NotFoundError
 from scoring.lint import lint
 from sync import accountable
 from sync.accountable import Answerable
@@ -23,7 +23,10 @@ from sync.overview import MatchRate, match_rates, match_rules
 from sync.store import Store, StoreError
 
 GOOD_SHARE = 80
-"""Percent of linked records under which identities deserve a look."""
+"""Percent of records that count for somebody in the CRM under which identities deserve a look."""
+
+NO_SUCH_PAGE = "Nothing of this vendor answers there: see base_url in this source's settings."
+"""Advice where already the question who we are is answered with 404."""
 
 OTHER_NAME = "Change the field in the CRM, or give ours another name in writeback.fields."
 
@@ -88,6 +91,8 @@ def _ask(source: Source) -> list[Finding]:
         return [Finding("error", "credentials", error.message, error.advice)]
     except MissingPermissionError as error:
         return [Finding("error", "missing_permission", error.message, error.advice)]
+    except NotFoundError as error:
+        return [Finding("error", "unreachable", error.message, NO_SUCH_PAGE)]
     except ConnectorError as error:
         return [Finding("error", "unreachable", error.message, error.advice)]
 
@@ -158,11 +163,14 @@ def _answerable(wiring: Wiring) -> Answerable:
 
 def _match(rate: MatchRate) -> Finding:
     share = 100 * rate.linked // rate.total if rate.total else 100
+    good = rate.linked + rate.homed >= rate.total * GOOD_SHARE / 100
+    text = f"{rate.source}: {rate.linked:,} of {count(rate.total, rate.kind)} linked to the CRM ({share} %)"
+    more = f"; {rate.homed:,} more are not in it, but their accounts are" if rate.homed else ""
     return Finding(
-        "ok" if share >= GOOD_SHARE else "warning",
+        "ok" if good else "warning",
         "identity",
-        f"{rate.source}: {rate.linked:,} of {count(rate.total, rate.kind)} linked to the CRM ({share} %).",
-        "" if share >= GOOD_SHARE else "docs/identity.md says how to help; `holdfast status` lists what is ambiguous.",
+        f"{text}{more}.",
+        "" if good else "docs/identity.md says how to help; `holdfast status` lists what is ambiguous.",
     )
 
 

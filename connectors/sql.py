@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from connectors.base import Batch, Clock, Environment, FieldSpec, Finding, Severity, Stream
 from connectors.config_streams import USAGE, needed
-from connectors.errors import ConnectorError, RequestError
+from connectors.errors import ConnectorError, RequestError, TransientError
 from connectors.event_lines import EventLines, EventSpool, epoch
 from connectors.place import State, dump, load
 from connectors.plain import plain
@@ -74,7 +74,10 @@ class Sql:
             advice = "Name a ready map, or the tables under `streams`."
             yield Finding("warning", "no_streams", "Nothing is read, since the config names no streams.", advice)
         for name, table in self._settings.streams.items():
-            yield from _Table(self, name, table).check()
+            found = list(_Table(self, name, table).check())
+            yield from found
+            if any(one.code == "unreachable" for one in found):
+                return  # each stream would wait as long, and say the same
 
     def pull(self, stream: Stream, cursor: str | None) -> Iterator[Batch]:
         """Yield what is new since `cursor`; see `Source.pull`. Raises a `ConnectorError`."""
@@ -266,7 +269,8 @@ class _Table:
                     unstamped = False
         except ConnectorError as error:
             severity: Severity = "warning" if self.table.optional else "error"
-            yield Finding(severity, "stream", f"{self.name} cannot be read: {error.message}", error.advice)
+            code = "unreachable" if isinstance(error, TransientError) else "stream"
+            yield Finding(severity, code, f"{self.name} cannot be read: {error.message}", error.advice)
             return
         for field, wanted in needed(self.table.fields):
             if not set(wanted) & set(columns):

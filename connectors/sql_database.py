@@ -47,6 +47,7 @@ _WORDS: Mapping[str, tuple[type[ConnectorError], str]] = {
     "no such column": (RequestError, "Correct table, query, id or cursor of that stream."),
     "syntax error": (RequestError, "Correct query of that stream."),
     "unable to open database file": (ConfigError, "See the path in url; an absolute one has four slashes."),
+    "database is locked": (TransientError, "Another program holds it while it writes; the next run tries again."),
     "file is not a database": (ConfigError, "See the path in url."),
     "interrupted": (TransientError, "An index on cursor and id makes it quick; else raise statement_timeout."),
 }

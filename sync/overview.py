@@ -12,12 +12,22 @@ WEEK = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class MatchRate:
-    """How many live records of one kind and source are linked to the CRM."""
+    """How many live records of one kind and source are linked to the CRM.
+
+    Attributes:
+        source: Its name.
+        kind: "account" or "contact".
+        linked: Those that are a record of the CRM.
+        total: All.
+        homed: Contacts that are none of the CRM's, and count for one of its accounts all the same: those of the
+            addresses to which a bill goes, or of one who writes to support from an account that is known.
+    """
 
     source: str
     kind: str
     linked: int
     total: int
+    homed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +45,15 @@ def match_rates(store: Store, *, crm: str) -> list[MatchRate]:
     rates = []
     for kind, where in (("account", ""), ("contact", " AND coalesce(record.staff, 0) = 0")):
         rows = store.rows(
-            f"""SELECT source.name, count(link.key), count(*)
+            f"""SELECT source.name, count(link.key), count(*), sum(link.key IS NULL AND home.key IS NOT NULL)
                 FROM {kind} record JOIN source ON source.id = record.source
-                LEFT JOIN link ON link.kind = ? AND link.key = record.key
-                WHERE source.name <> ? AND record.valid_from IS NOT NULL AND record.valid_to IS NULL{where}
+                LEFT JOIN link ON link.kind = ?1 AND link.key = record.key
+                LEFT JOIN link home ON ?1 = 'contact' AND home.kind = 'home' AND home.key = record.key
+                WHERE source.name <> ?2 AND record.valid_from IS NOT NULL AND record.valid_to IS NULL{where}
                 GROUP BY source.name ORDER BY source.name""",
             (kind, crm),
         )
-        rates += [MatchRate(source, kind, linked, total) for source, linked, total in rows]
+        rates += [MatchRate(source, kind, linked, total, homed) for source, linked, total, homed in rows]
     return rates
 
 

@@ -1,9 +1,10 @@
 """A company with every kind of source: all are read, and each may fail alone."""
 
 import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -161,3 +162,37 @@ def test_a_customer_who_stops_paying_falls_and_the_reason_says_so(all_sources: S
     assert len(late) > 3
     assert all(after[account]["score"] < before[account]["score"] - 5 for account in late)
     assert any(after[account]["band"] != before[account]["band"] for account in late)
+
+
+def test_check_tells_a_wrong_address_a_locked_database_and_payers_from_trouble(
+    all_sources: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found() -> dict[str, list[dict[str, Any]]]:
+        return dict(all_sources.run("check", "--json").data)
+
+    good = found()
+    warned = {one["code"] for findings in good.values() for one in findings if one["severity"] in {"warning", "error"}}
+    assert warned <= {"missing_fields", "no_fallback_owner"}
+    (payers,) = (one for one in good["state"] if "stripe" in one["message"] and "contacts linked" in one["message"])
+    assert payers["severity"] == "ok"
+    assert "more are not in it, but their accounts are" in payers["message"]
+    with sqlite3.connect(all_sources.config.parent / "state" / "state.db") as state:
+        state.execute("DELETE FROM link WHERE kind = 'home'")
+    text = all_sources.config.read_text()
+    for vendor in ("mixpanel", "surveymonkey", "hubspot"):
+        text = text.replace(f'/{vendor}"', f'/{vendor}/v0"')
+    all_sources.config.write_text(text)
+    monkeypatch.setattr("connectors.sql_database.CONNECT_SECONDS", 0)
+    with closing(sqlite3.connect(all_sources.config.parent / "warehouse.db")) as held:
+        held.execute("BEGIN EXCLUSIVE")
+        bad = found()
+    for vendor in ("mixpanel", "surveymonkey", "hubspot"):
+        (lost,) = bad[vendor]
+        assert (lost["code"], lost["advice"].rpartition(": ")[2]) == (
+            "unreachable",
+            "see base_url in this source's settings.",
+        )
+    (locked,) = (one for one in bad["telephone"] if one["severity"] == "error")
+    assert "customers cannot be read: the database says: database is locked" in locked["message"]
+    assert "Another program holds it" in locked["advice"]
+    assert any("stripe" in one["message"] and one["severity"] == "warning" for one in bad["state"])
