@@ -60,7 +60,7 @@ KINDS: Mapping[str, Kind] = {
         ),
         Kind(
             "contacts",
-            ("email", "hs_additional_emails", "jobtitle", "hubspot_owner_id", "hs_email_optout"),
+            ("email", "hs_additional_emails", "jobtitle", "hs_buying_role", "hubspot_owner_id", "hs_email_optout"),
             modified="lastmodifieddate",
             links=("companies",),
             merged=("hs_merged_object_ids", "hs_calculated_merged_vids"),

@@ -71,7 +71,10 @@ class Contact(Record):
     account_ref: VendorId | None = Field(None, description="Primary account: its vendor id in the same source.")
     account_refs: tuple[str, ...] = Field((), description="Every account of this person, vendor ids, primary included.")
     owner_id: VendorId | None = Field(None, description="Vendor id of the owner (a user of the same source).")
-    title: ShortText | None = Field(None, description="Job title or role.")
+    title: ShortText | None = Field(None, description="Job title.")
+    role: ShortText | None = Field(
+        None, description="The part in buying that the CRM names on the person; of several, with ';' between them."
+    )
     staff: bool = Field(False, description="True for the vendor's own people and bots: never scored, never matched.")
     active: bool = Field(True, description="False when suspended, merged away or deactivated at the source.")
     last_login_at: Instant | None = Field(None, description="Last sign-in the source knows of.")

@@ -20,6 +20,10 @@ _LIFECYCLE = (
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "lifecyclestage": _LIFECYCLE,
     "hs_lead_status": ("NEW", "OPEN", "IN_PROGRESS", "UNQUALIFIED", "CONNECTED"),
+    "hs_buying_role": (
+        *("BLOCKER", "BUDGET_HOLDER", "CHAMPION", "DECISION_MAKER", "END_USER", "EXECUTIVE_SPONSOR", "INFLUENCER"),
+        *("LEGAL_AND_COMPLIANCE", "OTHER"),
+    ),
     "industry": ("COMPUTER_SOFTWARE", "FINANCIAL_SERVICES", "RETAIL", "OTHER"),
     "dealtype": ("newbusiness", "existingbusiness"),
     "deal_currency_code": ("USD", "EUR", "GBP", "CHF", "JPY", "SEK", "AUD", "CAD"),
@@ -57,6 +61,7 @@ PROPERTIES: Mapping[str, tuple[Row, ...]] = {
         ("firstname", "First name", "string", "text", ""),
         ("lastname", "Last name", "string", "text", ""),
         ("jobtitle", "Job title", "string", "text", ""),
+        ("hs_buying_role", "Buying Role", "enumeration", "checkbox", ""),
         ("phone", "Phone number", "string", "text", ""),
         ("hs_email_optout", "Unsubscribed from all email", "bool", "booleancheckbox", "r"),
         ("company", "Company name", "string", "text", ""),

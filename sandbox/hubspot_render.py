@@ -267,12 +267,16 @@ COMPANY: Mapping[str, Renderer] = {
     "renewal_date": lambda c, _: c.renewal_date.isoformat(),
 }
 
+_BUYING = {"economic_buyer": "BUDGET_HOLDER;DECISION_MAKER", "executive_sponsor": "EXECUTIVE_SPONSOR"}
+"""What salespeople have noted of whom: of those who use the product, nothing."""
+
 CONTACT: Mapping[str, Renderer] = {
     "email": lambda p, _: p.email,
     "hs_additional_emails": lambda p, _: ";".join(p.other_emails) or None,
     "firstname": lambda p, _: p.name.partition(" ")[0] or None,
     "lastname": lambda p, _: p.name.partition(" ")[2] or None,
     "jobtitle": lambda p, _: p.title or None,
+    "hs_buying_role": lambda p, _: _BUYING.get(p.role) if p.kind == "person" else None,
     # Empty until somebody has unsubscribed; one in 23 has.
     "hs_email_optout": lambda p, _: "true" if p.kind == "person" and mixed(p.id) % 23 == 0 else None,
     "lifecyclestage": lambda _p, _: "customer",

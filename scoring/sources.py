@@ -296,15 +296,15 @@ _OPENED = (
     "ELSE activity.opened_at END"
 )
 _TRACKED = "activity.activity = 'email' AND COALESCE(activity.inbound, 0) = 0 AND activity.tracked = 1"
-_LEADS = ("sponsor", "decision maker", "economic buyer", "executive", "chief", "ceo", "cto", "cfo", "coo", "president",
-          "vp", "director", "head of", "founder")  # fmt: skip
+_LEADS = ("sponsor", "decision maker", "economic buyer", "budget holder", "executive", "chief", "ceo", "cto", "cfo", "coo",
+          "president", "vp", "director", "head of", "founder")  # fmt: skip
 _CHAMPIONS = ("champion", "administrator", "project lead", "project manager")
 
 
 def _said() -> str:
     """A person's part and title in small letters, marks taken out, a blank at each end."""
     said = "LOWER(COALESCE(departure.role, '') || ' / ' || COALESCE(departure.title, ''))"
-    for mark in ",/-&(":
+    for mark in ",;/-&()_":
         said = f"REPLACE({said}, '{mark}', ' ')"
     return f"' ' || {said} || ' '"
 

@@ -32,8 +32,11 @@ PARTS = {
     "part_contact_past": "key, account, title, valid_to AS ended FROM ({contact_versions}) WHERE source = {crm} "
     "AND valid_to <= {at} AND account IS NOT NULL AND key NOT IN "
     "(SELECT key FROM ({marks}) WHERE kind = 'contact' AND status = 'merged')",
+    # The part that a person plays in a deal, and that which the CRM names on the person.
     "part_role": "key, contact, role, CASE WHEN valid_to <= {at} THEN valid_to END AS ended "
-    "FROM ({contact_role_versions}) WHERE source = {crm}",
+    "FROM ({contact_role_versions}) WHERE source = {crm} UNION ALL SELECT key, key AS contact, role, "
+    "CASE WHEN valid_to <= {at} THEN valid_to END AS ended FROM ({contact_versions}) "
+    "WHERE source = {crm} AND role IS NOT NULL",
     "part_activity": "key, account, contact, activity, inbound, at AS happened_at, closed, tracked, opened_at, "
     "clicked_at FROM ({activity}) WHERE task_key IS NULL",
     "part_invoice": "key, account, status, amount_due, due_date, paid_at, failed_attempts, created_at FROM ({invoice})",
@@ -151,8 +154,10 @@ WHERE v.earlier IS NOT NULL AND (v.plan_before IS DISTINCT FROM v.plan OR v.mrr_
   OR v.owner_before IS DISTINCT FROM v.owner_id)
 """,
     "part_held": """
-SELECT contact, role, max(CASE WHEN ended IS NULL THEN 1 ELSE 0 END) AS held, max(ended) AS ended FROM part_role
-WHERE role IS NOT NULL AND contact IS NOT NULL GROUP BY contact, role
+SELECT contact, role, max(CASE WHEN ended IS NULL THEN 1 ELSE 0 END) AS held, max(ended) AS ended FROM (
+  SELECT contact, unnest(string_split(role, ';')) AS role, ended FROM part_role
+  WHERE role IS NOT NULL AND contact IS NOT NULL
+) one GROUP BY contact, role
 """,
     "contact_role": """
 SELECT p.crm AS contact, r.role AS role FROM part_held r JOIN person p ON p.key = r.contact WHERE r.held = 1

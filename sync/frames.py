@@ -123,7 +123,7 @@ def inputs(
     words |= {
         "deal_versions": versions("deal", "close_date", at),
         "account_versions": versions("account", "plan, mrr, currency, owner_id", at),
-        "contact_versions": versions("contact", "account, title", at),
+        "contact_versions": versions("contact", "account, title, role", at),
         "contact_role_versions": versions("contact_role", "contact, role", at),
         "at": str(at),
         "marks": _MARKS.format(at=at),

@@ -2,7 +2,7 @@
 
 COLUMNS = {
     "account": ("channel TEXT",),
-    "contact": ("email_opt_out INTEGER", "do_not_call INTEGER"),
+    "contact": ("email_opt_out INTEGER", "do_not_call INTEGER", "role TEXT"),
     "survey_response": ("themes TEXT",),
     "ticket": ("replies INTEGER", "channel TEXT"),
     "subscription": ("card_expires INTEGER",),

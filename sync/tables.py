@@ -26,7 +26,7 @@ _KINDS = {
     "account": "name domains:list external_ids:map owner_id parent_id:account plan mrr:int currency "
     "customer_since:day renewal_date:day lifecycle created_at:instant channel",
     "contact": "email other_emails:list external_ids:map account_ref:account account_refs:list owner_id title "
-    "staff:bool active:bool last_login_at:instant created_at:instant email_opt_out:bool do_not_call:bool",
+    "staff:bool active:bool last_login_at:instant created_at:instant email_opt_out:bool do_not_call:bool role",
     "membership": "contact_ref:contact account_ref:account",
     "deal": "account_ref:account name pipeline stage closed:bool won:bool renewal:bool amount:int currency "
     "close_date:day owner_id created_at:instant",

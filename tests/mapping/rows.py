@@ -27,6 +27,7 @@ def hubspot_contact(**properties: Any) -> Row:
         "firstname": "Ann",
         "lastname": "Lee",
         "jobtitle": "Head of Things",
+        "hs_buying_role": None,
         "hs_email_optout": None,
         "hubspot_owner_id": "7001",
         "product_user_id": "usr_1",

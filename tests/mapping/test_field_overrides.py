@@ -29,6 +29,7 @@ def test_a_field_can_be_switched_off() -> None:
     assert load("contacts", {"external_ids": ""}).paths("contacts") == [
         "email",
         "hs_additional_emails",
+        "hs_buying_role",
         "hs_email_optout",
         "hubspot_owner_id",
         "jobtitle",

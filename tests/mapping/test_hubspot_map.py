@@ -192,6 +192,7 @@ def test_the_connector_learns_which_properties_to_ask_for() -> None:
     assert HUBSPOT.paths("contacts") == [
         "email",
         "hs_additional_emails",
+        "hs_buying_role",
         "hs_email_optout",
         "hubspot_owner_id",
         "jobtitle",

@@ -10,8 +10,8 @@ Row = dict[str, Any]
 World = dict[str, list[Any]]
 DAY = 86400
 THEMES = ("bugs", "leaving", "missing", "outages", "praise", "price", "speed", "support", "usability")
-LEADS = ("sponsor", "decision maker", "economic buyer", "executive", "chief", "ceo", "cto", "cfo", "coo", "president",
-         "vp", "director", "head of", "founder")  # fmt: skip
+LEADS = ("sponsor", "decision maker", "economic buyer", "budget holder", "executive", "chief", "ceo", "cto", "cfo",
+         "coo", "president", "vp", "director", "head of", "founder")  # fmt: skip
 
 
 def trend(now: int | None, before: int | None, least: int) -> int | None:
@@ -272,7 +272,7 @@ def people(left: list[tuple[int, Row]], gone: int, words: tuple[str, ...]) -> in
 
 def says(departure: Row, words: tuple[str, ...]) -> bool:
     text = f"{departure['role'] or ''} / {departure['title'] or ''}".lower()
-    for mark in ",/-&(":
+    for mark in ",;/-&()_":
         text = text.replace(mark, " ")
     return any(f" {word} " in f" {text} " for word in words)
 

@@ -56,7 +56,7 @@ TEXTS = {
     # records as sources have them
     "user": "source_id email name",
     "account": "source_id name domains external_ids owner_id plan currency lifecycle channel",
-    "contact": "source_id email other_emails external_ids account_refs owner_id title",
+    "contact": "source_id email other_emails external_ids account_refs owner_id title role",
     "membership": "source_id",
     "deal": "source_id name pipeline stage currency owner_id",
     "ticket": "source_id status priority copy_of channel",

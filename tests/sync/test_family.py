@@ -1,12 +1,18 @@
 """Parents, homes and roles out of the state, and the fields that the config switches on."""
 
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from mapping.schema import ContactRole
+from connectors.registry import VENDORS
+from mapping.fields import FieldMap
+from mapping.schema import Contact, ContactRole
+from sandbox.core import CREDENTIALS, Sandbox
+from sandbox.mount import SandboxAdapter
+from sandbox.world import make_world
 from scoring.card import Scorecard
 from scoring.cards import Cards
 from scoring.engine import score
@@ -15,11 +21,12 @@ from scoring.inputs import ScoreRow
 from sync import frames
 from sync.family import homes, tree, with_family
 from sync.owned import OwnedFieldError, default_fields, on_demand_fields, owned_fields
+from sync.pull import pull_all
 from sync.run import Agent
 from sync.store import Store
 from tests.scoring.rows import score_row
 from tests.sync.frame_tables import put, table
-from tests.sync.states import NOW, account, contact
+from tests.sync.states import DAY, NOW, account, contact
 
 ON = ("account.rollup_score", "account.rollup_band", "contact.account_score")
 
@@ -63,6 +70,47 @@ def test_parts_in_deals_reach_the_role(group: Store) -> None:
         rows = list(score(Scorecard.load(), given))
     said = {row.crm_id: row.features["role"] for row in rows if row.level == "contact"}
     assert said == {"1": "executive_sponsor", "2": "economic_buyer"}
+
+
+@pytest.mark.requirement("R71")
+def test_parts_that_the_crm_names_on_a_person_count_and_are_missed(group: Store) -> None:
+    for day, role in enumerate(("DECISION_MAKER;CHAMPION", "DECISION_MAKER", None)):
+        put(group, contact("1", at=NOW + day * DAY, account_ref="A", title="Analyst", role=role), now=NOW + day * DAY)
+
+    def parts(day: int) -> tuple[list[str], list[str]]:
+        held = [row["role"] for row in table(group, "contact_role", NOW + day * DAY) if row["contact"] == "1"]
+        lost = [row["role"] for row in table(group, "departure", NOW + day * DAY) if row["contact"] == "1"]
+        return sorted(held), sorted(lost)
+
+    assert parts(0) == (["CHAMPION", "DECISION_MAKER"], [])
+    assert parts(1) == (["DECISION_MAKER"], ["CHAMPION"])  # who keeps one of two parts has lost the other only
+    assert parts(2) == ([], ["CHAMPION", "DECISION_MAKER"])
+    given = frames.inputs(group, NOW + DAY, crm="crm")
+    with group.released():
+        rows = list(score(Scorecard.load(), given, levels=["contact"]))
+    assert {row.crm_id: row.features["role"] for row in rows} == {"1": "economic_buyer", "2": "economic_buyer"}
+
+
+@pytest.mark.requirement("R71")
+@pytest.mark.parametrize("known", [True, False])
+def test_a_hubspot_portal_is_read_with_and_without_buying_roles(store: Store, *, known: bool) -> None:
+    world = make_world(seed=5, accounts=8, people_per_account=4, months=2, horizon_days=2, now=NOW)
+    box = Sandbox(world, vendors=("hubspot",))
+    portal = box.vendors["hubspot"].portal  # type: ignore[attr-defined]  # HubSpot's simulator
+    if not known:  # target accounts were never switched on
+        portal.schemas["contacts"].properties.pop("hs_buying_role")
+    crm = VENDORS["hubspot"].load()
+    fields = FieldMap.load("hubspot")
+    wanted = {stream: fields.paths(stream) for stream in fields.streams}
+    settings = crm.Settings(token=CREDENTIALS["hubspot"]["token"], base_url=box.base_urls()["hubspot"])
+    source = crm.connect("hubspot", settings, clock=box.clock, adapter=SandboxAdapter(box), wanted=wanted)
+    assert [report.error for report in pull_all([(source, fields)], store, box.clock) if report.error] == []
+    roles = Counter(one.role for one in store.records("contact") if isinstance(one, Contact))
+    said = {"BUDGET_HOLDER;DECISION_MAKER", "EXECUTIVE_SPONSOR"}
+    assert roles.keys() - {None} == (said if known else set())
+    assert [finding.message for finding in source.check() if "hs_buying_role" in finding.message] == (
+        [] if known else ["The field map reads contacts.hs_buying_role, which the portal does not have."]
+    )
 
 
 @pytest.mark.requirement("R71")
