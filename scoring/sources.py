@@ -296,8 +296,8 @@ _OPENED = (
     "ELSE activity.opened_at END"
 )
 _TRACKED = "activity.activity = 'email' AND COALESCE(activity.inbound, 0) = 0 AND activity.tracked = 1"
-_LEADS = ("sponsor", "decision maker", "economic buyer", "budget holder", "executive", "chief", "ceo", "cto", "cfo", "coo",
-          "president", "vp", "director", "head of", "founder")  # fmt: skip
+_LEADS = ("sponsor", "decision maker", "economic buyer", "budget holder", "executive", "chief", "ceo", "cto", "cfo",
+          "coo", "president", "vp", "director", "head of", "founder")  # fmt: skip
 _CHAMPIONS = ("champion", "administrator", "project lead", "project manager")
 
 
