@@ -26,6 +26,7 @@ from scoring.playbooks.memory import (
     Situation,
     Withheld,
     Work,
+    first_of,
     task_key,
 )
 from scoring.playbooks.model import URGENCY, Playbook, Step
@@ -101,6 +102,8 @@ class _Desk:
     cards: dict[str, "Scorecard"] = field(default_factory=dict)
     states: dict[str, BandState] = field(default_factory=dict)
     nobodys: list[str] = field(default_factory=list)
+    stopped: set[str] = field(default_factory=set)
+    """Keys, as the CRM has them, of open outreach that would wait if it had not been made."""
     given: Counter[str] = field(default_factory=Counter)
     """Open tasks by owner, those of this run included."""
 
@@ -175,6 +178,8 @@ class _Desk:
         if work is None:
             return None
         if work.state == "open":
+            if wait is not None and wait.rule in case.card.suppress:
+                self.stopped.add(self.situation.outer_key(key))
             return self._escalate(case, playbook, first, work)
         return self._ended(case, playbook, (name, episode), work)
 
@@ -303,7 +308,9 @@ class _Desk:
             caps = self.cards[task.crm_id].caps
             touches = not task.playbook.endswith((SECOND, ESCALATION))
             owner = task.owner_id
-            if touches and len(per_account.get(task.crm_id, ())) >= caps.account_tasks:
+            if first_of(task) in barred:
+                pass  # the two work on it together
+            elif touches and len(per_account.get(task.crm_id, ())) >= caps.account_tasks:
                 dates = sorted(per_account[task.crm_id])
                 until = dates[-caps.account_tasks] + timedelta(days=caps.account_days)
                 self._cap(task, "account_cap", until, f"{caps.account_tasks} tasks in {caps.account_days} days")
@@ -351,7 +358,7 @@ class _Desk:
                 continue
             name = base_name(work.name)
             playbook = card.playbook_named(name)
-            if playbook is not None and playbook.close_when_clear and name not in needed:
+            if playbook is not None and playbook.close_when_clear and (name not in needed or key in self.stopped):
                 yield Clear(key, work.crm_id, work.name, "What it was made for is over, and nobody had begun with it.")
 
 

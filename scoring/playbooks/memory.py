@@ -211,3 +211,9 @@ def task_key(crm_id: str, playbook: str, episode: datetime) -> str:
     """The idempotency key of a task: 32 hex digits."""
     text = f"{crm_id}\n{playbook}\n{int(episode.timestamp())}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def first_of(task: DesiredTask) -> str:
+    """Key of the task beside which one for a second person stands; "" for any other task."""
+    name = task.playbook.removesuffix(SECOND)
+    return "" if name == task.playbook else task_key(task.crm_id, name, task.episode)

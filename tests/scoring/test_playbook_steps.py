@@ -165,6 +165,19 @@ def test_two_assignees_get_a_task_each_with_a_key_of_its_own() -> None:
     assert (manager.subject, manager.due) == (executive.subject, executive.due)
 
 
+@pytest.mark.requirement("R133")
+@pytest.mark.parametrize("cap", ["account_tasks = 1\naccount_days = 30", "owner_per_day = 1"])
+def test_where_a_cap_holds_back_the_first_of_two_the_second_waits_with_them(cap: str) -> None:
+    card = card_with(f'[caps]\n{cap}\n[playbooks.rescue]\nsecond_owner = "role:executive"')
+    agent = Player(card, Situation(team=Team(roles=ROLES)))
+    agent.run(0, row(band="green", features={"failed_payments": 0}))
+    (payment,) = agent.run(1, row(band="green", features={"failed_payments": 1}))
+    both = agent.look(1.1, row(features={"failed_payments": 1}))
+    assert [task.key for task in both.tasks] == [payment.key]
+    assert [(one.playbook, one.rule[-3:]) for one in both.withheld] == [("rescue", "cap")]
+    assert [task.playbook for task in agent.run(32, row(features={"failed_payments": 1}))] == ["rescue", "rescue@2"]
+
+
 def test_one_person_in_both_parts_gets_one_task() -> None:
     team = Team(roles={**ROLES, "executive": ("M0",)})
     agent = Player(LADDER, Situation(team=team, fallback_owner="F"))
@@ -307,7 +320,8 @@ def test_an_event_counts_by_its_priority_and_a_playbook_by_the_account() -> None
 def test_playbooks_rank_by_impact_over_effort() -> None:
     card = Scorecard.load()
     ranks = {name: trigger.playbook.rank for name, trigger in card.triggers.items()}
-    assert ranks == {"negative_survey": 250, "many_tickets": 133, "failed_payment": 400, "low_login": 150}
+    rest = {"negative_survey": 250, "many_tickets": 133, "low_login": 150, "after_release": 200}
+    assert ranks == {"failed_payment": 400, **rest}
 
 
 # -- escalation, and tasks that nobody needs any more -------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scoring.card import Scorecard
 from scoring.inputs import SignalPoints
 from scoring.playbooks import Freeze, Situation, Withheld, decide, enrolled, unanswered
 from tests.scoring.player import START, Player, card_with
@@ -87,6 +88,25 @@ def test_no_outreach_and_no_request_while_a_question_is_open() -> None:
     assert all(one.until > START + timedelta(days=1) and one.why for one in waits)
     later = [task.playbook for task in player.run(5, row(**{**LOUD, "days_since_login": 3}))]
     assert sorted(later) == ["offer", "referral"]
+
+
+@pytest.mark.requirement("R3", "R24")
+@pytest.mark.parametrize(("touched", "closes"), [(False, True), (True, True), (False, False)])
+def test_a_request_that_nobody_began_goes_again_when_a_question_is_opened(*, touched: bool, closes: bool) -> None:
+    card = ASKING if not closes else Scorecard.model_validate(ASKING.model_dump() | {"triggers": closing()})
+    player = Player(card)
+    player.run(0, row(**QUIET))
+    asked = {task.playbook: task.key for task in player.run(1, row(**LOUD))}
+    player.becomes("referral", touched=touched)
+    found = player.look(2, row(**{**LOUD, "open_tickets": 1}))
+    assert [one.key for one in found.clear] == ([asked["referral"]] if closes and not touched else [])
+    assert player.look(2, row(**LOUD)).clear == ()  # while nothing has come between it stays
+
+
+def closing() -> dict[str, Any]:
+    """The triggers with a referral that closes."""
+    triggers = ASKING.model_dump()["triggers"]
+    return {**triggers, "referral": {**triggers["referral"], "close_when_clear": True}}
 
 
 @pytest.mark.requirement("R3", "R77")
