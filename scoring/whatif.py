@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from scoring.cards import AnyCards, Cards
 from scoring.inputs import Band, ScoreRow
 from scoring.measure import Area, Called, Lead, Rate, area, at_capacity, lead_of
-from scoring.playbooks import BandState, Situation, decide, next_states
+from scoring.playbooks import BandState, Situation, Work, decide, next_states
 from scoring.settle import Said, Standing, settle
 from scoring.trend import WEEKS
 
@@ -87,13 +87,20 @@ class Run:
     _states: dict[str, BandState] = field(default_factory=dict)
     _open: set[str] = field(default_factory=set)
     _seen: set[str] = field(default_factory=set)
+    _work: dict[str, Work] = field(default_factory=dict)
 
     def step(self, rows: Sequence[ScoreRow], at: datetime, *, measured: bool = False) -> None:
         """Play one instant; later ones must follow in order."""
         settled = settle(self.cards.card_of, rows, self._standings, at, Said(past=self._past(rows, at)))
         self._standings = settled.standings
-        decisions = decide(self.cards, settled.rows, self._states, at, Situation())
+        decisions = decide(self.cards, settled.rows, self._states, at, Situation(work=self._work))
         self._states = next_states(self.cards, settled.rows, self._states, at)
+        # As if each was done at once: caps count what is new, and nobody is late.
+        self._work |= {
+            task.key: Work(task.crm_id, task.playbook, task.owner_id, at, task.due, "done")
+            for task in decisions.tasks
+            if task.key not in self._work
+        }
         wanted = {task.key for task in decisions.tasks}
         bands = {row.crm_id: row.band for row in settled.rows}
         before = next(reversed(self.bands.values()), {})

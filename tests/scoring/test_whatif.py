@@ -87,6 +87,12 @@ def test_a_task_closes_when_its_band_is_left() -> None:
     assert sum(week.closed for week in run.weeks) == 1
 
 
+def test_what_a_cap_holds_back_opens_another_day_and_nothing_closes_for_it() -> None:
+    run = played({f"a{i}": [20] for i in range(30)})  # all of one owner, who takes 25 new tasks a day
+    assert [week.opened for week in run.weeks[:3]] == [25, 5, 0]
+    assert not any(week.closed for week in run.weeks)
+
+
 def test_a_signal_that_knows_the_outcome_is_named() -> None:
     names = "abcdefghijklm"
     run = played({name: [50] for name in names})
