@@ -21,7 +21,7 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 from connectors.amplitude_export import HOUR, Download, Exporter, TooWideError
-from connectors.amplitude_people import Kept, People
+from connectors.amplitude_people import Kept
 from connectors.base import Batch, EventExport
 from connectors.errors import CursorExpiredError
 from connectors.place import dump, load
@@ -74,6 +74,7 @@ class Events:
         """
         done, repaired = _loaded(cursor)
         self._exporter.clean()
+        self._kept.clean()
         if done is None:
             today = self.ready().date()
             start = datetime.combine(today - self._history, time(), UTC) - HOUR
@@ -95,12 +96,10 @@ class Events:
         before = done
         committed = None if anew else done
         widest, handed_on = WIDEST, False
-        known: dict[str, int] = {}
         while at < (ready := self.ready()):
             last = min(at + widest * HOUR, ready)
-            people = People(self._properties, known)
             try:
-                got = self._exporter.download(at + HOUR, last, people)
+                got = self._exporter.download(at + HOUR, last)
             except TooWideError:
                 widest = (last - at) // HOUR // 2
                 continue
@@ -108,8 +107,8 @@ class Events:
                 committed = self._through(done, last, got)
                 if anew or at < before <= last:
                     repaired = committed if anew else before
-                self._kept.put(committed, people)
                 export = self._export(got.path, at, last, anew=anew and not handed_on)
+                export = replace(export, people=self._kept.people(committed, self._properties))
                 export = replace(export, repeats_until=before + HOUR) if at < before else export
                 yield self._batch(export, committed, repaired)
                 handed_on = True

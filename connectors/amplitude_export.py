@@ -8,39 +8,28 @@ that does not unpack, a last line that is cut: then it is thrown away and made a
 
 import contextlib
 import gzip
-import http.client
 import os
 import random
 import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import requests
-import urllib3
-from pydantic_core import from_json
 
-from connectors.amplitude_people import People
+from connectors import downloads
 from connectors.base import Clock
-from connectors.errors import TransientError
+from connectors.downloads import BLOCK, DEADLINE, Gunzip, body, broken, unwritable, write
 from connectors.http import Http
-from connectors.retry import Failed, Retrier
+from connectors.retry import Retrier
 
-TRIES = 3
-DEADLINE = 1800.0
-"""Seconds for one download with all its tries."""
-BLOCK = 1 << 20
-LONGEST_LINE = 64 << 20
 HOUR = timedelta(hours=1)
 UPLOADED = re.compile(rb'"server_upload_time": ?"(\d{4}-\d\d-\d\d \d\d):')
 """When Amplitude received an event. A value that quotes this text has its quotes escaped, so that it cannot match."""
-MEMBER = re.compile(r"_(\d{4})-(\d\d)-(\d\d)_(\d{1,2})#")
-"""The hour of a file, in its name."""
 NO_DATA, TOO_LARGE, TOO_SLOW = 404, 400, 504
 
 
@@ -61,47 +50,25 @@ class Download:
     newest: datetime | None
 
 
-@dataclass(slots=True)
-class Lines:
+class Lines(downloads.Lines):
     """Looks through JSON lines as they pass.
 
     Attributes:
-        people: Notes who they speak of.
         newest: The last upload hour, as the vendor writes it.
         some: Whether there was any line.
     """
 
-    people: People
-    newest: bytes = b""
-    some: bool = False
-    _tail: bytes = b""
-    _last: bytes = field(default=b"", repr=False)
+    def __init__(self) -> None:
+        super().__init__("amplitude")
+        self.newest = b""
+        self.some = False
 
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes of a member. Raises `Failed` for a line that does not end."""
-        data = self._tail + data
-        cut = data.rfind(b"\n") + 1
-        self._tail = data[cut:]
-        if len(self._tail) > LONGEST_LINE:
-            raise broken("sent a line that does not end")
-        self._take(data[:cut])
-
-    def close(self) -> bool:
-        """Judge the end of a member; whether it ended without a line end.
-
-        Raises:
-            Failed: Its last line is not a whole JSON object.
-        """
-        unended = bool(self._tail)
-        self._take(self._tail)
-        try:
-            whole = not self._last or isinstance(from_json(self._last), dict)
-        except ValueError:
-            whole = False
-        if not whole:
-            raise broken("holds a file that ends before its end")
-        self._tail = self._last = b""
-        return unended
+    def saw(self, block: bytes) -> None:
+        """Look at whole lines."""
+        self.some |= bool(self.last)
+        # A file is of one hour. Were one of several, its newest hour might be missed here, and asked for once more.
+        for place in (UPLOADED.search(block), UPLOADED.search(self.last)):
+            self.newest = max(self.newest, place[1] if place else b"")
 
     def hour(self) -> datetime | None:
         """The last upload hour; None when nothing said one."""
@@ -109,14 +76,6 @@ class Lines:
             return datetime.strptime(self.newest.decode(), "%Y-%m-%d %H").replace(tzinfo=UTC)
         except ValueError:
             return None
-
-    def _take(self, block: bytes) -> None:
-        self._last = block.rstrip().rpartition(b"\n")[2] or self._last
-        self.some |= bool(self._last)
-        # A file is of one hour. Were one of several, its newest hour might be missed here, and asked for once more.
-        for place in (UPLOADED.search(block), UPLOADED.search(self._last)):
-            self.newest = max(self.newest, place[1] if place else b"")
-        self.people.saw(block)
 
 
 class Exporter:
@@ -138,13 +97,12 @@ class Exporter:
         for path in self._spool.glob("amplitude-*") if self._spool else ():
             path.unlink(missing_ok=True)
 
-    def download(self, first: datetime, last: datetime, people: People) -> Download | None:
+    def download(self, first: datetime, last: datetime) -> Download | None:
         """Download what was uploaded in some hours, both included; None when that is nothing.
 
         Args:
             first: First hour.
             last: Last hour.
-            people: Is told who the events speak of.
 
         Raises:
             TooWideError: It is too much for one export, and more than an hour.
@@ -164,7 +122,7 @@ class Exporter:
                     return None
                 if not response.ok:
                     raise TooWideError
-                return self._saved(response, people, end)
+                return self._saved(response, end)
 
         return Retrier(self._clock, DEADLINE, random.Random()).run(attempt, repeatable=True)
 
@@ -180,94 +138,47 @@ class Exporter:
                 self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(suffix, "amplitude-", self._spool)
         except OSError as error:
-            raise unwritable(error) from error
+            raise unwritable("amplitude", error) from error
         return handle, Path(name)
 
-    def _saved(self, response: requests.Response, people: People, end: float) -> Download | None:
+    def _saved(self, response: requests.Response, end: float) -> Download | None:
         handle, packed = self._file(".zip")
         try:
             with os.fdopen(handle, "wb") as file:
-                for block in self._blocks(response, end):
-                    _write(file, block)
-            return self._unpacked(packed, people)
+                for block in body(response, self._clock, end, "amplitude", unpack=True):
+                    write(file, block, "amplitude")
+            return self._unpacked(packed)
         finally:
             packed.unlink(missing_ok=True)
 
-    def _unpacked(self, packed: Path, people: People) -> Download | None:
+    def _unpacked(self, packed: Path) -> Download | None:
         handle, path = self._file(".jsonl.gz")
-        lines = Lines(people.fresh())
+        lines = Lines()
         try:
             with os.fdopen(handle, "wb") as out, zipfile.ZipFile(packed) as archive:
-                for entry in sorted(archive.infolist(), key=_age):
+                for entry in archive.infolist():
                     if not entry.is_dir():
                         with archive.open(entry) as member:
                             _pass_on(member, out, lines)
         except BaseException as error:
             path.unlink(missing_ok=True)
-            if isinstance(error, zipfile.BadZipFile | gzip.BadGzipFile | zlib.error | EOFError | NotImplementedError):
-                raise broken("is no complete zip of gzipped files") from error
+            if isinstance(error, zipfile.BadZipFile | zlib.error | EOFError | NotImplementedError):
+                raise broken("amplitude", "is no complete zip of gzipped files") from error
             raise
         if not lines.some:
             path.unlink(missing_ok=True)
             return None
-        people.keep(lines.people)
         return Download(path, lines.hour())
-
-    def _blocks(self, response: requests.Response, end: float) -> Iterator[bytes]:
-        """The body as it is sent."""
-        try:
-            while block := response.raw.read(BLOCK, decode_content=True):
-                yield block
-                if self._clock.monotonic() > end:
-                    raise broken(f"took more than {DEADLINE / 60:.0f} minutes")
-        except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-            raise broken(f"broke off ({type(error).__name__})") from error
-
-
-class _Copying:
-    """A file that is copied as it is read."""
-
-    def __init__(self, source: IO[bytes], out: IO[bytes]) -> None:
-        self._source = source
-        self._out = out
-
-    def read(self, size: int = -1) -> bytes:
-        """The next bytes."""
-        block = self._source.read(size)
-        _write(self._out, block)
-        return block
-
-
-def _age(entry: zipfile.ZipInfo) -> int:
-    """Sorts the newest hour first, so that users are taken for what they said last; unknown names come at the end."""
-    named = MEMBER.search(entry.filename)
-    return -int("".join(number.zfill(2) for number in named.groups())) if named else 0
 
 
 def _pass_on(member: IO[bytes], out: IO[bytes], lines: Lines) -> None:
     """Copy a gzipped file to the export, and look through what is in it."""
-    copied = cast("IO[bytes]", _Copying(member, out))  # nothing but `read` is asked of it
-    with gzip.GzipFile(fileobj=copied, mode="rb") as unpacked:
-        while block := unpacked.read(BLOCK):
-            lines.feed(block)
+    gunzip = Gunzip()
+    while block := member.read(BLOCK):
+        write(out, block, "amplitude")
+        for piece in gunzip.feed(block):
+            lines.feed(piece)
+    if not gunzip.whole:
+        raise EOFError
     if lines.close():
-        _write(out, gzip.compress(b"\n"))
-
-
-def _write(file: IO[bytes], block: bytes) -> None:
-    try:
-        file.write(block)
-    except OSError as error:
-        raise unwritable(error) from error
-
-
-def broken(what: str) -> Failed:
-    """A download that may work when made again."""
-    error = TransientError(f"the event export {what}; nothing of it was used.", vendor="amplitude")
-    return Failed(error, retry=True, tries=TRIES)
-
-
-def unwritable(error: OSError) -> TransientError:
-    """The spool file cannot be written."""
-    message = f"the event export cannot be stored: {error.strerror or type(error).__name__}."
-    return TransientError(message, vendor="amplitude", advice="Free disk space or check the state folder's rights.")
+        write(out, gzip.compress(b"\n"), "amplitude")

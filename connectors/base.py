@@ -7,11 +7,12 @@ HTTP and shapes; what a value means is decided in `mapping/`, what to write is d
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from connectors.clock import Clock as Clock  # noqa: PLC0414 - part of the vocabulary, as the next one
 from connectors.clock import SystemClock as SystemClock  # noqa: PLC0414
+from connectors.exports import EventExport as EventExport  # noqa: PLC0414
+from connectors.exports import EventPeople as EventPeople  # noqa: PLC0414
 
 Row = dict[str, Any]
 """One record as the vendor sent it (with vendor side tables folded in, see each connector's docstring)."""
@@ -41,27 +42,6 @@ class Stream:
     record: str
     after: tuple[str, ...] = ()
     optional: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class EventExport:
-    """A finished download of raw events, spooled to disk as one JSON object a line.
-
-    Attributes:
-        path: The file; gzip when it ends in ".gz". It belongs to the receiver, who deletes it.
-        first_day: First event day covered, in UTC unless the source says otherwise in its settings.
-        last_day: Last event day covered, inclusive.
-        replaces: True when the file holds *all* events of those days, so that counts are overwritten; False: added.
-        anew: True on the first of a pull that reads all arrivals again: nothing adds to a day counted before it.
-        repeats_until: What arrived before this was handed on before and is here again, to find what was missing then.
-    """
-
-    path: Path
-    first_day: date
-    last_day: date
-    replaces: bool
-    anew: bool = False
-    repeats_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,8 +334,8 @@ class Crm(Source, Protocol):
         """Send one request's worth of changes of one kind (updates of one object, new tasks, or tasks to be removed).
 
         Gives exactly one outcome per change, in order. Never retries what is not safe to repeat and never raises for
-        a record's sake; a batch refused as a whole is bisected until each culprit is found. Raises `CredentialsError`
-        and `QuotaError` only when nothing at all was sent.
+        a record's sake; a batch refused as a whole is bisected until each culprit is found. Raises `CredentialsError`,
+        `MissingPermissionError` and `QuotaError` only when nothing at all was sent.
         """
         ...
 

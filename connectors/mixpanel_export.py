@@ -7,44 +7,34 @@ good after each one; with ours all of these become typed errors after patient, b
 raw stream is used: everything else holds the whole answer in memory.
 
 A download counts only when it is complete. Mixpanel can end one under status 200 with the line "terminated early", or
-in the middle of a line; then it is thrown away and made again, and nothing of it is handed on. Lines end with the byte
-0x0A only: values hold raw line separators that `str.splitlines` would cut at.
+in the middle of a line; then it is thrown away and made again, and nothing of it is handed on; see `downloads`.
 """
 
 import contextlib
-import http.client
 import os
 import random
 import re
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import requests
-import urllib3
-from pydantic_core import from_json
 
+from connectors import downloads
 from connectors.base import Clock
-from connectors.errors import TransientError
+from connectors.downloads import DEADLINE, Gunzip, body, broken, unwritable, write
 from connectors.http import Http
-from connectors.retry import Failed, Retrier
+from connectors.retry import Retrier
 
-TRIES = 3
-"""Each download that breaks off costs one of the 60 an hour."""
-DEADLINE = 1800.0
-"""Seconds for one download with all its tries; a large month takes minutes, see connectors/mixpanel_events.py."""
-BLOCK = 1 << 20
-LONGEST_LINE = 64 << 20
 ARRIVAL = re.compile(rb'"mp_processing_time_ms": ?(\d{1,15})\b')
 """When Mixpanel received an event. A value that quotes this text has its quotes escaped, so that it cannot match."""
 
 
-@dataclass(slots=True)
-class Lines:
+class Lines(downloads.Lines):
     """What a stream of JSON lines held.
 
     Attributes:
@@ -53,59 +43,17 @@ class Lines:
         newest: The latest arrival stamp, epoch milliseconds.
     """
 
-    count: int = 0
-    stamped: int = 0
-    newest: int = 0
-    _tail: bytes = b""
-    _last: bytes = field(default=b"", repr=False)
+    def __init__(self) -> None:
+        super().__init__("mixpanel")
+        self.count = self.stamped = self.newest = 0
 
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes. Raises `Failed` for a line that does not end."""
-        data = self._tail + data
-        cut = data.rfind(b"\n") + 1
-        self._tail = data[cut:]
-        if len(self._tail) > LONGEST_LINE:
-            raise broken("sent a line that does not end")
-        self._take(data[:cut])
-
-    def close(self) -> None:
-        """Judge the end. Raises `Failed` when the last line is not a whole JSON object."""
-        self._take(self._tail)
-        self.count += bool(self._tail.strip())
-        self._tail = b""
-        try:
-            whole = not self._last or isinstance(from_json(self._last), dict)
-        except ValueError:
-            whole = False
-        if not whole:
-            raise broken("ended before its end")
-
-    def _take(self, block: bytes) -> None:
+    def saw(self, block: bytes) -> None:
+        """Look at whole lines; only the very last may lack its line end, and then it comes alone."""
         self.count += block.count(b"\n") - (b"\n" + block).count(b"\n\n")
-        self._last = block.rstrip().rpartition(b"\n")[2] or self._last
+        self.count += not block.endswith(b"\n") and bool(block.strip())
         stamps = ARRIVAL.findall(block)
         self.stamped += len(stamps)
         self.newest = max(self.newest, max(map(int, stamps), default=0))
-
-
-class Gunzip:
-    """Unpacks gzip bytes in pieces of bounded size, however well they were packed."""
-
-    def __init__(self) -> None:
-        self._unpacker = zlib.decompressobj(wbits=31)
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """The bytes packed in here. Raises `zlib.error` when they are not gzip."""
-        while data:
-            if self._unpacker.eof:
-                self._unpacker = zlib.decompressobj(wbits=31)  # gzip members may follow one another
-            yield self._unpacker.decompress(data, BLOCK)
-            data = self._unpacker.unconsumed_tail or self._unpacker.unused_data
-
-    @property
-    def whole(self) -> bool:
-        """Whether the last member ended."""
-        return self._unpacker.eof
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +105,7 @@ class Exporter:
     def _attempt(self, params: dict[str, Any], end: float) -> Download:
         response = self._library().query_export(params, add_gzip_header=True, raw_stream=True)
         if not isinstance(response, requests.Response):
-            raise broken("was not answered")
+            raise broken("mixpanel", "was not answered")
         with contextlib.closing(response):
             return self._save(response, end)
 
@@ -168,33 +116,21 @@ class Exporter:
                 self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(".jsonl.gz" if packed else ".jsonl", "mixpanel-", self._spool)
         except OSError as error:
-            raise unwritable(error) from error
+            raise unwritable("mixpanel", error) from error
         path = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
-                lines = _checked(_written(self._blocks(response, end), file), Gunzip() if packed else None)
+                blocks = body(response, self._clock, end, "mixpanel", unpack=False)
+                lines = _checked(_written(blocks, file), Gunzip() if packed else None)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
         return Download(path, lines)
 
-    def _blocks(self, response: requests.Response, end: float) -> Iterator[bytes]:
-        """The body as it is sent, still packed."""
-        try:
-            while block := response.raw.read(BLOCK, decode_content=False):
-                yield block
-                if self._clock.monotonic() > end:
-                    raise broken(f"took more than {DEADLINE / 60:.0f} minutes")
-        except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-            raise broken(f"broke off ({type(error).__name__})") from error
 
-
-def _written(blocks: Iterator[bytes], file: Any) -> Iterator[bytes]:
+def _written(blocks: Iterator[bytes], file: IO[bytes]) -> Iterator[bytes]:
     for block in blocks:
-        try:
-            file.write(block)
-        except OSError as error:
-            raise unwritable(error) from error
+        write(file, block, "mixpanel")
         yield block
 
 
@@ -206,23 +142,11 @@ def _checked(blocks: Iterator[bytes], gunzip: Gunzip | None) -> Lines:
             for piece in gunzip.feed(block) if gunzip else (block,):
                 lines.feed(piece)
     except zlib.error:
-        raise broken("sent damaged gzip data") from None
+        raise broken("mixpanel", "sent damaged gzip data") from None
     if gunzip and not gunzip.whole:
-        raise broken("ended before its end")
+        raise broken("mixpanel", "ended before its end")
     lines.close()
     return lines
-
-
-def broken(what: str) -> Failed:
-    """A download that may work when made again."""
-    error = TransientError(f"the event export {what}; nothing of it was used.", vendor="mixpanel")
-    return Failed(error, retry=True, tries=TRIES)
-
-
-def unwritable(error: OSError) -> TransientError:
-    """The spool file cannot be written."""
-    message = f"the event export cannot be stored: {error.strerror or type(error).__name__}."
-    return TransientError(message, vendor="mixpanel", advice="Free disk space or check the state folder's rights.")
 
 
 def library(session: Http, project: int, username: str, secret: str, region: str, root: str | None) -> Any:

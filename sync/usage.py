@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from connectors.base import EventExport
+from connectors.base import EventExport, Row
 from connectors.errors import ShapeError
 from mapping.mapped import EventMap, Reject
 from sync import streams
@@ -33,6 +33,7 @@ from sync.usage_files import MEMORY, REMOVE, THREADS, first_line, spill_folder, 
 from sync.usage_forget import skip_forgotten
 from sync.usage_keys import number_keys
 from sync.usage_past import ADDED, CHANGED, Later, keep
+from sync.usage_people import find_people, worth_telling
 from sync.usage_seen import KEPT, drop_counted, mark
 from sync.usage_sql import GROUPS, PERSONS, READ, TOTALS, USAGE, columns
 
@@ -154,7 +155,7 @@ class _Ingest:
     def run(self, cursor: str | None, now: datetime) -> Counts:
         """Read, count, write, commit."""
         generation = self._generation()
-        self._read()
+        people = self._read()
         self.reading = Reading.of(self.store, self.stream_key, self.db, generation, anew=self.export.anew)
         rejects = self._drop_unusable()
         self.reading.drop_earlier(self.db)
@@ -171,6 +172,8 @@ class _Ingest:
         self.db.execute(USAGE)
         days = self._write_days(generation, totals)
         self._doubt_loss("rows", {day.day: day.rows for day in days}, "combinations of person and event")
+        if self.export.people is not None:
+            self.export.people.keep(people)  # before the counts: what a crash leaves out here is read again
         old = self._commit(days, seen, generation, rejects, cursor, epoch(now))
         for path in old:
             path.unlink(missing_ok=True)
@@ -184,15 +187,20 @@ class _Ingest:
 
     # -- reading ------------------------------------------------------------------------------------------------
 
-    def _read(self) -> None:
+    def _read(self) -> list[Row]:
+        """Read the file; gives whom its events speak of, where the export wants to know."""
         import duckdb
 
+        who = self.export.people
+        sql = READ.format(**columns(self.events, who))
         try:
-            self.db.execute(READ.format(**columns(self.events)), [str(self.export.path), self.events.device_prefix])
+            self.db.execute(sql, [str(self.export.path), self.events.device_prefix])
         except duckdb.InvalidInputException as error:
             raise ShapeError(f"The event export cannot be read: {first_line(error)}") from error
+        people = worth_telling(self.store, self.source, who, find_people(self.db, who)) if who else []
         if self.events.ignore:
             self.db.execute("DELETE FROM ev WHERE event IN (SELECT unnest(?))", [list(self.events.ignore)])
+        return people
 
     def _one(self, sql: str) -> Any:
         return self.db.execute(sql).fetchall()[0][0]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from connectors.base import EventPeople
 from mapping.mapped import EventMap
 
 READ = """
@@ -12,11 +13,11 @@ SELECT
   CAST({seconds} // 86400 AS INTEGER) AS day,
   CASE WHEN {person} <> '' AND NOT starts_with({person}, $2) THEN {person} END AS person,
   {account} AS grp,
-  coalesce({arrival}, {seconds}) AS arrived
+  coalesce({arrival}, {seconds}) AS arrived{said}
 FROM read_json($1, format = 'newline_delimited', columns = {{{types}}}, ignore_errors = true)
 """
 """Reads file $1; a person that starts with $2 is a device. A line that is no JSON object gives a row of NULLs, a
-value of another type NULL."""
+value of another type NULL. What an event says of its person is in columns said0, said1, ..."""
 
 TOTALS = "SELECT day, count(person), count(*) - count(person) FROM ev GROUP BY day"
 """Events of people and of nobody, by day."""
@@ -48,8 +49,8 @@ GROUP BY ALL
 """The counts, with keys in place of ids: an event counts once for each group it named."""
 
 
-def columns(events: EventMap) -> dict[str, str]:
-    """What `READ` must be told about a vendor's lines."""
+def columns(events: EventMap, people: EventPeople | None = None) -> dict[str, str]:
+    """What `READ` must be told about a vendor's lines, and about whom they speak of."""
     text = events.times == "text"
     moment = "TIMESTAMP" if text else "DOUBLE"
     wanted = {
@@ -64,15 +65,21 @@ def columns(events: EventMap) -> dict[str, str]:
     tree: dict[str, Any] = {}
     found = {}
     for name, (path, kind) in wanted.items():
-        keys = path.split(".")
-        branch = tree
-        for key in keys[:-1]:
-            branch = branch.setdefault(key, {})
-        branch.setdefault(keys[-1], kind)
-        found[name] = ".".join(map(_quoted, keys))
+        found[name] = _column(tree, path.split("."), kind)
     found["seconds"], found["arrival"] = (_stamps if text else _numbers)(found["time"], found["arrived"])
-    found["types"] = ", ".join(f"{_quoted(key)}: {_literal(_type(value))}" for key, value in tree.items())
+    said = [_column(tree, [people.properties, name], "JSON") for name in people.names] if people else []
+    found["said"] = "".join(f", {column} AS said{place}" for place, column in enumerate(said))
+    found["types"] = ", ".join(f"{quoted(key)}: {_literal(_type(value))}" for key, value in tree.items())
     return found
+
+
+def _column(tree: dict[str, Any], keys: list[str], kind: str) -> str:
+    """Have a value read, unless it is read already; gives the words for it."""
+    branch = tree
+    for key in keys[:-1]:
+        branch = branch.setdefault(key, {})
+    branch.setdefault(keys[-1], kind)
+    return ".".join(map(quoted, keys))
 
 
 def _numbers(time: str, arrived: str) -> tuple[str, str]:
@@ -100,10 +107,10 @@ def _stamps(time: str, arrived: str) -> tuple[str, str]:
 def _type(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return f"STRUCT({', '.join(f'{_quoted(key)} {_type(inner)}' for key, inner in value.items())})"
+    return f"STRUCT({', '.join(f'{quoted(key)} {_type(inner)}' for key, inner in value.items())})"
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -16,6 +16,7 @@ from sandbox.core import AMPLITUDE_KEY, AMPLITUDE_SECRET, Sandbox, SandboxClock
 from sandbox.faults import Fault
 from sandbox.model import World
 from sandbox.world import make_world
+from tests.conformance.rigs.amplitude_told import told
 from tests.conformance.rigs.base import Adapter
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -84,12 +85,10 @@ def pull(source: Amplitude, name: str = "events", cursor: str | None = None) -> 
 
 
 def lines(batches: Iterable[Batch]) -> list[Any]:
-    """The events of exports, which are removed."""
+    """The events of exports, which are removed; whom they speak of is told, as who counts them would."""
     found: list[Any] = []
     for batch in batches:
         if batch.export is not None:
-            data = batch.export.path.read_bytes()
-            data = gzip.decompress(data) if batch.export.path.suffix == ".gz" else data
-            found += [json.loads(line) for line in data.split(b"\n") if line]
+            found += told(batch.export)
             batch.export.path.unlink()
     return found

@@ -4,6 +4,7 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from connectors import amplitude_export
+from connectors import amplitude_export, downloads
 from connectors.amplitude import ADDRESSES, Settings, connect
 from connectors.base import Source, Stream
 from connectors.errors import (
@@ -227,11 +228,11 @@ def test_a_broken_export_fails_its_hour(project: Project, body: bytes) -> None:
     with pytest.raises(TransientError, match="nothing of it was used"):
         pull(project.connect(), cursor=place)
     assert not list(project.folder.glob("amplitude-*"))
-    assert len(project.ranges()) == 2 + amplitude_export.TRIES
+    assert len(project.ranges()) == 2 + downloads.TRIES
 
 
 def test_lines_without_end_and_downloads_without_end(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(amplitude_export, "LONGEST_LINE", 100)
+    monkeypatch.setattr(downloads, "LONGEST_LINE", 100)
     project.answer(zipped([{"long": "x" * 200}]), times=9)
     with pytest.raises(TransientError, match="a line that does not end"):
         pull(project.connect())
@@ -251,10 +252,10 @@ def test_a_disk_that_cannot_be_written(project: Project, tmp_path: Path, monkeyp
             raise OSError(28, "No space left on device")
 
     with pytest.raises(TransientError, match="No space left"):
-        amplitude_export._write(Full(), b"x")  # type: ignore[arg-type]  # as far as it is used
+        downloads.write(Full(), b"x", "amplitude")  # type: ignore[arg-type]  # as far as it is used
     monkeypatch.setattr(Path, "touch", lambda *_, **__: Full().write(b""))
-    with pytest.raises(TransientError, match="users cannot be stored: No space"):
-        pull(project.connect())
+    with pytest.raises(TransientError, match="list of users cannot be stored: No space"):
+        lines(pull(project.connect()))
 
 
 def test_without_a_folder_of_its_own(project: Project) -> None:
@@ -266,28 +267,26 @@ def test_without_a_folder_of_its_own(project: Project) -> None:
 # ---- users
 
 
-def test_users_are_what_their_events_say(project: Project, event: Callable[..., Any]) -> None:
-    """The first that says a property; ids in other places are no users; what is not asked for is left out."""
-    server = event(1, "u2", user_properties={})
-    rows = [
-        event(0, secret="s", user_properties={"email": "a@b.example", "phone": "1"}), server, event(2, "u2"),
-        event(3, None), event(4, "u1"), event(5, "u3", user_properties={}), event(6, 'q"uote'), "7",
-        event(7, "", event_properties={"user_id": "nobody"}), event(8, "u3", user_properties="none"),
-        '{"user_id":"u9"', {},
-    ]  # fmt: skip
-    project.answer(zipped(rows))
-    batches = pull(project.connect(), cursor=at("22T05"))
-    for batch in batches:
-        assert batch.export is not None
-        batch.export.path.unlink()
-    (page,) = pull(project.connect(), "users")
-    assert str(page.cursor).startswith("20261122T06-20261122T0920")
-    told = {row["user_id"]: row["user_properties"] for row in page.rows}
-    assert told == {
-        "u1": {"email": "a@b.example"}, "u2": {"email": "u2@acme.example"}, "u3": {},
-        'q"uote': {"email": 'q"uote@acme.example'},
-    }  # fmt: skip
-    assert set(page.rows[0]) == {"user_id", "user_properties", "event_time"}
+def test_users_are_told_once_and_silence_is_no_news(project: Project) -> None:
+    """Those of a pull, in each file who is new or new in what is said; nothing of a write that was cut short stays."""
+    project.folder.mkdir(parents=True)
+    (project.folder / "waiting-1.part").touch()
+    batches = pull(project.connect(), cursor=at("21T00"))
+    people, more = (batch.export.people for batch in batches if batch.export)
+    lines(replace(batch, export=batch.export and replace(batch.export, people=None)) for batch in batches)
+    assert people is not None
+    assert more is not None
+    assert (people.person, people.properties, people.names) == ("user_id", "user_properties", ("email",))
+    ann, bob = ({"user_id": name, "user_properties": {"email": f"{name}@a.example"}} for name in ("ann", "bob"))
+    silent = [{"user_id": name, "user_properties": {"email": None}} for name in ("ann", "cy")]
+    people.keep([ann])
+    more.keep([ann, bob])
+    more.keep([silent[0], bob])
+    more.keep(silent)
+    pages = pull(project.connect(), "users")
+    assert [page.rows for page in pages] == [[ann], [bob], [silent[1]]]
+    assert str(pages[0].cursor).startswith("20261121T23-20261122T0920")
+    assert not list(project.folder.glob("*.part"))
 
 
 def test_users_wait_until_they_were_committed(project: Project) -> None:
@@ -298,7 +297,7 @@ def test_users_wait_until_they_were_committed(project: Project) -> None:
     assert pull(project.connect(), "users", first[0].cursor) == again[1:]
     (none,) = pull(project.connect(), "users", first[-1].cursor)
     assert (none.rows, none.cursor) == ([], first[-1].cursor)
-    assert not list(project.folder.glob("people-*"))
+    assert not list(project.folder.glob("waiting-*"))
     known: dict[str, Any] = {}
     for batch in first:
         for row in batch.rows:
@@ -309,11 +308,11 @@ def test_users_wait_until_they_were_committed(project: Project) -> None:
 
 def test_a_file_of_users_that_is_not_whole(project: Project) -> None:
     lines(pull(project.connect(history_days=6)))
-    files = sorted(project.folder.glob("people-*"))
+    files = sorted(project.folder.glob("waiting-*"))
     files[0].write_text('[{"user')
     files[1].write_text("{}")
-    (project.folder / "people-other.json").touch()
-    rest = [row for file in files[2:] for row in json.loads(file.read_text())]
+    (project.folder / "waiting-other.json").touch()
+    rest = [row for file in files[2:] for row in json.loads(file.read_text()).values()]
     assert rest
     assert [row for batch in pull(project.connect(), "users") for row in batch.rows] == rest
     assert not files[0].exists()

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from urllib3 import HTTPResponse
 from urllib3.exceptions import ProtocolError
 
+from connectors.downloads import BLOCK, DEADLINE, LONGEST_LINE, Gunzip
 from connectors.errors import (
     ConnectorError,
     CredentialsError,
@@ -29,7 +30,7 @@ from connectors.errors import (
 )
 from connectors.http import Bucket, Http
 from connectors.mixpanel import RULES
-from connectors.mixpanel_export import BLOCK, DEADLINE, LONGEST_LINE, Exporter, Gunzip, Lines, library
+from connectors.mixpanel_export import Exporter, Lines, library
 from connectors.retry import Failed
 
 EXPORT = "https://data.mixpanel.com/api/2.0/export"

@@ -11,13 +11,9 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 def test_users() -> None:
     rows = [
-        {
-            "user_id": "00042",
-            "user_properties": {"email": "Ann@Acme.example"},
-            "event_time": "2026-11-22 07:00:00.000000",
-        },
-        {"user_id": "bob@acme.example", "user_properties": {}, "event_time": None},
-        {"user_id": "", "user_properties": {}, "event_time": None},
+        {"user_id": "00042", "user_properties": {"email": "Ann@Acme.example"}},
+        {"user_id": "bob@acme.example", "user_properties": {"email": None}},
+        {"user_id": "", "user_properties": {}},
     ]
     fields = FieldMap.load("amplitude")
     mapped = fields.apply("app", "users", rows, NOW)

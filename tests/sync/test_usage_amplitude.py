@@ -17,7 +17,7 @@ from sync import usage, usage_files
 from sync.pull import pull_all
 from sync.store import Counts, Store
 from sync.tables import epoch_day
-from tests.connectors.amplitude_project import NOW, Project, lines, pull, world
+from tests.connectors.amplitude_project import NOW, Project, at, lines, pull, world, zipped
 from tests.sync.usage_exports import Count, counted, spool
 
 DAY = timedelta(days=1)
@@ -174,6 +174,39 @@ def test_hour_by_hour_every_event_counts_once(store: Store, tmp_path: Path) -> N
     known = dict(store.rows("SELECT source_id, email FROM contact WHERE email IS NOT NULL"))
     assert known
     assert {user: normalise.email(str(emails[user])) for user in known} == known
+
+
+def test_users_are_what_their_newest_events_say(store: Store, tmp_path: Path) -> None:
+    """Of those that say any; also events that are not counted; ids in other places are no users; nobody forgotten."""
+    project = Project(tmp_path / "spool")
+
+    def tap(minute: int, user: Any, said: Any = None, **more: Any) -> dict[str, Any]:
+        said = {"email": f"{user}@acme.example", "phone": "1"} if said is None else said
+        return event(f"22 06:{minute:02d}", user=user, **{"user_properties": said} | more)
+
+    rows: list[Any] = [
+        tap(1, "u1", {"email": "new@b.example"}), tap(0, "u1"), tap(2, "u1", {}), tap(1, "u2", {}), tap(2, "u2"),
+        tap(3, None), tap(5, "u3", {}), tap(6, 'q"uote'), "7", '{"user_id":"u9"', tap(7, "", user_id="", data="u8"),
+        tap(8, "u3", "none"), tap(8, "u3", {"email": None}), tap(9, "u4", event_type="$identify"), tap(9, " u5 "),
+        tap(9, "u6", event_type=None), tap(10, 7, {"email": ["x"]}), {"event_properties": {"user_id": "nobody"}},
+        tap(11, "same", {"email": "a@b.example"}, uuid="x"), tap(11, "same", {"email": "z@b.example"}, uuid="y"),
+    ]  # fmt: skip
+    told = []
+    for times in (rows, rows[::-1]):
+        project.answer(zipped(times))
+        (batch,) = pull(project.connect(), cursor=at("22T05"))
+        assert batch.export is not None
+        usage.ingest(store, ("app", "events"), batch.export, amplitude(), cursor=None, now=NOW)
+        (page,) = pull(project.connect(), "users")
+        told.append({row["user_id"]: row["user_properties"]["email"] for row in page.rows})
+        assert set(page.rows[0]) == {"user_id", "user_properties"}
+        assert set(page.rows[0]["user_properties"]) == {"email"}, "what is not asked for is left out"
+        pull(project.connect(), "users", page.cursor)
+    named = {user: f"{user}@acme.example" for user in ("u2", 'q"uote', "u4", "u6")}
+    same = told[0].pop("same")
+    assert same in {"a@b.example", "z@b.example"}
+    assert told[1].pop("same") == same, "in whatever order they come"
+    assert told[0] == told[1] == named | {"u1": "new@b.example", "u3": None, "u5": " u5 @acme.example", "7": ["x"]}
 
 
 def test_a_crash_between_any_two_steps_counts_nothing_twice(store: Store, tmp_path: Path) -> None:

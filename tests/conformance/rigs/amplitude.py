@@ -12,6 +12,7 @@ import pytest
 
 from connectors.base import Batch, Row
 from sandbox.core import AMPLITUDE_KEY, AMPLITUDE_SECRET
+from tests.conformance.rigs.amplitude_told import told
 from tests.conformance.rigs.base import PAGE, Change, Exceptions, NotApplicable, Rig
 
 HISTORY = 4
@@ -64,9 +65,7 @@ class AmplitudeSource(Rig):
     def rows(self, batch: Batch) -> list[Row]:
         if batch.export is None:
             return batch.rows
-        packed = batch.export.path.read_bytes()
-        data = gzip.decompress(packed) if batch.export.path.suffix == ".gz" else packed
-        return [json.loads(line) for line in data.split(b"\n") if line]
+        return told(batch.export)
 
     def key(self, stream: str, row: Row) -> str:
         return str(row["uuid" if stream == "events" else "user_id"])
