@@ -10,7 +10,10 @@ demo: .venv/.run          ## watch a whole hourly run against the built-in sandb
 	$(BIN)/holdfast demo
 
 test: lint                ## lint, types and every test, with a coverage floor and no error branch left out
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term -q
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest -n auto -p tests.record -q
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 	$(BIN)/python -m tests.gate
 
 lint: .venv/.dev

@@ -199,7 +199,7 @@ def recorded(root: Path, files: Iterable[str]) -> Lines:
     record.load()
     data = record.get_data()
     if not data.measured_files():
-        raise NoRecordError(f"{data.data_filename()} holds no record: run the tests with --cov first")
+        raise NoRecordError(f"{data.data_filename()} holds no record: `make test` leaves one")
     made = Path(data.data_filename()).stat().st_mtime
     changed = [file for file in files if (root / file).stat().st_mtime > made]
     if changed:
