@@ -5,6 +5,7 @@ JSON lines end with the byte 0x0A only: values hold raw line separators that `st
 
 import http.client
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import IO
 
@@ -24,7 +25,7 @@ BLOCK = 1 << 20
 LONGEST_LINE = 64 << 20
 
 
-class Lines:
+class Lines(ABC):
     """JSON lines that are looked through as they pass.
 
     Args:
@@ -67,9 +68,9 @@ class Lines:
         self.last = block.rstrip().rpartition(b"\n")[2] or self.last
         self.saw(block)
 
+    @abstractmethod
     def saw(self, block: bytes) -> None:
         """Look at whole lines."""
-        raise NotImplementedError
 
 
 class Gunzip:

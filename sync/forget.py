@@ -8,7 +8,6 @@ of its own, which no copy of the state holds. Only the CRM can bring somebody ba
 import hashlib
 import hmac
 import json
-import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sync import forget_spool
 from sync.approval import key
 from sync.backup import copies_of, copy_now, remove
 from sync.database import StoreError
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from mapping.schema import Record
     from sync.store import Page, Store
 
-_ADDRESS = re.compile(r"[^\s\"'<>,;:()\[\]{}\\]+@[^\s\"'<>,;:()\[\]{}\\]+")
 _ONLY_OF_PEOPLE = frozenset({"membership", "contact_role"})
 """Kinds of record that say nothing without their person."""
 
@@ -64,7 +63,7 @@ class Forgot:
         operations: Lines of the ledger that were emptied.
         usage_files: Written anew without the person.
         copies: Copies of the state that held them, removed; one new one is made.
-        files: Saved plans, files set aside and downloads that were removed.
+        files: Saved plans, files set aside and downloads that were removed, and waiting rows written anew.
         listed: The CRM listed them as a contact when it was last read.
     """
 
@@ -83,27 +82,53 @@ class Forgot:
 def find(store: "Store", who: str) -> Person:
     """The person known by an e-mail address, a vendor's id, or "source:id".
 
-    Records belong together where they were matched with one contact of the CRM, or have one address.
+    Records belong together where they were matched with one contact of the CRM, or have one address, rows that wait in
+    the spool for their stream among them.
 
     Raises:
         UnknownPersonError: When there is nobody.
     """
     conn = store.db.conn
+    source, _, source_id = who.rpartition(":")
+    is_address = "@" in who and ":" not in who
+    emails = {who.lower()} if is_address else set[str]()
+    ids = set[tuple[str, str]]() if is_address else {("", who), (source, source_id)}
     found: set[int] = set()
-    more = _by_address(conn, [who.lower()]) if "@" in who and ":" not in who else _by_id(conn, who)
-    while more - found:
-        found |= more
+    waiting: set[tuple[str, str]] = set()
+    more = _by_address(conn, emails) if is_address else _by_id(conn, who)
+    known: tuple[int, ...] | None = None
+    while known != (known := (len(found | more), len(waiting), len(emails))):
+        while more - found:
+            found |= more
+            keys = compact(sorted(found))
+            more = _by_address(conn, _addresses(conn, keys, others=False)) | _matched(conn, keys)
         keys = compact(sorted(found))
-        more = _by_address(conn, _addresses(conn, keys, others=False)) | _matched(conn, keys)
-    if not found:
+        stored = _ids(conn, keys)
+        emails |= _addresses(conn, keys, others=True)
+        waiting, addresses = forget_spool.who_waits(store.path, ids | waiting | set(stored), emails)
+        emails |= addresses
+        more = _by_address(conn, addresses) | _of(conn, waiting)
+    if not found and not waiting:
         raise UnknownPersonError(f"nobody is known by {who!r}: give a contact's id, SOURCE:ID, or an e-mail address")
-    keys = compact(sorted(found))
-    ids = conn.execute(
+    return Person(tuple(sorted(found)), tuple(sorted(waiting.union(stored))), tuple(sorted(emails)))
+
+
+def _ids(conn: sqlite3.Connection, keys: str) -> list[tuple[str, str]]:
+    return conn.execute(
         "SELECT source.name, source_id FROM contact JOIN source ON source.id = contact.source "
         "WHERE key IN (SELECT value FROM json_each(?)) ORDER BY 1, 2",
         (keys,),
     ).fetchall()
-    return Person(tuple(sorted(found)), tuple(ids), tuple(sorted(_addresses(conn, keys, others=True))))
+
+
+def _of(conn: sqlite3.Connection, ids: Iterable[tuple[str, str]]) -> set[int]:
+    """Keys of people by source and id, also of those who only did something so far."""
+    rows = conn.execute(
+        "SELECT key FROM contact JOIN source ON source.id = contact.source WHERE EXISTS (SELECT 1 FROM json_each(?) i "
+        "WHERE i.value ->> 0 = source.name AND i.value ->> 1 = source_id)",
+        (compact([list(one) for one in sorted(ids)]),),
+    )
+    return {row[0] for row in rows}
 
 
 def _by_id(conn: sqlite3.Connection, who: str) -> set[int]:
@@ -171,6 +196,7 @@ def forget(store: "Store", who: str, now: datetime, *, crm: str) -> Forgot:
     """
     from sync.usage_forget import forget_usage
 
+    downloads = forget_spool.remove_downloads(store.path)
     person = find(store, who)
     listed = _listed(store, person, crm)
     store.rows("PRAGMA secure_delete = ON")
@@ -185,7 +211,7 @@ def forget(store: "Store", who: str, now: datetime, *, crm: str) -> Forgot:
     old = copies_of(store.path)
     for copy in old:
         remove(copy.path)
-    leavings = _clear_files(store.path, person)
+    leavings = downloads + _clear_files(store.path, person)
     store.rows("VACUUM")  # what was deleted at any time before lies in free space until then
     store.fold()
     if old:
@@ -259,7 +285,7 @@ def _erase_quarantine(conn: sqlite3.Connection, person: Person) -> int:
 
 
 def _clear_files(folder: Path, person: Person) -> int:
-    """Remove saved plans that name the person, files set aside, and what a killed run left of downloads."""
+    """Remove saved plans that name the person and files set aside, and what of them waits in the spool."""
     words = [*person.emails, *(f'"{source_id}"' for _, source_id in person.ids)]
     gone = [
         path
@@ -269,12 +295,9 @@ def _clear_files(folder: Path, person: Person) -> int:
     for path in gone:
         path.unlink()
     aside = [path for path in folder.glob("aside-*") if path.is_dir()]
-    left = [path for name in ("spool", "tmp") for path in (folder / name).rglob("*") if path.is_file()]
-    for path in (*aside, folder / "tmp"):
+    for path in aside:
         shutil.rmtree(path, ignore_errors=True)
-    for path in left:
-        path.unlink(missing_ok=True)
-    return len(gone) + len(aside) + len(left)
+    return len(gone) + len(aside) + forget_spool.stop_waiting(folder, person.ids, person.emails)
 
 
 # -- keeping away -------------------------------------------------------------------------------------------------
@@ -348,7 +371,7 @@ class Screen:
         return record.model_copy(update=changes) if changes else record
 
     def _tells(self, source: str, reject: "Reject") -> bool:
-        return self.hides(source, reject.source_id, *_ADDRESS.findall(reject.row))
+        return self.hides(source, reject.source_id, *forget_spool.ADDRESS.findall(reject.row))
 
     def of(self, source: str, ids: Sequence[str]) -> list[str]:
         """Those of these ids that are of somebody forgotten."""

@@ -1,5 +1,6 @@
 """Forgetting a person: what goes, what stays, and who comes back."""
 
+import json
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,10 +9,13 @@ import pytest
 
 from mapping.mapped import Reject
 from mapping.schema import ContactRole, Membership, SurveyResponse
+from sync import streams
 from sync.forget import Screen, UnknownPersonError, find, forget
 from sync.ledger import Ledger
 from sync.plan import FieldChange, Plan, RecordChange
+from sync.records import take_keys
 from sync.store import Page, Store
+from sync.tables import KINDS
 from tests.sync.states import HOUR, NOW, account, contact, ticket
 
 ANN = "ann@acme.example"
@@ -163,6 +167,42 @@ def test_files_that_name_them_go(store: Store) -> None:
     assert [path.name for path in plans.iterdir()] == ["b.plan"]
     assert not aside.exists()
     assert list(spool.iterdir()) == []
+
+
+def test_who_only_waits_in_the_spool_is_found_and_does_not_come_back(store: Store) -> None:
+    """After a run that was killed; by id or address, with what the state knows, and nobody else's row is lost."""
+    folder = store.path / "spool" / "my%20app"
+    folder.mkdir(parents=True)
+    rows = {
+        "u-1": {"user_id": "u-1", "user_properties": {"email": "Eve@acme.example"}},
+        "bob@acme.example": {"user_id": "bob@acme.example", "user_properties": {"email": None}},
+        "u-3": {"user_id": "u-3", "user_properties": {"email": ["Ann.Old@Acme.example"]}},
+        "u-4": {"user_id": "u-4", "user_properties": {}},
+        "a@x.example": {"user_id": "a@x.example", "user_properties": {"email": "eve@acme.example"}},
+        "0": {"user_id": "0", "user_properties": {"email": "A@x.example"}},
+    }
+    path = folder / "waiting-1.json"
+    path.write_text(json.dumps(rows))
+    (folder / "waiting-2.json").write_text('{"u-1": {"user')
+    with store.transaction() as conn:  # as counting their events leaves them
+        key = streams.source_key(conn, "my app")
+        take_keys(conn, KINDS["contact"], key, ["u-1", "u-4"])
+    (folder / "amplitude-1.jsonl.gz").touch()
+    with pytest.raises(UnknownPersonError, match="nobody is known by 'nobody'"):
+        forget(store, "nobody", NOW, crm="crm")
+    assert [one.name for one in folder.iterdir()] == ["waiting-1.json"], "a download may name anybody"
+    assert find(store, "my app:u-4").ids == (("my app", "u-4"),)
+    done = forget(store, "eve@ACME.example", NOW, crm="crm")
+    eve = ("0", "a@x.example", "u-1")
+    assert (done.records, done.files, done.listed) == (tuple(("my app", one) for one in eve), 1, False)
+    assert json.loads(path.read_text()).keys() == rows.keys() - set(eve)
+    assert forget(store, "bob@acme.example", NOW, crm="crm").records[-1] == ("my app", "bob@acme.example")
+    assert ("my app", "u-3") in forget(store, "u-3", NOW, crm="crm").records
+    assert names(store) == [], "the same address, so the same person"
+    assert json.loads(path.read_text()).keys() == {"u-4"}
+    assert path.stat().st_mode & 0o777 == 0o600
+    store.commit(Page("my app", "users", "contact", [contact("u-1", source="my app", email=None)]), NOW + HOUR)
+    assert names(store) == []
 
 
 def test_a_screen_without_marks_hides_nobody() -> None:
