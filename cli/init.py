@@ -31,6 +31,8 @@ PATIENCE = 20.0
 
 CRMS = tuple(name for name, vendor in VENDORS.items() if vendor.is_crm)
 OTHERS = tuple(name for name, vendor in VENDORS.items() if not vendor.is_crm)
+OWN = frozenset({"files", "sql", "singer"})
+"""Sources that are nobody's service, and know nobody."""
 SANDBOX = "sandbox"
 OVERWRITE = "{path} is there already. --overwrite takes it as the answers and writes it anew; its other tables stay."
 
@@ -234,8 +236,8 @@ def _source(it: _Init, kind: str) -> None:
 
 def _connect(it: _Init, where: str, kind: str, known: Mapping[str, Any]) -> VendorConfig | None:
     """Ask for a vendor's settings and try them until they work; None when they are kept untried."""
-    title = VENDORS[kind].title
-    it.out.heading(title)
+    title, name = VENDORS[kind].title, where.removeprefix("sources.")
+    it.out.heading(title if name in {"crm", kind} else f"{title}: {name}")
     table = {key: one for key, one in known.items() if key != "fields"}
     again = False
     while True:
@@ -263,7 +265,7 @@ def _connect(it: _Init, where: str, kind: str, known: Mapping[str, Any]) -> Vend
             again = answer == "again"
             continue
         it.found.said[where] = said
-        it.out.line(f"✓ {title} knows us: {said}")
+        it.out.line(f"✓ {'It can be read' if kind in OWN else f'{title} knows us'}: {said}")
         for one in missing:
             it.out.warn(f"{one.message} {one.advice}")
         return config

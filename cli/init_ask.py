@@ -11,7 +11,9 @@ import click
 from cli.output import Output
 
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-LOOKS_SECRET = re.compile(r"^(pat-|eyJ|00D|-----BEGIN|xox|[rs]k_(live|test)_)|[A-Za-z0-9+=!._-]{40,}")
+LOOKS_SECRET = re.compile(
+    r"^(pat-|eyJ|00D|-----BEGIN|xox|[rs]k_(live|test)_)|^(?=.*[a-z])(?=.*[0-9])[A-Za-z0-9]{24,}$|[A-Za-z0-9+=!._-]{40,}"
+)
 """What people paste when they take the question for the secret itself."""
 
 

@@ -37,6 +37,9 @@ accept = []
 }
 """Table -> its text in a new config; one that is there already is left as it is."""
 
+TABLES = frozenset({"streams", "forms", "surveys"})
+"""Settings of a source that are written as tables of their own, below it."""
+
 _TABLE = re.compile(r"^\s*\[+\s*([A-Za-z0-9_-]+)", re.MULTILINE)
 
 
@@ -47,7 +50,8 @@ def value(item: Any) -> str:
     if isinstance(item, str):
         return json.dumps(item, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(item, Mapping):
-        return "{ " + ", ".join(f"{_key(key)} = {value(one)}" for key, one in item.items()) + " }"
+        inner = ", ".join(f"{_key(key)} = {value(one)}" for key, one in item.items())
+        return f"{{ {inner} }}" if inner else "{}"
     if isinstance(item, list | tuple):
         return "[" + ", ".join(value(one) for one in item) + "]"
     return str(item)
@@ -59,8 +63,11 @@ def _key(name: str) -> str:
 
 def vendor_text(where: str, table: Mapping[str, Any], notes: Mapping[str, str]) -> str:
     """One vendor's table, its field map below it; a note stands behind the field that it is about."""
+    below = {key: one for key, one in table.items() if key in TABLES and isinstance(one, Mapping) and one}
     lines = [f"[{where}]"]
-    lines += [f"{_key(key)} = {value(one)}" for key, one in table.items() if key != "fields"]
+    lines += [f"{_key(key)} = {value(one)}" for key, one in table.items() if key != "fields" and key not in below]
+    for key, streams in below.items():
+        lines += _streams(f"{where}.{key}", streams)
     for stream, fields in table.get("fields", {}).items():
         plain = {key: one for key, one in fields.items() if key != "external_ids" or not isinstance(one, Mapping)}
         nested = {key: one for key, one in fields.items() if key not in plain}
@@ -71,6 +78,18 @@ def vendor_text(where: str, table: Mapping[str, Any], notes: Mapping[str, str]) 
             lines += ["", f"[{where}.fields.{_key(stream)}.{_key(name)}]"]
             lines += [_noted(key, one, notes.get(f"{stream}.{name}.{key}", "")) for key, one in ids.items()]
     return "\n".join(lines) + "\n"
+
+
+def _streams(where: str, streams: Mapping[str, Any]) -> Iterator[str]:
+    """A table for each form or stream that says more than fits behind its name, with a table of what its fields mean."""
+    short = {name: one for name, one in streams.items() if not (isinstance(one, Mapping) and "fields" in one)}
+    if short:
+        yield from ("", f"[{where}]", *(f"{_key(name)} = {value(one)}" for name, one in short.items()))
+    for name, stream in streams.items():
+        if name not in short:
+            head = f"{where}.{_key(name)}"
+            yield from ("", f"[{head}]", *(f"{_key(k)} = {value(one)}" for k, one in stream.items() if k != "fields"))
+            yield from ("", f"[{head}.fields]", *(f"{_key(k)} = {value(one)}" for k, one in stream["fields"].items()))
 
 
 def _noted(key: str, item: Any, note: str) -> str:

@@ -14,12 +14,14 @@ from cli import init_ask, init_write
 from cli.config import load
 from cli.errors import CommandError
 from cli.init import OTHERS
-from cli.trial import write_trial_config
+from cli.trial import vendors, write_trial_config
 from connectors.errors import MissingPermissionError
-from sandbox.core import Sandbox
+from sandbox.core import Sandbox, SandboxClock
 from sandbox.model import World
 from sandbox.serve import serve
+from sandbox.world import make_world
 from tests.cli.conftest import SECRETS, Said
+from tests.instants import START
 
 
 @dataclass
@@ -257,3 +259,30 @@ def test_what_cannot_be_looked_at_is_left_to_the_person(desk: Desk, monkeypatch:
     assert "what its fields mean could not be looked at: " in said.text
     assert "which property names the customer could not be looked at: " in said.text
     assert load(desk.config).crm.type == "hubspot"
+
+
+def test_every_kind_of_source_is_written_to_be_read_by_people(tmp_path: Path, run: Callable[..., Said]) -> None:
+    world = make_world(seed=2, accounts=4, people_per_account=3, months=2, now=START)
+    sandbox = Sandbox(world, SandboxClock(START), vendors("hubspot", everything=True))
+    new = tmp_path / "new" / "config.toml"
+    new.parent.mkdir()
+    with serve(sandbox) as running:
+        trial = write_trial_config(tmp_path / "trial", running.base_urls, shelf=(world, START))
+        said = run("init", "--sandbox", str(trial.parent), "--yes", "--config", str(new), clock=sandbox.clock)
+        assert said.code == 0, said.text
+        before, after = tomllib.loads(trial.read_text()), tomllib.loads(new.read_text())
+        for name, table in before["sources"].items():
+            mine = after["sources"][name]
+            for key in table.keys() & {"streams", "forms", "surveys", "command"}:
+                assert mine[key] == table[key]
+        assert "Files: visits" in said.out
+        assert "It can be read: the folder" in said.out
+        assert "SQL knows us" not in said.out
+        assert "[sources.visits.streams.answers.fields]" in new.read_text()
+        assert max(map(len, new.read_text().splitlines())) < 200
+        good = run("check", "--json", "--config", str(new), clock=sandbox.clock)
+        assert not [one for found in good.data.values() for one in found if one["severity"] == "error"]
+        assert run("sync", "--dry-run", "--config", str(new), clock=sandbox.clock).code == 0
+        again = new.read_text()
+        assert run("init", "--yes", "--overwrite", "--config", str(new), clock=sandbox.clock).code == 0
+        assert tomllib.loads(new.read_text()) == tomllib.loads(again)
