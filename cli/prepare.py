@@ -118,7 +118,7 @@ def _fields(wiring: Wiring) -> list[Finding]:
     if shut:
         names = ", ".join(f"{diff.spec.name} ({diff.detail})" for diff in shut)
         advice = "Run: holdfast setup, or grant read and edit on them in field-level security."
-        findings.append(Finding("warning", "missing_fields", f"Fields that we cannot fill: {names}.", advice))
+        findings.append(Finding("error", "missing_permission", f"Fields that we cannot fill: {names}.", advice))
     if not findings:
         findings.append(Finding("ok", "fields", f"All {len(needed)} fields of ours are there."))
     for diff in diffs:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from sync.run_report import UNCLEAN, RunReport
 ENDINGS = {"already": "already there"}
 """Endings whose name does not speak for itself."""
 
+ALIKE = 3
+"""Changes that ended in the same words and are named one by one; of more, one line says how many there are."""
 LISTED = 10
 """Changes put off that are named; the others are counted."""
 
@@ -189,9 +191,8 @@ def show_applied(out: Output, report: RunReport, *, previewed: bool = False) -> 
     if report.plan.empty:
         totals(out, report.plan)
         return
-    for item in report.applied:
-        if item.result not in {"confirmed", "already"} and not _both_values(report, item):
-            out.warn(f"{_name(item.change)}: {item.result.replace('_', ' ')}: {item.message}")
+    for line in _troubles(report):
+        out.warn(line)
     for conflict in report.conflicts:
         show_conflict(out, conflict)
     for note in () if previewed else report.plan.notes:
@@ -208,6 +209,21 @@ def show_applied(out: Output, report: RunReport, *, previewed: bool = False) -> 
         style="bold",
     )
     _show_deferred(out, report)
+
+
+def _troubles(report: RunReport) -> Iterator[str]:
+    """Changes that did not end well: each by name, or, where many ended in the same words, how many and the first."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for item in report.applied:
+        if item.result not in {"confirmed", "already"} and not _both_values(report, item):
+            kind: str = item.change.object if isinstance(item.change, RecordChange) else "task"
+            alike.setdefault((kind, item.result, item.message), []).append(_name(item.change))
+    for (what, result, message), names in alike.items():
+        ending = f"{result.replace('_', ' ')}: {message}"
+        if len(names) <= ALIKE:
+            yield from (f"{name}: {ending}" for name in names)
+        else:
+            yield f"{count(len(names), what)} ({', '.join(names[:ALIKE])}, …): {ending}"
 
 
 def _both_values(report: RunReport, item: Applied) -> bool:

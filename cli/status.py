@@ -1,7 +1,7 @@
 """`status`: how things stand, on one screen. Reads the state file alone, and does not disturb a sync that runs."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 LONGEST = 6
 """Lines of the waiting list without `--full`."""
+
+PROBLEMS = 1_000
+"""Newest changes that did not end well which are counted; `--json` lists the first `LISTED` of them."""
+LISTED = 20
 
 HELD_AMONG = 50
 """Runs among which the last one that was to write, or to plan, is looked for."""
@@ -98,7 +102,7 @@ def _standing(stored: Reading) -> Standing:
         left,
         dict(store.rows("SELECT rule, count(*) FROM withheld WHERE ended IS NULL GROUP BY rule ORDER BY 2 DESC")),
         ledger.counts(),
-        ledger.problems(),
+        ledger.problems(PROBLEMS),
         held(ledger, runs),
     )
 
@@ -221,12 +225,22 @@ def _waiting(out: Output, standing: Standing, *, full: bool) -> None:
     lines = [("plan held by the guard", "", text) for text in standing.held]
     lines += [(_LEFT[w], f"{number:,}", "holdfast edits") for w, number in sorted(standing.left.items()) if w in _LEFT]
     lines += [(f"{item.source} {item.what}", f"{item.count:,}", item.why) for item in standing.waiting]
-    lines += [(f"{obj} {record}", state, error) for obj, record, state, error in standing.problems]
+    lines += _problems(standing.problems)
     shown = lines if full else lines[:LONGEST]
     out.heading("Waiting for a person")
     out.table(("what", "how many", "why"), shown or [("nothing", "", "")])
     if len(lines) > len(shown):
         out.line(f"… and {count(len(lines) - len(shown), 'more line')}: --full shows all.", style="dim")
+
+
+def _problems(problems: Sequence[tuple[str, str, str, str]]) -> Iterator[tuple[str, str, str]]:
+    """Changes that did not end well, a line each; those of one kind that ended in the same words share one."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for obj, record, state, error in problems:
+        alike.setdefault((obj, state, error), []).append(record)
+    for (obj, state, error), records in alike.items():
+        others = f" and {len(records) - 1:,} more" if len(records) > 1 else ""
+        yield f"{obj} {records[0]}{others}", state, error
 
 
 def run_line(counts: Mapping[str, object]) -> str:
@@ -238,7 +252,8 @@ def run_line(counts: Mapping[str, object]) -> str:
     failed = counts.get("failed_streams")
     if isinstance(failed, list) and failed:
         parts.append("failed: " + ", ".join(failed))
-    return ", ".join(parts)
+    words = ", ".join(parts)
+    return f"{words}; {counts['error']}" if counts.get("error") else words
 
 
 def _data(standing: Standing, stored: Reading) -> dict[str, object]:
@@ -251,6 +266,6 @@ def _data(standing: Standing, stored: Reading) -> dict[str, object]:
         "waiting": standing.waiting,
         "withheld": standing.withheld,
         "operations": standing.operations,
-        "problems": standing.problems,
+        "problems": standing.problems[:LISTED],
         "every": stored.config.run.every,
     }

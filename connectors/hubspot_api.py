@@ -296,6 +296,7 @@ def _scopes_named() -> Iterator[None]:
         yield
     except MissingPermissionError as error:
         if scopes := missing_scopes(error):
+            error.message = f"{error.message.partition(' answered ')[0]} is refused for want of a scope."
             error.advice = f"Grant the token the scope {' or '.join(scopes)}."
         raise
 

@@ -72,7 +72,7 @@ def weighed(
     for scope in sorted(wanted - scopes):
         words = " and ".join(word for word, one in needs.values() if one == scope)
         message = f"The token may not write {words} (scope {scope})."
-        advice = "Grant the scope to the token; until then every change of them is refused."
+        advice = "Grant the scope to the token: a run ends where it may not write what the config lets it write."
         yield Finding("error", "missing_scope", message, advice)
     if needs and wanted <= scopes:
         words = ", ".join(word for word, _ in needs.values())

@@ -23,6 +23,7 @@ from connectors.base import Change, ObjectName, Outcome, Row, TaskStrategy
 from connectors.errors import (
     ConnectorError,
     CredentialsError,
+    MissingPermissionError,
     NotFoundError,
     QuotaError,
     RequestError,
@@ -169,14 +170,14 @@ class Writer:
         """Send a batch, halving it while HubSpot refuses it as a whole.
 
         Raises:
-            CredentialsError, QuotaError: Only when nothing at all was sent before.
+            CredentialsError, MissingPermissionError, QuotaError: Only when nothing at all was sent before.
         """
         todo = [list(batch)]
         while todo:
             part = todo.pop()
             try:
                 answer = self._post(kind, [shape for _, shape in part])
-            except (CredentialsError, QuotaError) as error:
+            except (CredentialsError, MissingPermissionError, QuotaError) as error:
                 if first:
                     raise
                 yield from _all(part, "retry", error)

@@ -40,6 +40,8 @@ from connectors.salesforce_values import OBJECTS, objection, own_values, short_i
 
 __all__ = ["BATCH", "BULK_BATCH", "READ_BATCH", "Writer"]
 
+HIDDEN_FIELD = "INVALID_FIELD"
+"""What a task is refused with that needs a field which we may not fill."""
 READ_BATCH = 2_000
 """Most records in one collections retrieve."""
 BULK_BATCH = 10_000
@@ -77,13 +79,15 @@ class Writer:
         self._rng = rng or random.Random()
 
     def send(self, changes: Sequence[Change]) -> list[Outcome]:
-        """See `Crm.send`. Updates of more than `BATCH` records go by a bulk job."""
+        """See `Crm.send`. Updates of more than `BATCH` records go by a bulk job. Raises also as `_require_tasks`."""
         if not changes:
             return []
         # One key is one effect, however often it is asked for.
         unique = list({change.key: change for change in changes}.values())
         removed = {outcome.key: outcome for outcome in self._remove([one for one in unique if is_removal(one)])}
         found, todo = self._prepared([one for one in unique if one.key not in removed])
+        if changes[0].object == "task" and not todo and not removed:
+            self._require_tasks(list(found.values()))
         found |= removed
         obj = changes[0].object
         delivery = self._delivery(obj)
@@ -92,6 +96,19 @@ class Writer:
             deliver = delivery.by_bulk if len(batch) > BATCH else delivery.by_collections
             found |= {outcome.key: outcome for outcome in deliver(batch)}
         return [found[change.key] for change in changes]
+
+    def _require_tasks(self, refused: Sequence[Outcome]) -> None:
+        """Refuse to go on where no task at all can be made: the bands that come after would lack theirs for good.
+
+        Raises:
+            MissingPermissionError: The description of tasks keeps every one of them from being made.
+        """
+        if refused and all(outcome.error_code == HIDDEN_FIELD for outcome in refused):
+            message = f"tasks cannot be made: {refused[0].message}."
+            advice = (
+                "Grant Create and Edit on tasks, and these fields, to the run-as user, or set writeback.tasks = false."
+            )
+            raise MissingPermissionError(message, vendor=self.api.name, code=HIDDEN_FIELD, advice=advice)
 
     def choose(self, *, fresh: bool = False) -> TaskStrategy:
         """Look at how tasks can be kept from being made twice: at a description or two an hour.

@@ -182,5 +182,5 @@ def sweeps(
             if count >= MANY and 2 * count > total:
                 yield (
                     f"{name}: {count:,} of the {total:,} values that we wrote have since been {what}. So many at once "
-                    "are rather a flow or another integration than people."
+                    "are rather a flow, another integration or a field that was hidden from us than people."
                 )

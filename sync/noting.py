@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from sync.run import Agent
 
 
+LONGEST = 500
+"""Characters of an error that are kept with its run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A run that has ended.
@@ -42,7 +46,7 @@ def noted(agent: "Agent", mode: str, report: RunReport) -> Iterator[int]:
         yield run_id
     except BaseException as error:
         with suppress(StoreError):  # the error that is on its way says more
-            ledger.end_run(run_id, "failed", numbers(agent, report), clock.now())
+            ledger.end_run(run_id, "failed", numbers(agent, report, error), clock.now())
         agent.on_end(Ended(run_id, mode, "failed", report, error))
         raise
     status = status_of(report)
@@ -50,12 +54,14 @@ def noted(agent: "Agent", mode: str, report: RunReport) -> Iterator[int]:
     agent.on_end(Ended(run_id, mode, status, report))
 
 
-def numbers(agent: "Agent", report: RunReport) -> dict[str, object]:
-    """The numbers kept with a run: what it came to, and the calls that it took."""
+def numbers(agent: "Agent", report: RunReport, error: BaseException | None = None) -> dict[str, object]:
+    """What is kept with a run: what it came to, the calls that it took, and in one sentence what broke it off."""
+    error = error or report.halted
     calls = {source.name: sum(source.calls.values()) for source, _ in agent.sources}
     quota = agent.crm.seen_quota
     return {
         **summary(report),
         "calls": {name: number for name, number in calls.items() if number},
         "quota": {agent.crm.name: [quota.limit, quota.remaining]},
+        **({"error": (str(error) or type(error).__name__)[:LONGEST]} if error is not None else {}),
     }

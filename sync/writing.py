@@ -30,7 +30,8 @@ class MissingFieldsError(Exception):
 
     def __init__(self, diffs: Sequence[FieldDiff]) -> None:
         self.diffs = diffs
-        names = ", ".join(diff.spec.name for diff in diffs[:5]) + (", …" if len(diffs) > 5 else "")
+        said = (f"{diff.spec.name}: {diff.detail}" if diff.detail else diff.spec.name for diff in diffs[:5])
+        names = ", ".join(said) + (", …" if len(diffs) > 5 else "")
         them = "1 field is" if len(diffs) == 1 else f"{len(diffs)} fields are"
         super().__init__(f"{them} missing, hidden or different in the CRM ({names}): run `holdfast setup`.")
 

@@ -3,11 +3,13 @@
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from cli.trial import write_trial_config
+from sandbox.core import HUBSPOT_TOKEN
 from sandbox.faults import Fault
 from sync.pull import THREADS
 from tests.cli.conftest import FILL, Said, Site
@@ -151,6 +153,38 @@ def test_a_missing_scope_is_named(site: Site) -> None:
     assert synced.data["plan"] is None
     assert "contacts" in synced.err
     assert "canary" not in checked.text + synced.text
+
+
+@pytest.mark.requirement("R36")
+def test_a_right_to_write_taken_away_ends_the_run_in_one_line_and_nothing_lacks_its_task(site: Site) -> None:
+    every = sorted(site.sandbox.hubspot.access.tokens[HUBSPOT_TOKEN].scopes)
+    less = [scope for scope in every if scope != "crm.objects.contacts.write"]
+    site.sandbox.mutate("hubspot", "token", token=HUBSPOT_TOKEN, scopes=less)
+    checked = site.run("check")
+    assert checked.code == 3
+    assert checked.out.count("✗") == 1
+    assert "may not write contacts and tasks (scope crm.objects.contacts.write)." in checked.out
+    before = site.records("companies", "holdfast_health_band")
+    ended = site.run(*FILL, "--json")
+    assert ended.code == 3
+    (line,) = [line for line in ended.err.splitlines() if line.startswith(("error", "warning"))]
+    assert "Grant the token the scope crm.objects.contacts.write." in line
+    assert "changes not sent; the next run plans them again." in line
+    assert site.records("companies", "holdfast_health_band") == before, "a band is not written before its task"
+    status = site.run("status")
+    assert "is refused for want of a scope. Grant the token the scope crm.objects.contacts.write." in status.out
+    assert " more  retry" in status.out, "one line for all tasks that were refused in the same words"
+    assert site.run("report", "--out", str(site.config.parent / "report.html")).code == 0
+    site.add("[writeback]\ntasks = false\ncontacts = false\n")
+    assert "✗" not in site.run("check").out, "what is not written needs no right"
+    site.change("tasks = false\ncontacts = false\n", "")
+    site.sandbox.mutate("hubspot", "token", token=HUBSPOT_TOKEN, scopes=every)
+    site.sandbox.clock.advance(timedelta(hours=1))
+    made = site.run("sync", "--json").data["applied"]
+    red = sum(
+        row["holdfast_health_band"] == "red" for row in site.records("companies", "holdfast_health_band").values()
+    )
+    assert made["tasks"] == red > 1
 
 
 def test_a_project_that_is_not_ours(site: Site) -> None:

@@ -12,9 +12,10 @@ from cli.output import Output, _Console, ago, clean, count, plain, styled
 from cli.plan_view import show_plan
 from cli.progress import Watch
 from cli.pull_view import _one, show_pulls
-from cli.run_view import code_of
+from cli.run_view import code_of, show_applied
 from connectors.registry import VENDORS
 from mapping.fields import FieldMap, vendors
+from sync.apply import Applied, Ending
 from sync.plan import FieldChange, HumanEdit, Plan, RecordChange, TaskChange
 from sync.pull import PullProgress
 from sync.reports import PullReport
@@ -178,3 +179,16 @@ def test_every_stream_is_named_in_the_plural() -> None:
     for vendor in sorted(VENDORS.keys() & vendors()):
         for name in FieldMap.load(vendor).streams:
             assert count(2, _one(name)) == f"2 {name.replace('_', ' ')}", name
+
+
+def test_changes_that_ended_in_the_same_words_share_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def ended(number: int, result: Ending, words: str) -> Applied:
+        return Applied(RecordChange("contact", str(number), f"Kim {number}", (), "Why."), result, words)
+
+    applied = [*(ended(number, "retry", "Try later.") for number in range(40)), ended(40, "rejected", "No.")]
+    plan = Plan(NOW, "hubspot:STANDARD:1", "hash", (RecordChange("contact", "1", "Kim", (), "Why."),))
+    show_applied(Output(), RunReport(NOW, plan=plan, applied=applied))
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: 40 contacts (Kim 0, Kim 1, Kim 2, …): retry: Try later.",
+        "warning: Kim 40: rejected: No.",
+    ]

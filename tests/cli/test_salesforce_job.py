@@ -144,6 +144,29 @@ def test_check_tells_what_we_may_not_fill_from_what_is_not_there(org: Site) -> N
     assert line_of(setup, "Holdfast_Health__c").endswith("created")
 
 
+def test_tasks_that_may_not_be_made_end_the_run_before_a_band_is_written(org: Site) -> None:
+    do(org, "revoke", object="Task", rights=["Create", "Edit"])
+    ended = org.run(*FILL)
+    assert ended.code == 3
+    (line,) = [line for line in ended.err.splitlines() if line.startswith(("error", "warning"))]
+    assert "tasks cannot be made: Task.Subject is hidden or may not be written. Grant Create and Edit on tasks" in line
+    assert set(scores(org).values()) == {None}
+    assert "tasks cannot be made" in org.run("status").out
+    do(org, "grant", object="Task", rights=["Create", "Edit"])
+    do(org, "hide_field", object="Account", field="Holdfast_Health_Band__c")
+    failed = org.run("sync")
+    assert failed.code == 2
+    assert "(Holdfast_Health_Band__c: it is there and hidden from us; setup grants it)" in failed.err
+    assert "Holdfast_Health_Band__c: it is there and hidden" in org.run("status").out, "why the last run failed"
+    found = [item for item in org.run("check", "--json").data[CRM] if item["severity"] == "error"]
+    assert [(item["code"], item["docs"]) for item in found] == [
+        ("missing_permission", "docs/check.md#missing_permission")
+    ]
+    do(org, "show_field", object="Account", field="Holdfast_Health_Band__c")
+    assert org.run("sync").code == 0
+    assert tasks(org)
+
+
 def test_check_says_once_that_nobody_answers(org: Site) -> None:
     do(org, "options", api_disabled="user")
     said = org.run("check", "--json")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from connectors.base import Change, Crm, Outcome, Value
-from connectors.errors import CredentialsError, QuotaError
+from connectors.errors import CredentialsError, MissingPermissionError, QuotaError
 from tests.connectors.hubspot_portals import DUE, FULL, SPECS, posts, prepare, results, update
 
 
@@ -229,8 +229,10 @@ def test_definitions_that_may_not_be_read_for_want_of_quota_send_nothing(ready: 
 def test_a_missing_write_scope_changes_nothing_and_is_named(ready: Any) -> None:
     ready.do("token", token="pat-reader", scopes=["crm.objects.companies.read", "crm.schemas.companies.read"])
     reader = ready.connect(token="pat-reader", own_fields=SPECS)
-    (outcome,) = reader.send([update(ready.ids("companies")[0])])
-    assert (outcome.result, outcome.error_code) == ("retry", "MISSING_SCOPES")
+    one, two = ready.ids("companies")[:2]
+    with pytest.raises(MissingPermissionError, match=r"for want of a scope\. Grant .*crm\.objects\.companies\.write\."):
+        reader.send([update(one), update(two)])
+    assert posts(ready, "batch/update") == 1, "the next batch would be refused as well"
 
 
 def test_without_definitions_hubspot_judges_alone(ready: Any) -> None:
