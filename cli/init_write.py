@@ -81,7 +81,7 @@ def vendor_text(where: str, table: Mapping[str, Any], notes: Mapping[str, str]) 
 
 
 def _streams(where: str, streams: Mapping[str, Any]) -> Iterator[str]:
-    """A table for each form or stream that says more than fits behind its name, with a table of what its fields mean."""
+    """A table for each stream, with one of what its fields mean; what says less, such as a form, is a line."""
     short = {name: one for name, one in streams.items() if not (isinstance(one, Mapping) and "fields" in one)}
     if short:
         yield from ("", f"[{where}]", *(f"{_key(name)} = {value(one)}" for name, one in short.items()))

@@ -115,12 +115,12 @@ def test_a_wrong_token_can_be_corrected(desk: Desk, monkeypatch: pytest.MonkeyPa
     assert not desk.config.exists()
     # by hand: the wrong one again, then nonsense, a pasted secret, a variable that is not set, and the right file
     desk.answer(
-        "hubspot", "", "again", "change", "pat-na1-00000000-0000-0000", "NOT_SET_ANYWHERE", "change",
+        "hubspot", "", "again", "change", "pat-na1-00000000-0000-0000", "f3b1" * 8, "NOT_SET_ANYWHERE", "change",
         good.partition('"')[2].rstrip('"'), *sources(), "", "none", "0",
     )  # fmt: skip
     said = desk.init("--answers", str(answers))
     assert said.code == 0, said.text
-    assert "looks like the secret itself" in said.out
+    assert said.out.count("looks like the secret itself") == 2
     assert "NOT_SET_ANYWHERE is not set" in said.text
     assert "pat-na1" not in desk.config.read_text()
     assert tomllib.loads(desk.config.read_text())["crm"]["token"] == {"file": f"{desk.trial}/hubspot.token"}
@@ -282,7 +282,6 @@ def test_every_kind_of_source_is_written_to_be_read_by_people(tmp_path: Path, ru
         assert max(map(len, new.read_text().splitlines())) < 200
         good = run("check", "--json", "--config", str(new), clock=sandbox.clock)
         assert not [one for found in good.data.values() for one in found if one["severity"] == "error"]
-        assert run("sync", "--dry-run", "--config", str(new), clock=sandbox.clock).code == 0
         again = new.read_text()
         assert run("init", "--yes", "--overwrite", "--config", str(new), clock=sandbox.clock).code == 0
         assert tomllib.loads(new.read_text()) == tomllib.loads(again)
