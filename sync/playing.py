@@ -16,11 +16,14 @@ from scoring.playbooks import (
     decide,
     enrolled,
 )
+from scoring.playbooks.episodes import words_of
 from scoring.playbooks.memory import Chooser
 from scoring.playbooks.problems import auto_segments
+from scoring.playbooks.waiting import tags
 from scoring.settle import Pause
 from sync import followups
 from sync.accountable import active_users
+from sync.family import homes
 from sync.frames import CrmRecord
 from sync.ledger import Ledger
 from sync.order import account_values
@@ -77,12 +80,32 @@ class Stage:
         )
 
     def enrol(self, rows: Sequence[ScoreRow], now: datetime, paused: Mapping[str, Pause]) -> list[ScoreRow]:
-        """Rows with the segments that auto steps put their accounts into; remembers nothing."""
+        """Rows with the segments that auto steps put their accounts into, and suppressions the people of these.
+
+        Remembers nothing.
+        """
         cards = {row.card: self.card.card_of(row) for row in rows if row.level == "account"}
-        if not any(map(auto_segments, cards.values())):
-            return list(rows)
-        decisions = decide(self.card, rows, self.ledger.band_states(), now, self.situation(now, paused))
-        return enrolled(rows, decisions.enrolled)
+        found = list(rows)
+        if any(map(auto_segments, cards.values())):
+            decisions = decide(self.card, rows, self.ledger.band_states(), now, self.situation(now, paused))
+            found = enrolled(rows, decisions.enrolled)
+        if any(each.tag is not None for card in cards.values() for each in card.suppress.values()):
+            found = self._tagged(found, now)
+        return found
+
+    def _tagged(self, rows: Sequence[ScoreRow], now: datetime) -> list[ScoreRow]:
+        states, values = self.ledger.band_states(), account_values(self.store, self.crm.name, now)
+        accounts = (row for row in rows if row.level == "account")
+        words = ((row, words_of(row, states.get(row.crm_id), now, values.get(row.crm_id, 50))) for row in accounts)
+        said = {row.key: tags(self.card.card_of(row), about, now) for row, about in words}
+        at_home = homes(self.store, self.crm.name) if any(said.values()) else {}
+        more = {person: said[home] for person, home in at_home.items() if said.get(home)}
+        return [
+            row._replace(segments=tuple(sorted({*row.segments, *more[row.key]})))
+            if row.level == "contact" and row.key in more
+            else row
+            for row in rows
+        ]
 
     def play(self, rows: Sequence[ScoreRow], now: datetime, paused: Mapping[str, Pause]) -> Decisions:
         """Read back what became of earlier tasks, decide, and remember what was decided.

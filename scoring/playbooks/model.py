@@ -249,6 +249,10 @@ class Suppression(Closed):
     since: str | None = Field(None, description="Feature that counts hours or days since the event.")
     days: StrictInt = Field(14, ge=1, le=365, description="With since: so many days after the event.")
     stops: tuple[Purpose, ...] = Field(OUTREACH, min_length=1, description="Which purposes wait.")
+    tag: Name | None = Field(
+        None,
+        description="Segment of contacts that all people of the account carry while it holds: other tools stop too.",
+    )
     reason: Line = Field(description="Why, for colleagues.")
 
     @model_validator(mode="after")

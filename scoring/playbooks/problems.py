@@ -40,10 +40,18 @@ def problems(card: "Scorecard") -> Iterator[CardError]:
             parse_rule(rule, vocabulary(), key=f"{key}.{place}")
         yield from _counts_time(trigger.since, f"{key}.since")
     yield from _answered_once(card)
+    yield from _suppressions(card)
+
+
+def _suppressions(card: "Scorecard") -> Iterator[CardError]:
+    known = card.contact.segments
     for name, each in card.suppress.items():
         if each.when is not None:
             parse_rule(each.when, vocabulary(), key=f"suppress.{name}.when")
         yield from _counts_time(each.since, f"suppress.{name}.since")
+        if each.tag is not None and each.tag not in known:
+            text = f"unknown segment of contacts {each.tag!r}{nearest(each.tag, known)}"
+            yield CardError(text, key=f"suppress.{name}.tag")
 
 
 def _answered_once(card: "Scorecard") -> Iterator[CardError]:
@@ -94,10 +102,10 @@ def needed_features(card: "Scorecard") -> set[str]:
     rules = [rule for playbook in playbooks for _, rule in playbook.rules()]
     rules += [trigger.when for trigger in active if trigger.when is not None]
     named = {trigger.since for trigger in active if trigger.since is not None}
-    # What outreach waits for is of no use to a card that reaches out to nobody.
-    if _reaches_out(card):
-        rules += [each.when for each in card.suppress.values() if each.when is not None]
-        named |= {each.since for each in card.suppress.values() if each.since is not None}
+    # What outreach waits for is of no use to a card that reaches out to nobody, and stops nobody else's tools.
+    heeded = [each for each in card.suppress.values() if each.tag is not None or _reaches_out(card)]
+    rules += [each.when for each in heeded if each.when is not None]
+    named |= {each.since for each in heeded if each.since is not None}
     return named.union(*map(features_of, rules))
 
 

@@ -62,16 +62,28 @@ def _frozen(step: Step, now: datetime, freeze: Freeze | None) -> Iterator[tuple[
 
 
 def _suppressed(each: Suppression, step: Step, words: Words, now: datetime) -> Iterator[tuple[str, datetime, str]]:
-    if step.purpose not in each.stops or (each.when is not None and holds(each.when, words) is not True):
-        return
+    if step.purpose in each.stops and (until := _waits_until(each, words, now)) is not None:
+        yield each.name, until, each.reason
+
+
+def _waits_until(each: Suppression, words: Words, now: datetime) -> datetime | None:
+    """Until when a suppression holds, as far as can be said; None while it does not."""
+    if each.when is not None and holds(each.when, words) is not True:
+        return None
     if each.since is None:
-        yield each.name, again(now), each.reason
-    elif (age := age_of(each.since, words)) is not None:
-        value = words[each.since]
-        # `age` is one hour or day more than the feature's whole number: the boundary is the number itself.
-        least = age * (int(value) / (int(value) + 1)) if isinstance(value, int) and value >= 0 else age
-        if least < timedelta(days=each.days):
-            yield each.name, whole_day(now + timedelta(days=each.days) - least), each.reason
+        return again(now)
+    if (age := age_of(each.since, words)) is None:
+        return None
+    value = words[each.since]
+    # `age` is one hour or day more than the feature's whole number: the boundary is the number itself.
+    least = age * (int(value) / (int(value) + 1)) if isinstance(value, int) and value >= 0 else age
+    return whole_day(now + timedelta(days=each.days) - least) if least < timedelta(days=each.days) else None
+
+
+def tags(card: "Scorecard", words: Words, now: datetime) -> set[str]:
+    """Segments that the people of an account carry because of suppressions that hold for it."""
+    found = ((each.tag, each) for each in card.suppress.values())
+    return {tag for tag, each in found if tag is not None and _waits_until(each, words, now) is not None}
 
 
 def _stale(card: "Scorecard", row: ScoreRow, now: datetime) -> Iterator[tuple[str, datetime, str]]:

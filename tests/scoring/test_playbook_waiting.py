@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.card import Scorecard
+from scoring.errors import CardError
 from scoring.inputs import SignalPoints
 from scoring.playbooks import Freeze, Situation, Withheld, decide, enrolled, unanswered
+from scoring.playbooks.waiting import tags
 from tests.scoring.player import START, Player, card_with
 from tests.scoring.rows import score_row
 
@@ -154,6 +156,25 @@ def test_no_survey_and_no_request_while_the_score_falls() -> None:
     waits = rules(player.withheld(1, falling))
     assert waits == {"referral": "falling"}
     assert "referral" not in [task.playbook for task in player.run(1, falling)]
+
+
+@pytest.mark.requirement("R27", "R77")
+def test_people_carry_the_tag_of_what_holds_for_their_account() -> None:
+    tag = 'tag = "dormant"'
+    card = card_with(f'[suppress.bad_experience]\n{tag}\n[suppress.open_complaint]\nwhen = "open_tickets >= 2"\n{tag}')
+    assert "days_since_bad_answer" in card.features("account")  # although the card itself reaches out to nobody
+    said: list[tuple[dict[str, int | None], set[str]]] = [
+        ({"trend": -1}, {"do_not_survey"}),
+        ({"trend": 0, "days_since_bad_answer": 13}, {"dormant"}),
+        ({"trend": None, "days_since_bad_answer": 14, "open_tickets": 1}, set()),
+        ({"trend": -1, "open_tickets": 2}, {"do_not_survey", "dormant"}),
+    ]
+    for words, expected in said:
+        assert tags(card, words, START) == expected
+    with pytest.raises(
+        CardError, match=r"suppress\.falling\.tag: unknown segment of contacts 'do_not_ask'; did you mean"
+    ):
+        card_with('[suppress.falling]\ntag = "do_not_ask"')
 
 
 @pytest.mark.requirement("R78", "R100")

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from connectors.base import Crm
 from connectors.registry import VENDORS
 from mapping.fields import FieldMap
 from mapping.schema import Contact, ContactRole
@@ -17,10 +18,13 @@ from scoring.card import Scorecard
 from scoring.cards import Cards
 from scoring.engine import score
 from scoring.hierarchy import Hierarchy, Node
-from scoring.inputs import ScoreRow
+from scoring.inputs import Band, ScoreRow
+from scoring.playbooks import Team
 from sync import frames
 from sync.family import homes, tree, with_family
+from sync.ledger import Ledger
 from sync.owned import OwnedFieldError, default_fields, on_demand_fields, owned_fields
+from sync.playing import Stage
 from sync.pull import pull_all
 from sync.run import Agent
 from sync.store import Store
@@ -111,6 +115,24 @@ def test_a_hubspot_portal_is_read_with_and_without_buying_roles(store: Store, *,
     assert [finding.message for finding in source.check() if "hs_buying_role" in finding.message] == (
         [] if known else ["The field map reads contacts.hs_buying_role, which the portal does not have."]
     )
+
+
+@pytest.mark.requirement("R27")
+def test_nobody_of_an_account_whose_score_falls_is_surveyed(group: Store) -> None:
+    key, person = keys(group, "account"), keys(group, "contact")
+    stage = Stage(cast("Crm", SimpleNamespace(name="crm")), group, Ledger(group), Scorecard.load(), "env", Team())
+
+    def tagged(trend: int | None, band: Band = "green") -> dict[str, tuple[str, ...]]:
+        rows = [
+            score_row("A", band, key=key["A"], trend=trend),
+            score_row("B", "green", key=key["B"], trend=3),
+            score_row("1", "green", level="contact", key=person["1"], segments=("power",)),
+            score_row("2", "green", level="contact", key=person["2"]),
+        ]
+        return {row.crm_id: row.segments for row in stage.enrol(rows, NOW, {}) if row.level == "contact"}
+
+    assert tagged(-1) == {"1": ("do_not_survey", "power"), "2": ()}
+    assert tagged(0) == tagged(4) == tagged(None) == tagged(None, "unknown") == {"1": ("power",), "2": ()}
 
 
 @pytest.mark.requirement("R71")
