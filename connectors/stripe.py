@@ -90,9 +90,9 @@ class Stripe:
             frozenset({"customer", "subscription", "payment_method"}),
             query={"status": "all"},
             expand=of_subscription(settings.api_version),
-            fold=rows.subscription,
+            fold=rows.subscriptions,
         )
-        self._invoices = Invoices(reads, rows.invoice, of_invoice(settings.api_version))
+        self._invoices = Invoices(reads, rows.invoices, of_invoice(settings.api_version))
 
     @property
     def calls(self) -> Mapping[str, int]:

@@ -3,7 +3,6 @@
 What lies at different places in different API versions, or must be reckoned, is folded in.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -37,10 +36,10 @@ def of_invoice(version: str) -> Sequence[str]:
     return ("subscription",) if version < BASIL else ("parent.subscription_details.subscription",)
 
 
+ONCE = {"duration": "once"}
+"""Stands for a coupon while it is only looked which ones are needed."""
 SETTLES = 21 * 86_400
 """Seconds after which a charge that is still open has failed, whatever it was: a bank debit takes up to three weeks."""
-BY_ID_MOST = 3
-"""Prices, or coupons, that are asked for one by one; when more are needed, all are listed."""
 
 
 class Rows:
@@ -55,8 +54,17 @@ class Rows:
         self._lists = lists
         self._second = second
         self._known: dict[str, Row | None] = {}
-        self._asked: Counter[str] = Counter()
+        self._listed: set[str] = set()
         self._lookups = Lookups(self._tiers, lambda coupon: self._look("coupons", coupon))
+
+    def subscriptions(self, rows: Sequence[Row]) -> list[Row]:
+        """Subscriptions that came together, with what their map reads; what they lack is asked for together."""
+        self._foresee(rows)
+        return [self.subscription(row) for row in rows]
+
+    def invoices(self, rows: Sequence[Row]) -> list[Row]:
+        """Invoices with what their map reads."""
+        return [self.invoice(row) for row in rows]
 
     def subscription(self, row: Row) -> Row:
         """A subscription with what its map reads."""
@@ -108,6 +116,37 @@ class Rows:
         young = isinstance(final, int) and self._second() - final < SETTLES
         return 0 if running and young and tries <= 1 else tries
 
+    def _foresee(self, rows: Sequence[Row]) -> None:
+        """List prices and coupons as long as that is cheaper than to ask for what these rows lack one by one."""
+        lacking: dict[str, set[str]] = {"prices": set(), "coupons": set()}
+
+        def note(kind: str, number: str, stand_in: Any) -> Any:
+            lacking[kind] |= {number} if f"{kind}/{number}" not in self._known else set()
+            return stand_in
+
+        noting = Lookups(lambda price: note("prices", price, ({},)), lambda coupon: note("coupons", coupon, ONCE))
+        for row in rows:
+            items = row.get("items")
+            found = items.get("data") if isinstance(items, dict) else None
+            monthly(row, found or (), self._second(), noting)
+        for kind, missing in lacking.items():
+            self._list(kind, missing, ("tiers",) if kind == "prices" else ())
+
+    def _list(self, kind: str, missing: set[str], expand: Sequence[str]) -> None:
+        """Go through a list until at most as many are missing as pages were read: those are asked for by their ids."""
+        if len(missing) < 2 or kind in self._listed:
+            return
+        try:
+            for number, page in enumerate(self._lists.pages(kind, {}, "subscriptions", expand=expand), 1):
+                self._known |= {f"{kind}/{row.get('id')}": row for row in page.rows}
+                missing -= {str(row.get("id")) for row in page.rows}
+                if page.after is None:
+                    self._listed.add(kind)
+                elif len(missing) <= number:
+                    return
+        except MissingPermissionError:
+            self._known |= dict.fromkeys((f"{kind}/{one}" for one in missing), None)
+
     def _items(self, row: Row) -> Sequence[Any]:
         """All items of a subscription, of which Stripe sends only the first along."""
         items = row.get("items")
@@ -127,19 +166,10 @@ class Rows:
         key = f"{kind}/{number}"
         if key not in self._known:
             try:
-                self._ask(kind, key, expand)
+                self._known[key] = self._lists.one(key, "subscriptions", expand=expand)
             except MissingPermissionError:
                 self._known[key] = None
         return self._known[key]
-
-    def _ask(self, kind: str, key: str, expand: Sequence[str]) -> None:
-        """Ask for one, or, when it is one too many, for all."""
-        self._asked[kind] += 1
-        if self._asked[kind] == BY_ID_MOST + 1:
-            for page in self._lists.pages(kind, {}, "subscriptions", expand=expand):
-                self._known |= {f"{kind}/{row.get('id')}": row for row in page.rows}
-        if key not in self._known:
-            self._known[key] = self._lists.one(key, "subscriptions", expand=expand)
 
 
 def _ends(row: Row) -> list[int]:

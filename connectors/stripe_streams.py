@@ -35,7 +35,7 @@ CHUNK = 100
 ADDRESS = ("id", "email", "deleted", "unreadable")
 """What is kept of a customer for the stream of addresses."""
 
-Fold = Callable[[Row], Row]
+Fold = Callable[[Sequence[Row]], list[Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Listed:
         kinds: Kinds of events that touch it.
         query: Filters of the list.
         expand: What the list serves whole.
-        fold: Makes an object a row.
+        fold: Makes objects that came together rows.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Listed:
         *,
         query: State | None = None,
         expand: Sequence[str] = (),
-        fold: Fold = lambda row: row,
+        fold: Fold = list,
     ) -> None:
         self.reads = reads
         self.name = name
@@ -113,7 +113,7 @@ class Listed:
         for page in pages:
             run.setdefault("began", self.reads.feed.began())  # by now it is the vendor's clock
             run |= {"after": page.after, "pages": run.get("pages", 0) + 1}
-            rows = [self.fold(row) for row in page.rows]
+            rows = self.fold(page.rows)
             if page.after is not None:
                 yield self.reads.batch(rows, {**state, "run": run})
                 continue
@@ -147,8 +147,8 @@ class Listed:
             # A deleted customer is no filter any more, but what it had can still be asked for.
             mine = [one for one in dict.fromkeys(objects) if one.startswith("sub_")]
             found = [lists.one(f"{self.name}/{one}", self.name, expand=self.expand) for one in mine]
-            return [self.fold(row) for row in found if row is not None], []
-        return [self.fold(row) for page in pages for row in page.rows], []
+            return self.fold([row for row in found if row is not None]), []
+        return self.fold([row for page in pages for row in page.rows]), []
 
 
 class Customers(Listed):
@@ -209,7 +209,7 @@ class Invoices:
             for page in self._pages(steps[run["step"]], run.get("after")):
                 run.setdefault("began", self.reads.feed.began())
                 run["after"] = page.after
-                rows = [self.fold(row) for row in page.rows]
+                rows = self.fold(page.rows)
                 if page.after is None and last:
                     state = {"until": state.get("until", run["began"]), "seen": state.get("seen")}
                     state["listed"] = run["began"]
@@ -240,10 +240,10 @@ class Invoices:
         for batch in self._young(made, events):
             for row in batch:
                 made.pop(str(row.get("id")), None)
-            yield self.reads.batch([self.fold(row) for row in batch], state)
+            yield self.reads.batch(self.fold(batch), state)
         for number, invoice in enumerate(made, 1):
             found = self.reads.lists.one(f"invoices/{invoice}", "invoices", expand=self.expand)
-            rows += [self.fold(found)] if found is not None else []
+            rows += self.fold([found]) if found is not None else []
             deleted += [invoice] if found is None else []
             if number % CHUNK == 0:
                 yield self.reads.batch(rows, state, deleted=deleted)
