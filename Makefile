@@ -11,7 +11,7 @@ demo: .venv/.run          ## watch a whole hourly run against the built-in sandb
 
 test: lint                ## lint, types and every test, with a coverage floor and no error branch left out
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n auto -p tests.record -q
+	$(BIN)/python -m pytest -n auto --dist worksteal -p tests.record -q
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	$(BIN)/python -m tests.gate
