@@ -2,19 +2,21 @@
 
 Each connector reads its vendor's packed answer from memory (gzip; a zip of gzipped files), stores and checks it on
 disk, and its events are counted into a new state. Lines are as long as the vendors' own are with their usual
-properties, so that both read about as many bytes. Rates are of processor time, in the same run; no network takes part.
-Amplitude's figures include finding the users in the events, for whom Mixpanel is asked apart.
+properties, so that both read about as many bytes. Rates are of processor time, the best of several turns that the two
+take one after the other; no network takes part. Amplitude's figures include finding the users in the events, for whom
+Mixpanel is asked apart.
 """
 
 import gzip
 import io
 import json
 import random
+import resource
 import tempfile
-import time
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from sync import usage
 from sync.store import Store
 
 EVENTS = 300_000
+TURNS = 4
 PEOPLE = 20_000
 FILES = 24
 NAMES = ("Signed in", "Report viewed", "Export run", "Dashboard opened", "Invite sent", "Comment added")
@@ -117,56 +120,76 @@ def read(source: Source, name: str, cursor: str | None) -> Batch:
     return next(batch for batch in source.pull(stream, cursor) if batch.export is not None)
 
 
+def cpu() -> float:
+    """Seconds of processor time of this process, without the system's."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_utime
+
+
 def measured(vendor: str, source: Source, cursor: str | None, folder: Path) -> tuple[float, float]:
-    """Events a second of processor time: read and checked; counted."""
+    """Seconds of processor time: read and checked; counted."""
     events = FieldMap.load(vendor).events()
     assert events is not None
     store = Store.open(folder / vendor)
-    start = time.process_time()
+    start = cpu()
     batch = read(source, "events", cursor)
-    middle = time.process_time()
+    middle = cpu()
     assert batch.export is not None
     counts = usage.ingest(store, (vendor, "events"), batch.export, events, cursor="c", now=NOW)
-    end = time.process_time()
+    end = cpu()
     store.close()
     assert counts.events == EVENTS, counts
-    return EVENTS / (middle - start), EVENTS / (end - middle)
+    return middle - start, end - middle
 
 
-def mixpanel_rates(folder: Path) -> tuple[float, float, int]:
-    lines = as_mixpanel()
-    adapter = Answer(gzip.compress(b"\n".join(lines) + b"\n", 6), **{"Content-Encoding": "gzip"})
+def mixpanel_seconds(packed: bytes, folder: Path) -> tuple[float, float]:
+    adapter = Answer(packed, **{"Content-Encoding": "gzip"})
     settings = mixpanel.Settings(project_id=1, username="u", secret="s", history_days=4)
     source = mixpanel.connect("mixpanel", settings, clock=SystemClock(), adapter=adapter, spool=folder / "spool")
-    return *measured("mixpanel", source, None, folder), sum(map(len, lines)) // EVENTS
+    return measured("mixpanel", source, None, folder)
 
 
-def amplitude_rates(folder: Path) -> tuple[float, float, int]:
-    lines = as_amplitude()
+def amplitude_seconds(packed: bytes, folder: Path) -> tuple[float, float]:
     settings = amplitude.Settings(api_key="k", secret_key="s")
     source = amplitude.connect(
-        "amplitude", settings, clock=SystemClock(), adapter=Answer(zipped(lines)), spool=folder / "spool"
+        "amplitude", settings, clock=SystemClock(), adapter=Answer(packed), spool=folder / "spool"
     )
     cursor = json.dumps({"hour": f"{NOW - timedelta(hours=6):%Y-%m-%dT%H}"})
-    return *measured("amplitude", source, cursor, folder), sum(map(len, lines)) // EVENTS
+    found = measured("amplitude", source, cursor, folder)
+    assert {path.suffix for path in (folder / "spool").rglob("waiting-*")} == {".json"}, "the users"
+    return found
 
 
 def main() -> list[dict[str, Any]]:
-    with tempfile.TemporaryDirectory() as folder:
-        theirs, ours = mixpanel_rates(Path(folder)), amplitude_rates(Path(folder))
-    whole = [1 / (1 / read + 1 / count) for read, count, _ in (theirs, ours)]
+    theirs, ours = as_mixpanel(), as_amplitude()
+    lengths = [sum(map(len, lines)) // EVENTS for lines in (theirs, ours)]
+    packed = gzip.compress(b"\n".join(theirs) + b"\n", 6), zipped(ours)
+    del theirs, ours
+    best = [[inf, inf], [inf, inf]]
+    for _ in range(TURNS):
+        for place, seconds in enumerate((mixpanel_seconds, amplitude_seconds)):
+            with tempfile.TemporaryDirectory() as folder:
+                took = seconds(packed[place], Path(folder))
+            best[place] = [min(pair) for pair in zip(best[place], took, strict=True)]
     rows = []
-    for name, (reading, counting, length), rate in (("Mixpanel", theirs, whole[0]), ("Amplitude", ours, whole[1])):
+    for name, length, (reading, counting) in zip(("Mixpanel", "Amplitude"), lengths, best, strict=True):
         rows += [
             {"name": f"{name}: length of an event", "value": length, "unit": "bytes"},
-            {"name": f"{name}: answers read and checked", "value": reading, "unit": "events/s"},
-            {"name": f"{name}: events counted", "value": counting, "unit": "events/s"},
-            {"name": f"{name}: from the answer to the count", "value": rate, "unit": "events/s"},
+            {"name": f"{name}: answers read and checked", "value": EVENTS / reading, "unit": "events/s"},
+            {"name": f"{name}: events counted", "value": EVENTS / counting, "unit": "events/s"},
+            {
+                "name": f"{name}: from the answer to the count",
+                "value": EVENTS / (reading + counting),
+                "unit": "events/s",
+            },
         ]
+    parts = [theirs / ours for theirs, ours in zip(*best, strict=True)]
+    whole = sum(best[0]) / sum(best[1])
     return [
         *rows,
-        {"name": "counted, Amplitude / Mixpanel", "value": ours[1] / theirs[1], "unit": "x"},
-        {"name": "from the answer to the count, Amplitude / Mixpanel", "value": whole[1] / whole[0], "unit": "x"},
+        {"name": "read and checked, Amplitude / Mixpanel", "value": parts[0], "unit": "x"},
+        {"name": "counted and users found, Amplitude / Mixpanel", "value": parts[1], "unit": "x"},
+        {"name": "from the answer to the count, Amplitude / Mixpanel", "value": whole, "unit": "x"},
+        {"name": "the same in bytes", "value": whole * lengths[1] / lengths[0], "unit": "x"},
     ]
 
 

@@ -68,7 +68,7 @@ class Kept:
         for row in rows:
             user, said = row[USER], hash(repr(row[PROPERTIES]))
             before = self._said.get(user)
-            if before is None or (before != said and any(row[PROPERTIES].values())):
+            if before is None or (before != said and any(value is not None for value in row[PROPERTIES].values())):
                 self._said[user] = said
                 new[user] = row
         if not new:

@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     import duckdb
 
 _FIND = """
-SELECT CAST(to_json(list({{{person}: id, {properties}: {said}}} ORDER BY id)) AS VARCHAR) FROM (
-  SELECT trim(person) AS id, arg_max(rowid, {newest}) FILTER ({says}) AS place
-  FROM ev WHERE person IS NOT NULL GROUP BY ALL)
-LEFT JOIN ev ON ev.rowid = place WHERE id <> ''
+SELECT CAST(to_json(list({{{person}: trim(person), {properties}: {said}}} ORDER BY person)) AS VARCHAR) FROM (
+  SELECT person, arg_max(rowid, {newest}) FILTER ({says}) AS place FROM ev WHERE person IS NOT NULL GROUP BY person) p
+LEFT JOIN (SELECT rowid AS place, * EXCLUDE (person) FROM ev) USING (place) WHERE trim(person) <> ''
 """
 _NEWEST = "least(coalesce(arrived, 0), 253402300800) * 65536 + CAST(h % 65536 AS BIGINT)"
 """Of events that arrived in one second always the same one speaks, whichever comes first in the file."""
@@ -40,7 +39,8 @@ def worth_telling(store: Store, source: str, people: EventPeople, rows: list[Row
     What an hour's events leave open does not take away what earlier ones said; and of the forgotten nothing may wait on
     disk.
     """
-    silent = [row[people.person] for row in rows if not any(row[people.properties].values())]
+    nothing = dict.fromkeys(people.names)
+    silent = [row[people.person] for row in rows if row[people.properties] == nothing]
     known = silent and store.rows(
         "SELECT source_id FROM contact JOIN source ON source.id = contact.source WHERE source.name = ? "
         "AND valid_from IS NOT NULL AND source_id IN (SELECT value FROM json_each(?))",

@@ -14,10 +14,12 @@ from mapping import normalise
 from mapping.fields import EventMap, FieldMap, FieldMapError
 from sandbox.amplitude_events import ADS
 from sync import usage, usage_files
+from sync.forget import forget
 from sync.pull import pull_all
-from sync.store import Counts, Store
+from sync.store import Counts, Page, Store
 from sync.tables import epoch_day
 from tests.connectors.amplitude_project import NOW, Project, at, lines, pull, world, zipped
+from tests.sync.states import contact
 from tests.sync.usage_exports import Count, counted, spool
 
 DAY = timedelta(days=1)
@@ -191,22 +193,28 @@ def test_users_are_what_their_newest_events_say(store: Store, tmp_path: Path) ->
         tap(9, "u6", event_type=None), tap(10, 7, {"email": ["x"]}), {"event_properties": {"user_id": "nobody"}},
         tap(11, "same", {"email": "a@b.example"}, uuid="x"), tap(11, "same", {"email": "z@b.example"}, uuid="y"),
     ]  # fmt: skip
-    told = []
-    for times in (rows, rows[::-1]):
-        project.answer(zipped(times))
+
+    def take(*rows: Any) -> dict[str, Any]:
+        project.answer(zipped(rows))
         (batch,) = pull(project.connect(), cursor=at("22T05"))
         assert batch.export is not None
         usage.ingest(store, ("app", "events"), batch.export, amplitude(), cursor=None, now=NOW)
         (page,) = pull(project.connect(), "users")
-        told.append({row["user_id"]: row["user_properties"]["email"] for row in page.rows})
-        assert set(page.rows[0]) == {"user_id", "user_properties"}
-        assert set(page.rows[0]["user_properties"]) == {"email"}, "what is not asked for is left out"
         pull(project.connect(), "users", page.cursor)
+        assert {*page.rows[0], *page.rows[0]["user_properties"]} == {"user_id", "user_properties", "email"}
+        return {row["user_id"]: row["user_properties"]["email"] for row in page.rows}
+
+    told = [take(*rows), take(*rows[::-1])]
     named = {user: f"{user}@acme.example" for user in ("u2", 'q"uote', "u4", "u6")}
     same = told[0].pop("same")
     assert same in {"a@b.example", "z@b.example"}
     assert told[1].pop("same") == same, "in whatever order they come"
     assert told[0] == told[1] == named | {"u1": "new@b.example", "u3": None, "u5": " u5 @acme.example", "7": ["x"]}
+    store.commit(Page("app", "users", "contact", [contact(name, source="app") for name in ("u1", "u2")]), NOW)
+    silent = take(tap(20, "u1", {}), tap(20, "u2", {"email": ""}), tap(21, "u9", {}))
+    assert silent == {"u2": "", "u9": None}, "who says nothing takes nothing away"
+    forget(store, "app:u2", NOW, crm="crm")
+    assert take(tap(30, "u2"), tap(30, "u2", {}), tap(30, "u9")) == {"u9": "u9@acme.example"}
 
 
 def test_a_crash_between_any_two_steps_counts_nothing_twice(store: Store, tmp_path: Path) -> None:
