@@ -188,7 +188,8 @@ class _Builder:
 
     def _clock(self, kinds: Iterable[str]) -> None:
         """One row: now, and for every kind the instant and day up to which it is known, and how fresh that is."""
-        fed, heard, clock = ["CAST($as_of AS BIGINT) AS now"], [], ["now // 86400 AS today"]
+        # One row also where nothing is asked of the feeds.
+        fed, heard, clock = ["CAST($as_of AS BIGINT) AS now", "COUNT(*) AS feeds"], [], ["now // 86400 AS today"]
         watched = {kind for feature in self.needed.values() if feature.watched for kind in feature.kinds}
         for kind in kinds:
             fed.append(f"MIN(CASE WHEN record = '{kind}' THEN COALESCE(as_of, 0) END) AS {kind}_fed")

@@ -357,3 +357,9 @@ def test_a_loss_counts_for_half_a_year(look: Look, due: int, counts: int) -> Non
     lost = look(invoice=[bill | {"status": "uncollectible"}])
     assert lost["written_off_180d"] == lost["overdue_invoices"] == counts
     assert (lost["overdue_days"], lost["failed_payments"]) == (counts * due, counts * 3)
+
+
+def test_a_feature_that_needs_no_source_is_said_once_for_each_account(look: Look) -> None:
+    day = {"account": 1, "first_day": TODAY - 2, "last_day": TODAY}
+    facts = look(own={"customer_since": TODAY - 8}, release=[day])
+    assert (facts["customer_age_days"], facts["days_since_release"], facts["tickets_since_release"]) == (8, 2, 0)
