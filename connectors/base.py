@@ -354,11 +354,11 @@ class Crm(Source, Protocol):
         """Tasks by id, consistently; missing and removed ones are left out."""
         ...
 
-    def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
+    def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool, further: bool = True) -> list[FieldDiff]:
         """Compare the wanted fields with what is there and, unless `dry_run`, create or extend what is missing.
 
-        Gives one diff for each of `fields`, in order, and then one for every further field that the connector itself
-        can make use of.
+        Gives one diff for each of `fields`, in order, and then, if `further`, one for every further field that the
+        connector itself can make use of: those of tasks. Each kind of record concerned costs a call at least.
         """
         ...
 

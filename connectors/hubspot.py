@@ -234,9 +234,9 @@ class HubSpot:
         """See `Crm.read_tasks`."""
         return self._writer.tasks.read(ids)
 
-    def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
+    def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool, further: bool = True) -> list[FieldDiff]:
         """See `Crm.setup`. New properties go into a group of their own."""
-        return Setup(self._api, self._writer).run(fields, dry_run=dry_run)
+        return Setup(self._api, self._writer).run(fields, dry_run=dry_run, further=further)
 
     def setup_files(self, fields: Sequence[FieldSpec]) -> Mapping[str, str]:
         """See `Crm.setup_files`: bodies for HubSpot's own "create a batch of properties" call."""

@@ -29,7 +29,7 @@ class Setup:
         self.api = api
         self.writer = writer
 
-    def run(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
+    def run(self, fields: Sequence[FieldSpec], *, dry_run: bool, further: bool) -> list[FieldDiff]:
         """See `Crm.setup`."""
         diffs: dict[FieldSpec, FieldDiff] = {}
         for obj in dict.fromkeys(spec.object for spec in fields):
@@ -43,7 +43,7 @@ class Setup:
                 self._extend(kind, found, known)
                 found = self._create(kind, found)
             diffs |= {diff.spec: diff for diff in found}
-        return [*(diffs[spec] for spec in fields), self._key(dry_run=dry_run)]
+        return [*(diffs[spec] for spec in fields), *([self._key(dry_run=dry_run)] if further else [])]
 
     def _key(self, *, dry_run: bool) -> FieldDiff:
         """Look after the property for the keys of tasks: unique where the portal takes that, else plain.

@@ -237,11 +237,11 @@ class Salesforce:
         """See `Crm.read_tasks`."""
         return self._tasks.read(ids)
 
-    def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
+    def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool, further: bool = True) -> list[FieldDiff]:
         """See `Crm.setup`. Fields are made as the administrator, where one is given, and granted to us."""
         settings = self._settings
         setup = Setup(self._api, self._admin, settings.permission_set, receipts=settings.task_receipts)
-        return setup.run(fields, dry_run=dry_run)
+        return setup.run(fields, dry_run=dry_run, further=further)
 
     def setup_files(self, fields: Sequence[FieldSpec]) -> Mapping[str, str]:
         """See `Crm.setup_files`: a Salesforce DX project with the fields and the permission set."""

@@ -66,7 +66,7 @@ class Setup:
         self.permission_set = permission_set
         self._receipts = ReceiptSetup(api, admin, self._send, self._rows) if receipts else None
 
-    def run(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
+    def run(self, fields: Sequence[FieldSpec], *, dry_run: bool, further: bool) -> list[FieldDiff]:
         """See `Crm.setup`; the field that tells our tasks apart comes on top.
 
         After it comes the object for receipts, where that field is there and the org does not keep it unique.
@@ -74,7 +74,9 @@ class Setup:
         Raises:
             MissingPermissionError: Who asks may not make fields.
         """
-        diffs = self._fields(fields, dry_run=dry_run)
+        if not further:
+            return self._fields(list(fields), dry_run=dry_run)
+        diffs = self._fields(list(dict.fromkeys((*fields, TASK_KEY_FIELD))), dry_run=dry_run)
         key = self.api.describe("Task", purpose=PURPOSE_OF_CALLS).get(TASK_KEY_FIELD.name)
         if self._receipts is None or key is None or key.get("unique") is True:
             return diffs
@@ -83,8 +85,7 @@ class Setup:
             receipts = self._receipts.make(self._permission_set)
         return [*diffs, receipts]
 
-    def _fields(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
-        specs = list(dict.fromkeys((*fields, TASK_KEY_FIELD)))
+    def _fields(self, specs: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
         before = self._compare(specs)
         absent = [diff.spec for diff in before if diff.action == "create"]
         made = self._made(absent)

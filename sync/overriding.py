@@ -51,7 +51,7 @@ def override_plan(
     if off := [logical for logical in FIELDS if logical not in fields]:
         raise OwnedFieldError(f"writeback.fields leaves {off[0]} out, so there is nothing to write it into")
     specs = [fields[logical] for logical in FIELDS]
-    if bad := [diff for diff in crm.setup(specs, dry_run=True) if diff.action != "ok"]:
+    if bad := [diff for diff in crm.setup(specs, dry_run=True, further=False) if diff.action != "ok"]:
         raise MissingFieldsError(bad)
     says = crm.read("account", [asked.crm_id], [spec.name for spec in specs]).get(asked.crm_id)
     if says is None:

@@ -118,7 +118,7 @@ class Agent:
             plan = self._plan(rows, report, initial=initial, with_tasks=with_tasks)
             if not plan.empty and (dry_run or (report.held and plan.baseline)):
                 with suppress(ConnectorError):  # a preview need not know; whoever writes has to
-                    report.lacking = self.lacking()
+                    report.lacking = self.lacking(tasks=False)
             if initial and plan.baseline and not dry_run and not report.held:
                 self.on_first_fill(report)
             if not dry_run:
@@ -353,24 +353,30 @@ class Agent:
             self.store.note_login(self.crm.name, self.login)
         return fingerprint
 
-    def require_fields(self) -> None:
+    def require_fields(self, *, tasks: bool) -> None:
         """Make sure that the fields to write exist as they should.
+
+        Args:
+            tasks: See `lacking`.
 
         Raises:
             MissingFieldsError: Naming them.
             DoubtError: As `lacking`.
         """
-        if bad := self.lacking():
+        if bad := self.lacking(tasks=tasks):
             raise MissingFieldsError(bad)
 
-    def lacking(self) -> list[FieldDiff]:
+    def lacking(self, *, tasks: bool) -> list[FieldDiff]:
         """Fields to write that are missing in the CRM, hidden from us or different.
+
+        Args:
+            tasks: New tasks are to be sent, so that it is looked at once more how they are kept from doubling.
 
         Raises:
             DoubtError: The CRM shows none at all, although they were written before.
         """
         specs = [f.spec for f in self.fields if self.policy.contacts or f.spec.object != "contact"]
-        diffs = self.crm.setup(specs, dry_run=True)
+        diffs = self.crm.setup(specs, dry_run=True, further=tasks)
         if all(diff.action == "create" for diff in diffs) and self.ledger.written():
             raise DoubtError(
                 f"it shows none of the {len(specs)} fields that were written before, which is not believed.",

@@ -133,4 +133,4 @@ class Writer:
         environment = self.agent.check_environment()
         if environment != plan.environment:
             raise PlanError(f"the plan was made for {plan.environment}, but this CRM is {environment}.")
-        self.agent.require_fields()
+        self.agent.require_fields(tasks=bool(plan.tasks))

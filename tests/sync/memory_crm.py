@@ -150,7 +150,7 @@ class MemoryCrm(CrmDefaults):
         self._answer()
         return {key: f"task-{key}" for key, values in self.tasks.items() if values["account_id"] in account_ids}
 
-    def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
+    def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool, further: bool = True) -> list[FieldDiff]:
         return [FieldDiff(spec, "ok") for spec in fields]
 
     def setup_files(self, fields: Sequence[FieldSpec]) -> Mapping[str, str]:

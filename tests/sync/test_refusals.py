@@ -32,7 +32,7 @@ FIELDS = people_fields({})
 class WithoutFields(MemoryCrm):
     """A CRM in which nobody has run setup."""
 
-    def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool) -> list[FieldDiff]:
+    def setup(self, fields: Sequence[FieldSpec], *, dry_run: bool, further: bool = True) -> list[FieldDiff]:
         assert dry_run, "a plan makes no fields"
         return [FieldDiff(spec, "create") for spec in fields]
 

@@ -201,11 +201,11 @@ def test_that_none_of_the_fields_written_before_is_there_is_not_believed(
     desk = PeopleDesk(tmp_path / "state", crm, Policy(contacts=False, budget_share=0.9))
     assert _sync(desk, initial=True).halted is None
     with desk.agent() as agent:
-        agent.require_fields()
-        monkeypatch.setattr(agent.crm, "setup", lambda specs, dry_run: [FieldDiff(spec, "create") for spec in specs])
+        agent.require_fields(tasks=False)
+        monkeypatch.setattr(agent.crm, "setup", lambda specs, **_: [FieldDiff(spec, "create") for spec in specs])
         ours = sum(field.spec.object == "account" for field in agent.fields)
         with pytest.raises(DoubtError, match=f"none of the {ours} fields that were written before"):
-            agent.require_fields()
+            agent.require_fields(tasks=False)
 
 
 def test_nothing_is_planned_while_usage_files_are_missing(tmp_path: Path) -> None:
