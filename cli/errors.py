@@ -1,5 +1,6 @@
 """Turns what went wrong into a sentence and an exit code."""
 
+import errno
 import logging
 import os
 import sqlite3
@@ -119,7 +120,8 @@ def explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, sqlite3.Error):
         return f"the state file cannot be used: {error}.", ERROR
     if isinstance(error, OSError):
-        return f"{error.filename or 'the system'}: {error.strerror or error}.", ERROR
+        full = " Free space there, then repeat." if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
+        return f"{error.filename or 'the system'}: {error.strerror or error}.{full}", ERROR
     logging.getLogger("holdfast").debug("unexpected error", exc_info=error)
     where = traceback.extract_tb(error.__traceback__)[-1]
     text = (

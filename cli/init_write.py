@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.errors import CommandError
+from sync.files import naming
 
 HEAD = """\
 # Made by `holdfast init`, which may be run again; every setting: docs/configuration.md.
@@ -144,12 +145,13 @@ def write_all(files: Mapping[Path, str]) -> None:
     ready: list[tuple[Path, Path]] = []
     try:
         for path, text in files.items():
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-            ready.append((Path(name), path))
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
+            with naming(path):
+                handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+                ready.append((Path(name), path))
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
         for temporary, path in ready:
             temporary.replace(path)
     finally:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sync.columns import Table
+from sync.files import naming
 from sync.store import Store
 from sync.store_errors import explained
 
@@ -104,9 +105,10 @@ def export(store: Store, wanted: Wanted, folder: Path, kind: Format, now: dateti
 
     Raises:
         ExportError: When it cannot be done; nothing was replaced.
+        OSError: When the system refuses it, such as on a full disk; it names the folder.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-    with store.released() as file, tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as name:
+    with store.released() as file, naming(folder), tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as name:
         draft = Path(name)
         written, begun = _parquet(file, wanted, draft) if kind == "parquet" else _rows(file, wanted, draft, kind, now)
         files = tuple(Exported(name, folder / path.name, rows) for name, path, rows in written)
@@ -121,7 +123,7 @@ def export(store: Store, wanted: Wanted, folder: Path, kind: Format, now: dateti
 def put(folder: Path, files: dict[str, str]) -> list[Path]:
     """Write texts as files into a folder, which is made when new; each comes into place whole."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as name:
+    with naming(folder), tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as name:
         for file, text in files.items():
             _write(Path(name) / file, text)
         return [(Path(name) / file).replace(folder / file) for file in files]

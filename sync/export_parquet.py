@@ -1,5 +1,7 @@
 """Parquet with proper types, written by DuckDB out of what ADBC reads from the state file, row group by row group."""
 
+import os
+import re
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -21,6 +23,8 @@ _SQL: dict[Type, str] = {
     "day": "DATE",
 }
 _WORDS = {"text", "json", "instant", "day"}
+_ERRNO = re.compile(r'"errno":"(\d+)"')
+"""How DuckDB tells what the system said, within the text of its error."""
 _WAIT = 5000
 """Milliseconds to wait where somebody opens or closes the file at the same moment."""
 
@@ -65,7 +69,8 @@ class Reader:
         """Write one table; gives the file and its rows.
 
         Raises:
-            ExportError: When the file cannot be written, or a value is not of its column's type.
+            ExportError: When a value is not of its column's type.
+            OSError: When the system refuses to write the file.
         """
         import duckdb
         from adbc_driver_manager import Error
@@ -76,7 +81,7 @@ class Reader:
         first = ", ".join("''" if column.type in _WORDS else "0" for column in columns)
         select = f"SELECT 0 AS n_, {first} UNION ALL SELECT 1, {names} FROM ({_select(table, wanted)})"
         cast = ", ".join(_cast(column.name, column.type, place) for place, column in enumerate(columns, 2))
-        target = str(path).replace("'", "''")
+        target = quote_path(path)
         try:
             with self._db.cursor() as cursor:
                 cursor.execute(select)
@@ -85,8 +90,15 @@ class Reader:
                 done: Any = self._duck.execute(f"COPY ({read}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
                 rows = done.fetchall()
         except (duckdb.Error, Error) as problem:
+            if system := _ERRNO.search(str(problem)):
+                raise OSError(int(system[1]), os.strerror(int(system[1])), str(path)) from problem
             raise ExportError(f"table {table.name} cannot be exported: {str(problem).splitlines()[0]}") from problem
         return path, int(rows[0][0])
+
+
+def quote_path(path: Path) -> str:
+    """A path within a string of SQL."""
+    return str(path).replace("'", "''")
 
 
 def _select(table: Table, wanted: Wanted) -> str:

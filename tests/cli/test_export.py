@@ -1,6 +1,7 @@
 """`export` as somebody types it, and the files for Looker and Datasette."""
 
 import json
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -13,6 +14,8 @@ from sync.catalogue import tables
 from sync.describe import INTERNAL, datasette, lookml
 from tests.cli.conftest import Site
 
+FULL = Path("/dev/full")
+"""Takes everything and says at the end that there is no room."""
 COMMON = ("--format", "csv", "--out")
 
 
@@ -61,6 +64,35 @@ def test_a_folder_that_cannot_be_made_is_named(site: Site, tmp_path: Path) -> No
     said = site.run("export", "--out", str(tmp_path / "file" / "x"))
     assert said.code == 1
     assert str(tmp_path / "file") in said.err
+
+
+def test_a_full_disk_is_told_with_the_place_and_leaves_no_draft(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("--table", "v_account", "--out", str(tmp_path / "x"))
+    told = f"error: {tmp_path}/x: No space left on device. Free space there, then repeat."
+    real = Path.open
+
+    def full(path: Path, mode: str = "r", **how: Any) -> Any:
+        return real(FULL if path.suffix in {".csv", ".jsonl"} else path, mode, **how)
+
+    monkeypatch.setattr(Path, "open", full)
+    for kind in ("csv", "singer"):
+        said = site.run("export", "--format", kind, *asked)
+        assert (said.code, said.err.splitlines()[-1]) == (1, told)
+    monkeypatch.setattr("sync.export_parquet.quote_path", lambda _: str(FULL))
+    said = site.run("export", "--format", "parquet", *asked)
+    assert (said.code, said.err.splitlines()[-1]) == (1, told)
+    assert list((tmp_path / "x").iterdir()) == []
+
+    def fdopen(number: int, _: str) -> Any:
+        os.close(number)
+        return real(FULL, "wb")
+
+    monkeypatch.setattr(os, "fdopen", fdopen)
+    said = site.run("report", "--out", str(tmp_path / "x" / "page.html"))
+    assert (said.code, said.err.splitlines()[-1]) == (1, told.replace("/x:", "/x/page.html:"))
+    assert list((tmp_path / "x").iterdir()) == []
 
 
 def test_messages_go_to_the_standard_output(site: Site, tmp_path: Path) -> None:
