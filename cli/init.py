@@ -159,7 +159,7 @@ def _walk(it: _Init, old: str, card: str | None) -> int:
     kinds = " or ".join(VENDORS[name].title for name in CRMS)
     crm = it.ask.text(f"Which CRM? {kinds}", str(known.get("crm", {}).get("type", CRMS[0])), (*CRMS, SANDBOX))
     if crm == SANDBOX:
-        folder = Path(it.ask.text("Folder that `holdfast sandbox serve --write-config FOLDER` wrote", "trial"))
+        folder = _sandbox(it)
         known = _known(it.config, folder / "config.toml", plain=True)
         crm = str(known["crm"]["type"])
         it = _Init(it.config, it.out, it.ask, it.clock, known, it.found)
@@ -175,6 +175,15 @@ def _walk(it: _Init, old: str, card: str | None) -> int:
     write_all(files)
     _next(it, files)
     return OK
+
+
+def _sandbox(it: _Init) -> Path:
+    """The folder of a sandbox's config; asked until there is one."""
+    while True:
+        folder = Path(it.ask.text("Folder that `holdfast sandbox serve --write-config FOLDER` wrote", "trial"))
+        if (folder / "config.toml").is_file() or not it.ask.asks:
+            return folder
+        it.out.line(f"There is no config.toml in {folder}.", style="yellow")
 
 
 def _crm(it: _Init, kind: str) -> None:

@@ -96,8 +96,9 @@ def test_from_the_sandbox_to_a_dry_run(desk: Desk, run: Callable[..., Said]) -> 
 
 def test_answers_on_a_terminal(desk: Desk) -> None:
     others = sources(mixpanel=["", "", "", "", "company_id"], zendesk=["", "", ""])
-    desk.answer("sandbox", str(desk.trial), "", *others, "small_b2b", "", "1")
+    desk.answer("sandbox", str(desk.folder), str(desk.trial), "", *others, "small_b2b", "", "1")
     said = desk.init()
+    assert f"There is no config.toml in {desk.folder}." in said.out
     assert said.code == 0, said.text
     settings = load(desk.config)
     assert settings.writeback.fallback_owner
