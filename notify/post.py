@@ -127,6 +127,8 @@ def _post(url: str, content: bytes, headers: Mapping[str, str], timeout: float) 
         raise UnclearError("the connection broke before an answer came") from None
     except requests.RequestException as error:
         raise FailedError(f"it could not be sent ({type(error).__name__})") from None
+    if 300 <= status < 400:
+        raise FailedError(f"it redirects elsewhere ({status}), which is not followed; correct its url")
     if status == 429:
         raise FailedError("it asks for fewer messages (429)")
     if status >= 500:

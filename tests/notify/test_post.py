@@ -75,7 +75,7 @@ def test_the_verification_in_the_docs_accepts_what_we_send_and_nothing_else(serv
 @pytest.mark.parametrize(
     ("status", "error", "said"),
     [
-        (302, FailedError, "answered 302"),
+        (302, FailedError, "redirects elsewhere .302., which is not followed"),
         (400, FailedError, "answered 400"),
         (429, FailedError, "fewer messages"),
         (500, UnclearError, "answered 500"),
