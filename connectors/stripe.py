@@ -8,9 +8,9 @@ Rows are as the vendor sends them, in the shape of whichever API version, with t
 - addresses: nothing; the customers once more, each as the person who gets its mail.
 
 What it costs: a first pull takes a call per 100 customers, per 100 subscriptions and per 100 invoices of
-`history_days`, one for open invoices older than that, and one for each price in tiers and each coupon that does not
-come along. An hour in which nothing happened takes one call, for the events of all streams; each customer of whom
-something changed two more, each changed invoice one. Once a day customers, subscriptions and open invoices are listed.
+`history_days`, one for open invoices older than that, and one per 100 prices where several are in tiers. An hour in
+which nothing happened takes one call, for the events of all streams; each customer of whom something changed two more,
+each changed invoice one. Once a day customers, subscriptions and open invoices are listed.
 
 Facts about the vendor: Stripe API reference, "Expanding responses" (at most four levels), "Events", "Rate limits", and
 the changelogs of 2025-03-31.basil and 2025-09-30.clover.

@@ -3,12 +3,12 @@
 What lies at different places in different API versions, or must be reckoned, is folded in.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from connectors.base import Row
 from connectors.errors import MissingPermissionError
-from connectors.stripe_lists import Lists, id_of
+from connectors.stripe_lists import Lists, Page, id_of
 from connectors.stripe_money import Lookups, card_expires, minor, monthly
 
 BASIL = "2025-03-31"
@@ -54,7 +54,7 @@ class Rows:
         self._lists = lists
         self._second = second
         self._known: dict[str, Row | None] = {}
-        self._listed: set[str] = set()
+        self._going: dict[str, Iterator[Page]] = {}
         self._lookups = Lookups(self._tiers, lambda coupon: self._look("coupons", coupon))
 
     def subscriptions(self, rows: Sequence[Row]) -> list[Row]:
@@ -133,16 +133,16 @@ class Rows:
             self._list(kind, missing, ("tiers",) if kind == "prices" else ())
 
     def _list(self, kind: str, missing: set[str], expand: Sequence[str]) -> None:
-        """Go through a list until at most as many are missing as pages were read: those are asked for by their ids."""
-        if len(missing) < 2 or kind in self._listed:
+        """Go on with a list until at most as many are missing as pages were read: those are asked for by their ids."""
+        if len(missing) < 2:
             return
+        if kind not in self._going:
+            self._going[kind] = self._lists.pages(kind, {}, "subscriptions", expand=expand)
         try:
-            for number, page in enumerate(self._lists.pages(kind, {}, "subscriptions", expand=expand), 1):
+            for number, page in enumerate(self._going[kind], 1):
                 self._known |= {f"{kind}/{row.get('id')}": row for row in page.rows}
                 missing -= {str(row.get("id")) for row in page.rows}
-                if page.after is None:
-                    self._listed.add(kind)
-                elif len(missing) <= number:
+                if len(missing) <= number:
                     return
         except MissingPermissionError:
             self._known |= dict.fromkeys((f"{kind}/{one}" for one in missing), None)
