@@ -8,13 +8,20 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
-from scoring import engine, replay
+from scoring import engine, replay, statement
+from scoring.card import Scorecard
 from scoring.cards import AnyCards
 from scoring.engine import needed_by
 from scoring.inputs import Level
 from scoring.shared import Together, together
+from scoring.statement import build
 from sync.database import StateFile
 from sync.migrations import migrations
+
+KEPT = 16
+"""Statements kept as trees, which are large."""
+
+compile_alone = Scorecard.compile
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,8 +47,25 @@ def state_files_from_one() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def statements_once() -> Iterator[None]:
     """What follows from the same statements is found once: that is half the work of scoring a handful of accounts."""
+    trees: dict[tuple[str, ...], Any] = {}
+    alike: dict[tuple[str, ...], str] = {}
     texts: dict[tuple[str, ...], Together] = {}
     columns: dict[tuple[str, ...], dict[str, set[str]]] = {}
+
+    def built(cards: Sequence[Scorecard], level: Level) -> Any:
+        asked = (level, *(card.model_dump_json() for card in cards))
+        if asked not in trees:
+            if len(trees) == KEPT:
+                del trees[next(iter(trees))]
+            trees[asked] = build(cards, level)
+        return trees[asked]
+
+    def compiled(self: Scorecard, level: Level = "account", *, dialect: str = "duckdb", **more: Any) -> str:
+        if more or (level, dialect) in self._texts:
+            return compile_alone(self, level, dialect=dialect, **more)
+        asked = (level, dialect, self.model_dump_json())
+        text = alike.get(asked) or alike.setdefault(asked, compile_alone(self, level, dialect=dialect))
+        return self._texts.setdefault((level, dialect), text)
 
     def shared(statements: Sequence[Any], alone: Sequence[str]) -> Together:
         make = partial(together, statements, alone)
@@ -53,6 +77,8 @@ def statements_once() -> Iterator[None]:
         return {table: set(names) for table, names in found.items()}
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statement, "build", built)
+        patch.setattr(Scorecard, "compile", compiled)
         patch.setattr(engine, "together", shared)
         for module in (engine, replay):
             patch.setattr(module, "needed_by", needed)
