@@ -143,15 +143,26 @@ class CsvReader(Reader):
     def _read(self, file: io.TextIOWrapper) -> Iterator[Any]:
         if csv.field_size_limit() != LONGEST:
             csv.field_size_limit(LONGEST)
-        first = file.readline(LONGEST)
+        lines = _lines(file)
+        first = next(lines, "")
+        if "\0" in first:
+            raise BadFileError(
+                "its header has zero bytes, as a file in UTF-16 or UTF-32 has", "Save it as 'CSV UTF-8'."
+            )
         delimiter = self.table.delimiter or max(DELIMITERS, key=first.count)
-        cells = csv.reader(itertools.chain([first], file), delimiter=delimiter)
+        # The empty line after the last is a row of its own, unless it stands inside quotation marks.
+        cells = csv.reader(itertools.chain([first], lines, ["\n"]), delimiter=delimiter)
         header = self._header(next(cells, []))
+        line: list[str] = []
         for line in cells:
             if len(line) == len(header):
                 yield {name: cell or None for name, cell in zip(header, map(str.strip, line), strict=True)}
             elif any(line):
                 yield self._odd(cells.line_num, f"{len(line)} cells where the header has {len(header)}")
+        if line:
+            raise BadFileError(
+                "a quotation mark is opened in it and never closed", "See whether it was written to its end."
+            )
 
     def _header(self, cells: Sequence[str]) -> list[str]:
         names = [cell.strip() for cell in cells]
@@ -162,6 +173,19 @@ class CsvReader(Reader):
                 raise BadFileError(f"its header has two columns {name!r}", "Give each column a name of its own.")
         self._require(names)
         return names
+
+
+def _lines(file: io.TextIOWrapper) -> Iterator[str]:
+    """The lines of a text, none of which fills the memory. Raises `BadFileError` for one that is too long."""
+    for number in itertools.count(1):
+        line = file.readline(LONGEST)
+        if len(line) == LONGEST and not line.endswith(("\n", "\r")):
+            raise BadFileError(
+                f"its line {number} is longer than {LONGEST:,} characters", "See whether it is a CSV file."
+            )
+        if not line:
+            return
+        yield line
 
 
 def _byte(error: UnicodeError) -> str:
