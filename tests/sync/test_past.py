@@ -1,6 +1,8 @@
 """A score of the past is the same, byte for byte, whatever becomes known, changes or is deleted afterwards."""
 
 import json
+import shutil
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -64,15 +66,32 @@ def hour(store: Store, now: datetime, cards: AnyCards = CARD, *, off: str = "") 
     return rows
 
 
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder with accounts, people, tickets, answers and events of three days, scored each day."""
+    folder = tmp_path_factory.mktemp("lived")
+    store = Store.open(folder / "state")
+    live(store, folder)
+    store.close()
+    return folder / "state"
+
+
 @pytest.fixture
-def lived(store: Store, tmp_path: Path) -> Store:
-    """Accounts, people, tickets, answers and events of nine days, scored each day."""
+def lived(days: Path, tmp_path: Path) -> Iterator[Store]:
+    """The state after those days."""
+    shutil.copytree(days, tmp_path / "state")
+    store = Store.open(tmp_path / "state")
+    yield store
+    store.close()
+
+
+def live(store: Store, folder: Path) -> None:
     put(store, *(account(name, name=f"Company {name}", lifecycle="customer") for name in "ABC"))
     put(store, contact("1", account_ref="A"), contact("2", account_ref="B"), contact("3", account_ref="C"))
     put(store, account("org", source="desk"), account("org2", source="desk"))
     for day in range(3):
         now = NOW + day * DAY
-        use(store, tmp_path, now, now, ("p1", "g1"), *((("p2", "g2"),) * (3 - day)))
+        use(store, folder, now, now, ("p1", "g1"), *((("p2", "g2"),) * (3 - day)))
         put(store, ticket(f"t{day}", account_ref="org", created_at=now), now=now)
         answer = SurveyResponse(
             source="desk", source_id=f"s{day}", updated_at=now, survey="csat", satisfied=day % 2 == 0,
@@ -82,7 +101,6 @@ def lived(store: Store, tmp_path: Path) -> Store:
         groups = [("account", "mp", f"g{n}", crm) for n, crm in ((1, "A"), (2, "B"))]
         link(store, ("account", "desk", "org", "A"), ("account", "desk", "org2", "B"), *groups, now=now)
         hour(store, now)
-    return store
 
 
 def shake(store: Store, folder: Path, now: datetime) -> None:
