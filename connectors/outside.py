@@ -188,9 +188,9 @@ def _said(error: BaseException) -> str:
             line = f", {Path(code.co_filename).name} line {trace.tb_lineno}"
         trace = trace.tb_next
     if isinstance(error, SyntaxError):
-        line = f", line {error.lineno}"
+        line = f", line {error.lineno}" if error.lineno else ""
         return REDACTOR.text(f"{type(error).__name__}: {error.msg}{line}")
-    return REDACTOR.text(f"{type(error).__name__}: {str(error)[:300]}{line}".rstrip(". "))
+    return REDACTOR.text(f"{type(error).__name__}: {' '.join(str(error)[:300].split())}{line}".rstrip(". "))
 
 
 # -- a file -----------------------------------------------------------------------------------------------------------

@@ -158,6 +158,8 @@ def test_a_file_beside_the_config_is_a_connector(tmp_path: Path) -> None:
         ("API = 1", "API = 2", "mine.py was written for 2: this Holdfast has API = 1"),
         ("API = 1", "", "mine.py does not say which one it was written for"),
         ("API = 1", "API = 1 +", "mine.py cannot be loaded: SyntaxError: invalid syntax, line 5"),
+        ("API = 1", "\0", "source code string cannot contain null bytes."),
+        ("API = 1", "raise OSError('a\\nb')", "mine.py cannot be loaded: OSError: a b, mine.py line 5"),
         ("API = 1", "raise SystemExit(0)", "mine.py cannot be loaded: SystemExit: 0, mine.py line 5"),
         ("API = 1", "API = 1 / 0", "mine.py cannot be loaded: ZeroDivisionError: division by zero, mine.py line 5"),
         ("class Settings(BaseModel, ", "class Other(BaseModel, ", "mine.py needs `Settings`, a pydantic model"),
