@@ -27,7 +27,7 @@ from scoring.playbooks.problems import problems as playbook_problems
 from scoring.product import Product
 from scoring.roles import Roles
 from scoring.rules import Rule
-from scoring.segments import MAX_RULE, Segment, parse_rule
+from scoring.segments import MAX_RULE, Segment, parse_rule, with_members, words_of
 from scoring.signals import PLACEHOLDER, Signal
 
 if TYPE_CHECKING:
@@ -92,11 +92,18 @@ class LevelCard(_Closed):
     """Signals and segments of one level."""
 
     only: str | None = Field(
-        None, max_length=MAX_RULE, description="Rule that says who is scored at all; left out: everybody."
+        None,
+        max_length=MAX_RULE,
+        description="Rule that says who is scored at all, in features and this card's segments; left out: everybody.",
     )
     signals: dict[str, Signal] = Field(min_length=1, description="By name.")
     segments: dict[str, Segment] = Field(default_factory=dict, description="By name.")
     use: tuple[str, ...] = Field((), description="Segments to take from those that come with the program.")
+
+    @property
+    def scored(self) -> str | None:
+        """`only` in features alone."""
+        return self.only and with_members(self.only, self.segments)
 
 
 class AccountCard(LevelCard):
@@ -289,9 +296,8 @@ class Scorecard(_Closed):
             yield from _template(rule.reason, public, f"{key}.reason")
             if rule.playbook is not None:
                 yield from _known(rule.playbook, self.playbooks, f"{key}.playbook", "playbook")
-        if (only := self.level(level).only) is not None:
-            parse_rule(only, features, key=f"{level}.only")
         segments = self.level(level).segments
+        yield from self._only_problems(level, features)
         for name, segment in segments.items():
             key = f"{level}.segments.{name}"
             parse_rule(segment.rule, features, key=f"{key}.rule")
@@ -300,6 +306,13 @@ class Scorecard(_Closed):
         for name, feature in self.features(level).items():
             if feature.setting and not self.product.says(feature.setting):
                 yield CardError(f"{name} counts events that nobody has named", key=f"product.{feature.setting}")
+
+    def _only_problems(self, level: Level, features: Mapping[str, Feature]) -> Iterator[CardError]:
+        part, key = self.level(level), f"{level}.only"
+        if both := sorted(words_of(part.only or "") & part.segments.keys() & features.keys()):
+            yield CardError(f"{both[0]} is a feature and a segment of this card; rename the segment", key=key)
+        if part.scored is not None:
+            parse_rule(part.scored, features, key=key)
 
 
 @lru_cache(maxsize=8)

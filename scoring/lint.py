@@ -179,7 +179,7 @@ def _playbooks(card: "Scorecard") -> Iterator[Remark]:
 def _rules(card: "Scorecard", level: Level) -> Iterator[Remark]:
     """Hard rules and segments that can never hold, that say the same twice, or that are a mere timer."""
     features = catalogue(level)
-    only = card.level(level).only
+    only = card.level(level).scored
     if only is not None and (why := never_holds(only, features)):
         yield Remark(f"{level}.only", f"scores nobody: {why}")
     segments = {f"{level}.segments.{name}": one.rule for name, one in card.level(level).segments.items()}

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
 
 from scoring.features import Feature
-from scoring.segments import MAX_RULE, parse_rule
+from scoring.segments import MAX_RULE, holds, parse_rule
 from scoring.signals import Line, Name, Signal, plain_words
 
 ONE_KIND = "one kind of evidence, hence not red"
@@ -51,7 +51,7 @@ def holds_sql(rule: Rule, features: Mapping[str, Feature]) -> str:
     named = {column.name for column in parse_rule(rule.when, features).find_all(exp.Column)}
     kinds = sorted({kind for name in named for kind in features[name].kinds})
     fresh = "".join(f" AND COALESCE({kind}_fresh, 100) > 0" for kind in kinds)
-    return f"CASE WHEN COALESCE({rule.when}, FALSE){fresh} THEN 1 ELSE 0 END"
+    return f"CASE WHEN {holds(rule.when)}{fresh} THEN 1 ELSE 0 END"
 
 
 def rule_sql(rules: Iterable[Rule]) -> str:

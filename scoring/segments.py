@@ -76,6 +76,26 @@ def words_of(rule: str) -> set[str]:
     return set(_WORD.findall(_TOLD.sub(" ", rule)))
 
 
+def member_sql(name: str, segments: Mapping[str, Segment]) -> str:
+    """Whether a row is in a segment: its rule holds, and none of a segment that outranks it."""
+    stronger = [other.rule for other in segments.values() if name in other.outranks and other.name != name]
+    return " AND ".join([holds(segments[name].rule), *(f"NOT {holds(other)}" for other in stronger)])
+
+
+def holds(rule: str) -> str:
+    """Whether a rule holds, as SQL: what is not known does not. The rule may end in a comment."""
+    return f"COALESCE({rule}\n, FALSE)"
+
+
+def with_members(rule: str, segments: Mapping[str, Segment]) -> str:
+    """A rule in which the name of a segment stands for being in it; its texts and comments stay as they are."""
+
+    def member(found: re.Match[str]) -> str:
+        return f"({member_sql(found[0], segments)})" if found[0] in segments else found[0]
+
+    return re.sub(rf"{_TOLD.pattern}|{_WORD.pattern}", member, rule, flags=re.DOTALL)
+
+
 def _where(problem: "SqlglotError", text: str) -> str:
     """Where a text stops being a condition, in words: the parser's own name its insides."""
     found = next(iter(getattr(problem, "errors", ())), None)
@@ -114,6 +134,8 @@ class _Checker:
             case exp.And() | exp.Or():
                 self.boolean(tree.this)
                 self.boolean(tree.expression)
+            case exp.Coalesce() if [one.sql() for one in tree.expressions] == ["FALSE"]:
+                self.boolean(tree.this)
             case exp.Boolean():
                 pass
             case exp.EQ() | exp.NEQ() | exp.LT() | exp.LTE() | exp.GT() | exp.GTE():

@@ -19,7 +19,7 @@ from scoring.playbooks.problems import needed_features
 from scoring.product import quoted
 from scoring.ranks import RANKED, median, quintiles
 from scoring.roles import people_chain
-from scoring.segments import words_of
+from scoring.segments import holds, words_of
 from scoring.signals import PLACEHOLDER
 from scoring.sources import SOURCES
 from scoring.usage_chain import history_chain, link_chain, release_chain, usage_chain
@@ -75,8 +75,8 @@ def feature_statement(card: "Scorecard", level: Level, name: str) -> "exp.Select
 
 def condition_of(card: "Scorecard", level: Level) -> str:
     """Whether a card scores a row, as SQL."""
-    only = card.level(level).only
-    return "TRUE" if only is None else f"COALESCE({only}, FALSE)"
+    only = card.level(level).scored
+    return "TRUE" if only is None else holds(only)
 
 
 class _Builder:

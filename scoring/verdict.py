@@ -16,7 +16,7 @@ from scoring.features import Feature
 from scoring.inputs import Level
 from scoring.product import quoted
 from scoring.rules import ONE_KIND, band_sql, families_sql, holds_sql, rule_sql
-from scoring.segments import Segment
+from scoring.segments import Segment, member_sql
 from scoring.signals import NEUTRAL, PLACEHOLDER, Signal
 
 if TYPE_CHECKING:
@@ -134,16 +134,8 @@ def _places(names: list[str]) -> dict[str, str]:
 
 def segments_sql(segments: Mapping[str, Segment]) -> str:
     """Names of the segments that hold, sorted, joined by commas; a segment gives way to those that outrank it."""
-    parts = []
-    for name in sorted(segments):
-        stronger = [other.rule for other in segments.values() if name in other.outranks and other.name != name]
-        rule = " AND ".join([_holds(segments[name].rule), *(f"NOT {_holds(other)}" for other in stronger)])
-        parts.append(f"CASE WHEN {rule} THEN ',{name}' ELSE '' END")
+    parts = [f"CASE WHEN {member_sql(name, segments)} THEN ',{name}' ELSE '' END" for name in sorted(segments)]
     return f"SUBSTRING({' || '.join(parts)}, 2)" if parts else "''"
-
-
-def _holds(rule: str) -> str:
-    return f"COALESCE({rule}, FALSE)"
 
 
 def reason_sql(signals: Mapping[str, Signal]) -> str:
