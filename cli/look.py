@@ -21,6 +21,15 @@ from sync.store import Store
 if TYPE_CHECKING:
     from sync.run import Agent
 
+INSTANTS = [
+    "%Y-%m-%d",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S%z",
+    "%Y-%m-%dT%H:%M:%S.%f%z",
+]
+"""How --as-of may be written; the last two as our own JSON writes an instant."""
+
 
 def require_state(config: Path) -> Path:
     """The state folder of a config.
@@ -148,7 +157,12 @@ def _nearest_names(wanted: str, names: Sequence[str]) -> list[str]:
 @click.command()
 @click.option("--sql", is_flag=True, help="Print the one SQL statement and stop.")
 @click.option("--level", type=click.Choice(["account", "contact"]), default="account", show_default=True)
-@click.option("--as-of", type=click.DateTime(), help="Score as of this instant (UTC) instead of now.")
+@click.option(
+    "--as-of",
+    type=click.DateTime(INSTANTS),
+    metavar="INSTANT",
+    help="Score as of this instant instead of now: 2026-11-01 or 2026-11-01T10:00:00 (UTC), or with an offset, +01:00.",
+)
 @click.option("--dialect", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True)
 @common
 def score(config: Path, out: Output, *, sql: bool, level: str, as_of: datetime | None, dialect: str) -> int:
@@ -166,7 +180,8 @@ def score(config: Path, out: Output, *, sql: bool, level: str, as_of: datetime |
 
     require_state(config)
     with open_agent(config) as agent:
-        at, now = as_of.replace(tzinfo=UTC) if as_of else agent.clock.now(), agent.clock.now()
+        now = agent.clock.now()
+        at = now if as_of is None else (as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC)).astimezone(UTC)
         if at > now:
             raise CommandError(f"--as-of {at:%Y-%m-%d %H:%M} UTC is still to come; it is {now:%Y-%m-%d %H:%M} UTC.", 2)
         scored = past_of(agent).score(at) if as_of else scored_rows(agent, at)
