@@ -111,6 +111,7 @@ def _type(value: Any) -> str:
 
 
 def quoted(name: str) -> str:
+    """A name as DuckDB takes it whatever it holds: in double quotes, those within doubled."""
     return '"' + name.replace('"', '""') + '"'
 
 
