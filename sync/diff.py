@@ -1,6 +1,6 @@
 """What a record should say against what it says: the changes, and what people changed and keep."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -167,20 +167,32 @@ def sweeps(
     kept: Sequence[HumanEdit],
     written: Mapping[tuple[str, str], Mapping[str, Value]],
 ) -> Iterator[str]:
-    """A word about each field that was changed or emptied so often since we wrote it that it was hardly people."""
-    changed = Counter((edit.object, edit.field) for edit in kept if edit.why in {"human", "ask"})
-    emptied = Counter(
-        (record.object, change.field)
+    """A word about each field that was changed or emptied so often since we wrote it that it was hardly people.
+
+    Empty is a value that we wrote too, where others have put something since.
+    """
+    changed = _by_field((edit.object, edit.field, edit.record_id) for edit in kept if edit.why in {"human", "ask"})
+    emptied = _by_field(
+        (record.object, change.field, record.record_id)
         for record in records
         for change in record.fields
         if same(change.before, None)
         and not same(written.get((record.object, record.record_id), {}).get(change.field), None)
     )
-    for counts, what in ((changed, "changed, and are left as they are"), (emptied, "emptied, and are written again")):
-        for (obj, name), count in counts.items():
-            total = sum(name in values for (kind, _), values in written.items() if kind == obj)
-            if count >= MANY and 2 * count > total:
+    for places, what in ((changed, "changed, and are left as they are"), (emptied, "emptied, and are written again")):
+        for (obj, name), ids in places.items():
+            ours = {record_id for (kind, record_id), values in written.items() if kind == obj and name in values}
+            total = len(ours | ids)
+            if len(ids) >= MANY and 2 * len(ids) > total:
                 yield (
-                    f"{name}: {count:,} of the {total:,} values that we wrote have since been {what}. So many at once "
-                    "are rather a flow, another integration or a field that was hidden from us than people."
+                    f"{name}: {len(ids):,} of the {total:,} values that we wrote have since been {what}. So many at "
+                    "once are rather a flow, another integration or a field that was hidden from us than people."
                 )
+
+
+def _by_field(places: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str], set[str]]:
+    """Kind of record, field and id -> ids by kind and field."""
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for obj, name, record_id in places:
+        found[obj, name].add(record_id)
+    return found
