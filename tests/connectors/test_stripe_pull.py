@@ -224,19 +224,27 @@ def test_a_card_that_the_bank_replaced_is_seen_at_its_subscription(pulled: Accou
     assert pulled.records("subscriptions", [row])[number].card_expires == date(2031, 1, 31)
 
 
+def by_customer(account: Account) -> None:
+    """Let what changed be asked for customer by customer: the lists are long."""
+    for name in ("customers", "subscriptions"):
+        account.cursors[name] = json.dumps({**json.loads(account.cursors[name] or ""), "pages": 50})
+
+
 def test_a_right_that_is_missing_leaves_revenue_unknown(account: Account) -> None:
     account.act("close", right="prices")
+    account.rows("customers")
     rows = account.rows("subscriptions")
     unknown = [row["id"] for row in rows if row["_mrr"] is None]
     tiered = {f"sub_HF{plan.id:08d}" for plan in world().billing.plans if any(tag.tiers for tag, _ in plan.items)}
     assert unknown
     assert tiered.issuperset(unknown)
-
-
-def by_customer(account: Account) -> None:
-    """Let what changed be asked for customer by customer: the lists are long."""
-    for name in ("customers", "subscriptions"):
-        account.cursors[name] = json.dumps({**json.loads(account.cursors[name] or ""), "pages": 50})
+    by_customer(account)
+    account.act("seats", id=unknown[0], quantity=3)
+    account.box.clock.advance(timedelta(minutes=10))
+    account.connect()
+    (changed,) = (row for row in account.rows("subscriptions") if row["id"] == unknown[0])
+    assert changed["_mrr"] is None
+    assert any("/v1/prices/" in entry.path for entry in account.box.journal.entries()), "one is asked for by its id"
 
 
 def test_a_deleted_customer_is_no_filter_any_more(pulled: Account) -> None:
