@@ -74,7 +74,8 @@ def _own_peak(folder: Path, size: Size) -> float:
         "from benchmarks.bench_scoring import _whole, every_feature; from benchmarks.scoring_data import Size, make; "
         f"_whole(every_feature(), make(Path({str(folder)!r}), {size!r})); print(peak_megabytes())"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    # Not by -c, which DuckDB takes for a person at a prompt: it would print a progress bar among the figures.
+    done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, check=True)  # noqa: S603
     return float(done.stdout)
 
 
