@@ -75,7 +75,7 @@ def _own_peak(folder: Path, size: Size) -> float:
         f"_whole(every_feature(), make(Path({str(folder)!r}), {size!r})); print(peak_megabytes())"
     )
     # Not by -c, which DuckDB takes for a person at a prompt: it would print a progress bar among the figures.
-    done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, check=True)
     return float(done.stdout)
 
 
