@@ -62,6 +62,12 @@ class EventLines:
         event["time"] = epoch(event.get("time"))
         return event | ({} if arrived is None else {"arrived": int(arrived * 1000)})
 
+    def wrong_time(self, row: Mapping[str, Any]) -> str | None:
+        """What a row says in place of its time; None where that is one."""
+        column = self._columns.get("time")
+        said = self._fixed["time"] if column is None else _value(row, column)
+        return str("" if said is None else said) if epoch(said) is None else None
+
 
 def _value(row: Mapping[str, Any], column: str) -> Any:
     """The value of a column; "a.b" is also looked for inside "a"."""

@@ -81,8 +81,8 @@ class Files:
             yield Finding(
                 "warning",
                 "stray_files",
-                f"Left where they are, since they belong to no stream: {_files(stray)}.",
-                "Symbolic links are never followed; for other files see `files` of each stream.",
+                f"Left where they are, since they fit no stream's `files` or are symbolic links: {_files(stray)}.",
+                "Put the file itself in place of a link; for other files see `files` of each stream.",
             )
         ours = len(whole) - len(strange)
         yield Finding("info", "waiting", f"{ours:,} {'file waits' if ours == 1 else 'files wait'} to be read.")

@@ -9,6 +9,7 @@ import csv
 import io
 import itertools
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
@@ -18,6 +19,7 @@ from typing import Any, BinaryIO, ClassVar
 from pydantic_core import from_json
 
 from connectors.config_streams import needed
+from connectors.event_lines import EventLines
 from connectors.files_settings import FileTable
 from connectors.plain import plain
 
@@ -28,6 +30,10 @@ UNREADABLE = "_unreadable"
 DELIMITERS = ",;\t|"
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 """Byte order marks -> encodings."""
+SEPARATOR = re.compile(r'"?sep=([^\w\s"]|\t)"?\s*', re.IGNORECASE)
+"""The line before a header by which Excel, and what writes for it, says how cells are separated."""
+SHOWN = 40
+"""Columns, or characters of a value, in a message."""
 
 
 class BadFileError(Exception):
@@ -61,12 +67,23 @@ class Reader(ABC):
 
     def inspect(self) -> int:
         """Look the whole file through; gives the number of its rows. Raises `BadFileError`."""
-        count = bad = 0
+        lines = EventLines(self.table.fields) if self.table.is_usage else None
+        count = bad = timeless = 0
+        said = ""
         for row in self.rows():
             count += 1
-            bad += not isinstance(row, dict) or UNREADABLE in row
+            if not isinstance(row, dict) or UNREADABLE in row:
+                bad += 1
+            elif lines is not None and (wrong := lines.wrong_time(row)) is not None:
+                timeless, said = timeless + 1, said or wrong
         if bad * 2 > count:
             raise BadFileError(f"{bad} of its {count} rows {self.odd}", self.advice)
+        if timeless * 2 > count:
+            raise BadFileError(
+                f"{timeless} of its {count} events have no point in time where fields.time = "
+                f"{self.table.fields['time']!r} says, but {said[:SHOWN]!r}",
+                "Write times as ISO 8601, such as 2026-11-21T08:00:00Z, or as (milli)seconds since 1970.",
+            )
         return count
 
     @abstractmethod
@@ -90,7 +107,7 @@ class Reader(ABC):
             if not set(wanted) & set(present):
                 raise BadFileError(
                     f"it has no column {' or '.join(map(repr, wanted))}, which fields.{field} reads; its columns are "
-                    f"{', '.join(map(repr, present[:40]))}",
+                    f"{', '.join(map(repr, present[:SHOWN]))}",
                     "Name the columns as the file does, in the config; or have the file made with that column.",
                 )
 
@@ -144,12 +161,13 @@ class CsvReader(Reader):
         if csv.field_size_limit() != LONGEST:
             csv.field_size_limit(LONGEST)
         lines = _lines(file)
-        first = next(lines, "")
+        above, said, first = _header_line(lines)
         if "\0" in first:
             raise BadFileError(
                 "its header has zero bytes, as a file in UTF-16 or UTF-32 has", "Save it as 'CSV UTF-8'."
             )
-        delimiter = self.table.delimiter or max(DELIMITERS, key=first.count)
+        bare = re.sub('"[^"]*"', "", first)
+        delimiter = self.table.delimiter or said or max(DELIMITERS, key=bare.count)
         # The empty line after the last is a row of its own, unless it stands inside quotation marks.
         cells = csv.reader(itertools.chain([first], lines, ["\n"]), delimiter=delimiter)
         header = self._header(next(cells, []))
@@ -158,7 +176,7 @@ class CsvReader(Reader):
             if len(line) == len(header):
                 yield {name: cell or None for name, cell in zip(header, map(str.strip, line), strict=True)}
             elif any(line):
-                yield self._odd(cells.line_num, f"{len(line)} cells where the header has {len(header)}")
+                yield self._odd(above + cells.line_num, f"{len(line)} cells where the header has {len(header)}")
         if line:
             raise BadFileError(
                 "a quotation mark is opened in it and never closed", "See whether it was written to its end."
@@ -173,6 +191,20 @@ class CsvReader(Reader):
                 raise BadFileError(f"its header has two columns {name!r}", "Give each column a name of its own.")
         self._require(names)
         return names
+
+
+def _header_line(lines: Iterable[str]) -> tuple[int, str, str]:
+    """How many lines stand above the header, the separator if one of them names it, and the header's line.
+
+    Above it are lines without a word, and the one that Excel writes.
+    """
+    said = ""
+    for above, line in enumerate(lines):
+        if not said and (found := SEPARATOR.fullmatch(line)):
+            said = found[1]
+        elif line.strip(f"{DELIMITERS} \r\n"):
+            return above, said, line
+    return 0, said, ""
 
 
 def _lines(file: io.TextIOWrapper) -> Iterator[str]:

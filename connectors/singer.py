@@ -11,6 +11,7 @@ more to find out what the tap offers.
 
 import os
 import re
+import shlex
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -67,6 +68,8 @@ REFUSALS: tuple[tuple[re.Pattern[str], type[ConnectorError], str], ...] = (
     ),
 )
 """What taps say last when their vendor has refused them, and what to do."""
+KEPT = "What it had given is kept; the next run goes on from its last state."
+NO_CATALOG = "Run it by hand with --discover, which must print a catalog and nothing else; see `config` and `discover`."
 UNREADABLE = "the saved place cannot be read."
 
 
@@ -155,9 +158,15 @@ class Tap:
             if code == 0 and child.rest.strip():
                 reader.take(child.rest)
             if code != 0:
-                raise _failed(code, child.said)
+                raise _failed(code, child.said, KEPT)
         finally:
             child.close()
+        if reader.told and reader.stream not in reader.seen:
+            raise ShapeError(
+                f"the tap sent records of {reader.stream!r} and never their SCHEMA.",
+                vendor=VENDOR,
+                advice="Singer asks for it before the first record; see whether there is a newer version of the tap.",
+            )
         if reader.stream not in reader.seen:
             raise ShapeError(
                 f"the tap said nothing of a stream {reader.stream!r}"
@@ -220,8 +229,8 @@ class Tap:
                 finally:
                     child.close()
                 if code != 0:
-                    raise _failed(code, child.said)
-                self._catalog = checked(parsed(bytes(printed) + child.rest, "the tap's catalog"))
+                    raise _failed(code, child.said, NO_CATALOG)
+                self._catalog = checked(parsed(bytes(printed) + child.rest, "the tap's catalog", NO_CATALOG))
         return self._catalog
 
     def _command(self) -> tuple[list[str], list[str]]:
@@ -234,6 +243,10 @@ class Tap:
         programs = [] if own is None else [str(own.expanduser() / "bin")]
         head, *words = self._settings.command
         found = shutil.which(str(Path(head).expanduser()), path=os.pathsep.join(searched(programs)))
+        if found is None and "/" in head and Path(head).expanduser().is_file():
+            raise ConfigError(
+                f"{head} may not be run.", vendor=VENDOR, advice=f"Allow it: chmod +x {shlex.quote(head)}."
+            )
         if found is None:
             where = f" in {programs[0]} or" if programs else ""
             raise ConfigError(
@@ -272,15 +285,14 @@ def _place(cursor: str | None) -> State:
     return place
 
 
-def _failed(code: int, said: Sequence[str]) -> ConnectorError:
-    """What a tap that ended badly said last."""
+def _failed(code: int, said: Sequence[str], advice: str) -> ConnectorError:
+    """What a tap that ended badly said last, and what to do unless that is plain from its words."""
     last = REDACTOR.text(said[-1])[:SHOWN].rstrip(".") if said else ""
     ending = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
     text = f"the tap {ending}{': ' + last if last else ' and said nothing'}."
-    for pattern, kind, advice in REFUSALS:
+    for pattern, kind, remedy in REFUSALS:
         if any(pattern.search(line) for line in said[-3:]):
-            return kind(text, vendor=VENDOR, code=str(code), advice=advice)
-    advice = "What it had given is kept; the next run goes on from its last state."
+            return kind(text, vendor=VENDOR, code=str(code), advice=remedy)
     return TransientError(text, vendor=VENDOR, code=str(code), advice=advice)
 
 

@@ -96,7 +96,7 @@ def write(path: Path, value: Any) -> None:
         json.dump(value, file)
 
 
-def parsed(text: bytes, what: str) -> Any:
+def parsed(text: bytes, what: str, advice: str) -> Any:
     """JSON as Python has it, without the numbers that JSON lacks.
 
     Raises:
@@ -105,7 +105,7 @@ def parsed(text: bytes, what: str) -> Any:
     try:
         return json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise ShapeError(f"{what} is not valid JSON.", vendor="singer") from None
+        raise ShapeError(f"{what} is not valid JSON.", vendor="singer", advice=advice) from None
 
 
 def _no_number(name: str) -> Any:

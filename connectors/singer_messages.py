@@ -22,6 +22,8 @@ MOST_BYTES = 8 * 1024 * 1024
 MAX_STATE = 1024 * 1024
 """Bytes of a state."""
 
+BY_HAND = "Run the tap by hand: it must print one whole JSON message a line, and its log on standard error."
+
 log = logging.getLogger(__name__)
 log.addFilter(REDACTOR)
 
@@ -36,7 +38,9 @@ class Reader:
         place: "state": the last state; "version": that of the table whose records come.
         rows: Records since the last batch.
         seen: Streams whose schema came.
+        lines: Lines so far.
         noise: Lines that are no message.
+        told: Whether a record came, with its schema or without.
         moved: Whether a state came since the last batch.
         listed: Whether everything the tap knows of has come, so that what was not named is gone.
     """
@@ -46,7 +50,9 @@ class Reader:
     place: State
     rows: list[Any] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    lines: int = 0
     noise: int = 0
+    told: bool = False
     moved: bool = False
     listed: bool = False
     _before: Any = None
@@ -62,12 +68,13 @@ class Reader:
             ShapeError: It begins as a message does and is none.
         """
         text = line.strip()
+        self.lines += 1
         if not text.startswith(b"{"):
             if text:
                 self.noise += 1
                 log.debug("no message: %s", text[:200].decode("utf-8", "replace"))
             return False
-        message = parsed(text, "a line of the tap's output")
+        message = parsed(text, f"line {self.lines:,} of the tap's output", BY_HAND)
         match message.get("type"):
             case "RECORD":
                 return message.get("stream") == self.stream and self._record(message, len(text))
@@ -83,7 +90,7 @@ class Reader:
         return False
 
     def _record(self, message: dict[str, Any], size: int) -> bool:
-        row, self.listed = message.get("record"), False
+        row, self.listed, self.told = message.get("record"), False, True
         self.rows.append(row)
         self._size += size
         if "version" in message:

@@ -54,7 +54,7 @@ class Sql:
     def environment(self) -> Environment:
         """Which database it is. Costs one statement; raises `CredentialsError` when it does not let us in."""
         with self._database.connected() as connection:
-            self._database.rows(connection, "SELECT 1", {}, "check").close()
+            self._database.rows(connection, self._database.probe, {}, "check").close()
         where = self._database.where
         return Environment("sql", where, f"{self._database.kind} at {where}", self._database.kind)
 

@@ -48,7 +48,7 @@ _WORDS: Mapping[str, tuple[type[ConnectorError], str]] = {
     "syntax error": (RequestError, "Correct query of that stream."),
     "unable to open database file": (ConfigError, "See the path in url; an absolute one has four slashes."),
     "database is locked": (TransientError, "Another program holds it while it writes; the next run tries again."),
-    "file is not a database": (ConfigError, "See the path in url."),
+    "file is not a database": (ConfigError, "See the path in url: SQLite can read no such file."),
     "interrupted": (TransientError, "An index on cursor and id makes it quick; else raise statement_timeout."),
 }
 """What is told without a code, by its words."""
@@ -108,6 +108,11 @@ class Database:
         return {"timeout": CONNECT_SECONDS} if self.kind == "sqlite" else {}
 
     @property
+    def probe(self) -> str:
+        """The least that shows whether it lets us in; SQLite takes any file for a database until it is read."""
+        return "SELECT count(*) FROM sqlite_master" if self.kind == "sqlite" else "SELECT 1"
+
+    @property
     def streams_rows(self) -> bool:
         """Whether one statement may give its rows bit by bit; in SQLite it would keep waiting whoever writes."""
         return self.kind != "sqlite"
@@ -129,7 +134,7 @@ class Database:
                 self._limit(connection)
                 yield connection
         except DBAPIError as error:
-            raise _explained(error) from None
+            raise _explained(error, self.where) from None
         except SQLAlchemyError as error:
             raise TransientError(REDACTOR.text(_first_line(error)) + ".", vendor="sql") from None
 
@@ -161,11 +166,12 @@ def _first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
 
 
-def _explained(error: DBAPIError) -> ConnectorError:
+def _explained(error: DBAPIError, where: str) -> ConnectorError:
     """A database's error as one of ours; what is known of it neither by code nor by words may pass."""
     state, text = str(getattr(error.orig, "sqlstate", None) or ""), str(error.orig or error)
     found = [known for start, known in sorted(_STATES.items()) if state and state.startswith(start)]
     found += [known for words, known in _WORDS.items() if not found and words in text]
     kind, advice = found[-1] if found else (TransientError, "The next run tries again.")
     said = _first_line(error.orig or error)
+    said = f"{said} ({where})" if kind is ConfigError else said
     return kind(f"the database says: {REDACTOR.text(said)}.", vendor="sql", code=state, advice=advice)

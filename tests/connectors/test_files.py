@@ -221,7 +221,10 @@ def test_links_and_strange_names_are_not_followed(drop: Drop, tmp_path: Path) ->
     assert drop.rows() == []
     assert outside.exists()
     findings = {finding.code: finding.message for finding in drop.source().check()}
-    assert "since they belong to no stream: notes.txt, people-link.csv." in findings["stray_files"]
+    assert (
+        "since they fit no stream's `files` or are symbolic links: notes.txt, people-link.csv."
+        in findings["stray_files"]
+    )
     assert findings["waiting"] == "0 files wait to be read."
     (drop.folder / "done").symlink_to(tmp_path)
     with pytest.raises(ConfigError, match="is a symbolic link"):

@@ -157,7 +157,7 @@ def test_the_state_goes_with_the_rows_before_it(bench: Bench) -> None:
         ({"say": "Rate limit reached"}, QuotaError, "The next run goes on from its last state"),
         ({"signal": int(signal.SIGKILL)}, TransientError, "the tap was ended by signal 9"),
         ({"print": '{"type": "RECORD", "stream": "users", "rec', "say": "boom"}, TransientError, "boom"),
-        ({"print": '{"type": "RECORD"\n'}, ShapeError, "a line of the tap's output is not valid JSON"),
+        ({"print": '{"type": "RECORD"\n'}, ShapeError, "line 11 of the tap's output is not valid JSON. Run"),
         ({"print": '{"type": "RECORD", "record": NaN}\n'}, ShapeError, "is not valid JSON"),
         ({"print": '{"a":' * 99_999 + "\n"}, ShapeError, "is not valid JSON"),
         ({"print": '{"type": "STATE", "value": 3}\n'}, ShapeError, "a state of the tap is no object"),
@@ -368,7 +368,7 @@ def test_check_says_what_the_tap_offers(bench: Bench) -> None:
 @pytest.mark.parametrize("discovered", ["[]", '{"streams": 3}', '{"streams": [{}]}', "not a catalog", '{"streams": ['])
 def test_a_catalog_that_is_none_is_refused(bench: Bench, discovered: str) -> None:
     bench.world["discovered"] = discovered
-    bench.broken(ShapeError)
+    assert "catalog" in str(bench.broken(ShapeError)[1])
 
 
 def test_a_stream_that_is_not_there_is_named(bench: Bench) -> None:
@@ -376,6 +376,8 @@ def test_a_stream_that_is_not_there_is_named(bench: Bench) -> None:
     assert "the tap offers no stream 'persons'; it has users" in str(bench.broken(MissingPermissionError)[1])
     bench.tap({"people": {**USERS, "stream": "persons"}}, discover=False)
     assert "the tap said nothing of a stream 'persons'; it spoke of users." in str(bench.broken(ShapeError)[1])
+    bench.world |= {"at": 3, "print": '{"type": "RECORD", "stream": "persons", "record": {}}\n'}
+    assert "the tap sent records of 'persons' and never their SCHEMA." in str(bench.broken(ShapeError)[1])
     bench.world["streams"] = {}
     assert "said nothing of a stream 'persons'." in str(bench.broken(ShapeError)[1])
 
@@ -389,6 +391,8 @@ def test_a_program_that_is_not_there_is_named(bench: Bench) -> None:
     broken.chmod(0o755)
     bench.tap(command=[str(broken)])
     assert f"{broken} cannot be started: No such file" in str(bench.broken(ConfigError)[1])
+    broken.chmod(0o644)
+    assert f"{broken} may not be run. Allow it: chmod +x {broken}." in str(bench.broken(ConfigError)[1])
 
 
 @pytest.mark.parametrize(

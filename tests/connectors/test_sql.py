@@ -203,7 +203,8 @@ def test_sqlite_is_never_written_and_given_up_in_time(site: Site, monkeypatch: p
 @pytest.mark.parametrize(
     ("settings", "error", "said"),
     [
-        ({"url": "sqlite:////no/such/file.db"}, ConfigError, "unable to open database file. See the path in url"),
+        ({"url": "sqlite:////no/such/file.db"}, ConfigError, "database file (/no/such/file.db). See the path"),
+        ({"url": f"sqlite:///{__file__}"}, ConfigError, "file is not a database (/"),
         ({"url": "sqlite://"}, ConfigError, "names no file of SQLite"),
         ({"url": "not a url"}, ConfigError, "url: is no SQLAlchemy URL"),
         ({"url": "oracle://u:hidden-word@h/x"}, ConfigError, "a database of kind 'oracle' cannot be read"),
