@@ -149,7 +149,10 @@ def _sources(out: Output, streams: Sequence["StreamStatus"], sources: Sequence[s
             else min((s.complete for s in read if s.complete), default=None)
         )
         state = "failed" if failed else "ok" if read else "never read"
-        why = [f"{stream.stream}: {stream.error}" for stream in failed]
+        told: dict[str, list[str]] = {}
+        for stream in failed:
+            told.setdefault(stream.error, []).append(stream.stream)
+        why = [f"{', '.join(together)}: {error}" for error, together in told.items()]
         why += [f"{stream.stream}: off, {stream.off}" for stream in mine if stream.off]
         rows.append((name, ago(oldest, now), f"{sum(s.total for s in mine):,}", state, "; ".join(why)))
     unused = sorted({stream.source for stream in streams} - set(sources))

@@ -114,6 +114,8 @@ def test_a_source_that_is_down_is_named_and_no_other_notices(all_sources: Site, 
     assert f"error: {source} " in said.text
     assert said.data["scored"]["account"] > 5
     assert said.data["plan"]["fields"] > 20, "the others' news are planned all the same"
+    why = said.data["failed"][0]["error"]
+    assert all_sources.run("status").text.count(why[:60]) == 1, "streams that fail alike are told of together"
 
 
 def late(site: Site, source: str) -> None:
@@ -195,6 +197,6 @@ def test_check_tells_a_wrong_address_a_locked_database_and_payers_from_trouble(
             "see base_url in this source's settings.",
         )
     (locked,) = (one for one in bad["telephone"] if one["severity"] == "error")
-    assert "customers cannot be read: the database says: database is locked" in locked["message"]
+    assert "the database says: database is locked" in locked["message"]
     assert "Another program holds it" in locked["advice"]
     assert any("stripe" in one["message"] and one["severity"] == "warning" for one in bad["state"])
