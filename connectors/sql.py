@@ -17,12 +17,12 @@ from sqlalchemy.engine import Connection
 
 from connectors.base import Batch, Clock, Environment, FieldSpec, Finding, Severity, Stream
 from connectors.config_streams import USAGE, needed
-from connectors.errors import ConnectorError, RequestError, TransientError
+from connectors.errors import ConnectorError, CursorExpiredError, RequestError, TransientError
 from connectors.event_lines import EventLines, EventSpool, epoch
 from connectors.place import State, dump, load
 from connectors.plain import plain
 from connectors.sql_database import READ_ONLY, Database
-from connectors.sql_place import Row, before
+from connectors.sql_place import Row, before, mark
 from connectors.sql_settings import Settings, SqlTable
 
 PAGE = 1000
@@ -83,6 +83,8 @@ class Sql:
         """Yield what is new since `cursor`; see `Source.pull`. Raises a `ConnectorError`."""
         state = load(cursor, "sql")
         table = _Table(self, stream.name, self._settings.streams[stream.name])
+        if state.get("of", table.mark) != table.mark:
+            raise CursorExpiredError("the config wants other rows of it than before.", vendor="sql")
         if stream.record == USAGE:
             return table.events(state)
         return table.rows(state)
@@ -100,6 +102,7 @@ class _Table:
         self.key = self.database.column(table.id)
         self.stamp = self.database.column(table.cursor) if table.cursor else ""
         self.last: Row | None = None
+        self.mark = mark(table, source._settings.db_schema)
 
     # -- pulling -------------------------------------------------------------------------------------------------
 
@@ -131,7 +134,7 @@ class _Table:
         spool.clean()
         today = self.clock.now().astimezone(UTC).date()
         export = spool.export(self._lines(where, values), today, replaces=done is None)
-        place = dump(self._ended(state, None))
+        place = dump({**self._ended(state, None), "of": self.mark})
         yield Batch(cursor=place, export=export, server_time=self.clock.now())
 
     def _lines(self, where: str, values: Mapping[str, Any]) -> Iterator[Any]:
@@ -189,7 +192,7 @@ class _Table:
 
     def _batch(self, rows: Sequence[Mapping[str, Any]], place: State, *, full: bool = False) -> Batch:
         whole = [_plain(row) for row in rows]
-        return Batch(whole, dump(place), server_time=self.clock.now(), full=full)
+        return Batch(whole, dump({**place, "of": self.mark}), server_time=self.clock.now(), full=full)
 
     # -- asking --------------------------------------------------------------------------------------------------
 

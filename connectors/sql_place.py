@@ -1,14 +1,18 @@
 """Where in a table we are: the last row read, as text that can be kept, and how far before it to read again."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from connectors.errors import CursorExpiredError
-from connectors.place import State
+from connectors.place import State, dump
+from connectors.sql_settings import SqlTable
 
 _DAY = timedelta(days=1)
+_ROWS = {"record", "table", "query", "id", "cursor", "fields", "skip", "deleted"}
+"""Settings by which other rows are read, or more of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,12 @@ class Row:
             return cls(_read(stamp), _read(key))
         except (TypeError, ValueError, KeyError):
             raise CursorExpiredError("the saved place cannot be read.", vendor="sql") from None
+
+
+def mark(table: SqlTable, schema: str) -> str:
+    """Differs where what the config wants may not have been read of the rows behind a place."""
+    said = dump({"schema": schema, **table.model_dump(mode="json", include=_ROWS)})
+    return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
 def _kept(value: Any) -> Any:
