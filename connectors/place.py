@@ -1,5 +1,6 @@
 """A place in a stream as text: what a cursor is to the connectors that keep more than one thing in it."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -31,6 +32,11 @@ def dump(state: Mapping[str, Any]) -> str:
     """A place as text; what is None is left out."""
     known = {name: value for name, value in state.items() if value is not None}
     return json.dumps(known, separators=(",", ":"), sort_keys=True)
+
+
+def marked(said: Mapping[str, Any]) -> str:
+    """A short text that differs where what is said differs: kept in a place that is good for that alone."""
+    return hashlib.sha256(dump(said).encode()).hexdigest()[:12]
 
 
 def instant(text: object) -> datetime | None:

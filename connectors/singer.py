@@ -33,7 +33,7 @@ from connectors.errors import (
     TransientError,
 )
 from connectors.event_lines import EventLines, EventSpool
-from connectors.place import State, dump, load
+from connectors.place import State, dump, load, marked
 from connectors.redact import REDACTOR
 from connectors.singer_catalog import Catalog, checked, fields, names, selected
 from connectors.singer_child import VENDOR, Child, environment, searched
@@ -70,6 +70,8 @@ REFUSALS: tuple[tuple[re.Pattern[str], type[ConnectorError], str], ...] = (
 """What taps say last when their vendor has refused them, and what to do."""
 KEPT = "What it had given is kept; the next run goes on from its last state."
 NO_CATALOG = "Run it by hand with --discover, which must print a catalog and nothing else; see `config` and `discover`."
+ROWS = {"record", "stream", "fields", "skip", "deleted"}
+"""Settings by which other records are read, or more of them: a state is good for those with which it came."""
 UNREADABLE = "the saved place cannot be read."
 
 
@@ -132,7 +134,10 @@ class Tap:
     def pull(self, stream: Stream, cursor: str | None) -> Iterator[Batch]:
         """Run the tap for one stream from the state in `cursor`; see `Source.pull`."""
         table = self._settings.streams[stream.name]
-        place = _place(cursor)
+        mark = marked(table.model_dump(mode="json", include=ROWS))
+        place = {"of": mark, **_place(cursor)}
+        if place["of"] != mark:
+            raise CursorExpiredError("the config wants other rows of it than before.", vendor=VENDOR)
         with self._turn():
             catalog = self._offered("setup") if self._settings.discover else None
             with self._files.folder() as folder:
@@ -280,7 +285,7 @@ def _config(settings: Settings) -> dict[str, Any]:
 
 def _place(cursor: str | None) -> State:
     place = load(cursor, VENDOR)
-    if not isinstance(place.get("state", {}), dict) or place.keys() - {"state", "version"}:
+    if not isinstance(place.get("state", {}), dict) or place.keys() - {"state", "version", "of"}:
         raise CursorExpiredError(UNREADABLE, vendor=VENDOR)
     return place
 

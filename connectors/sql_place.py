@@ -1,13 +1,12 @@
 """Where in a table we are: the last row read, as text that can be kept, and how far before it to read again."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from connectors.errors import CursorExpiredError
-from connectors.place import State, dump
+from connectors.place import State, marked
 from connectors.sql_settings import SqlTable
 
 _DAY = timedelta(days=1)
@@ -46,8 +45,7 @@ class Row:
 
 def mark(table: SqlTable, schema: str) -> str:
     """Differs where what the config wants may not have been read of the rows behind a place."""
-    said = dump({"schema": schema, **table.model_dump(mode="json", include=_ROWS)})
-    return hashlib.sha256(said.encode()).hexdigest()[:12]
+    return marked({"schema": schema, **table.model_dump(mode="json", include=_ROWS)})
 
 
 def _kept(value: Any) -> Any:
