@@ -219,7 +219,7 @@ class _Ingest:
         reasons = {
             1: f"The line is no JSON object with an event name at '{self.events.name}'.",
             2: f"The event has no usable time at '{self.events.time}'.",
-            3: "The event's day is not one of those asked for.",
+            3: "The event's day lies ahead, or is not one of those asked for.",
         }
         return [(Reject(self.source, self.stream, None, reasons[why], ""), times) for why, times in found]
 
