@@ -38,8 +38,8 @@ class CardChange:
 
     @property
     def note(self) -> str:
-        """One sentence for the plan."""
-        said = "The scorecard changed: "
+        """One sentence for the plan, of bands that are not settled: the plan beside it may change fewer."""
+        said = "The scorecard changed: before margins, waiting and overrides, "
         if not self.moves:
             return f"{said}no account changes band because of it."
         kinds = Counter(self.moves.values()).most_common()

@@ -25,6 +25,7 @@ def test_the_past_is_told_the_same_whatever_comes_after(site: Site) -> None:
 
     held = site.run("sync", "--json")
     (note,) = [text for text in held.data["plan"]["notes"] if text.startswith("The scorecard changed: ")]
+    assert "before margins, waiting and overrides, " in note
     assert "change band because of it" in note
     assert site.run("score", "--as-of", then.data["as_of"], "--json").out == then.out, "an instant as we write it"
 

@@ -14,10 +14,12 @@ def test_what_a_card_changes_is_said_by_number_and_kind() -> None:
     assert change.accounts == 6
     assert change.moves == {"A0": ("green", "not scored"), "A1": ("green", "yellow"), "A5": ("not scored", "green")}
     assert change.note == (
-        "The scorecard changed: 3 accounts change band because of it "
+        "The scorecard changed: before margins, waiting and overrides, 3 accounts change band because of it "
         "(1 green to not scored, 1 green to yellow, 1 not scored to green)."
     )
-    assert compared(old, old).note == "The scorecard changed: no account changes band because of it."
+    assert compared(old, old).note == (
+        "The scorecard changed: before margins, waiting and overrides, no account changes band because of it."
+    )
 
 
 @pytest.mark.requirement("R126")
