@@ -315,7 +315,7 @@ def _tasks(plan: Plan, limits: Limits, accounts: int, made: Mapping[str | None, 
         return
     earlier = sum(made.values())
     tasks, allowed = len(plan.tasks) + earlier, most(limits.new_tasks, limits.tasks_share, accounts)
-    text = f"{tasks:,} new tasks{_of_those(earlier)}; {allowed:,} may there be."
+    text = f"{_new(tasks)}{_of_those(earlier)}; {allowed:,} may there be."
     yield Verdict("new_tasks", tasks, allowed, tasks > allowed, text)
     # Tasks without an owner are in nobody's way; the total holds them.
     owners = Counter({task.owner_id: made.get(task.owner_id, 0) for task in plan.tasks if task.owner_id is not None})
@@ -323,9 +323,13 @@ def _tasks(plan: Plan, limits: Limits, accounts: int, made: Mapping[str | None, 
     if owners:
         owner, count = owners.most_common(1)[0]
         name = next(task.owner_name for task in plan.tasks if task.owner_id == owner)
-        text = f"{count:,} new tasks for {name or owner}{_of_those(made.get(owner, 0))}; "
+        text = f"{_new(count)} for {name or owner}{_of_those(made.get(owner, 0))}; "
         text += f"{limits.tasks_per_owner:,} may one person get at once."
         yield Verdict("tasks_per_owner", count, limits.tasks_per_owner, count > limits.tasks_per_owner, text)
+
+
+def _new(tasks: int) -> str:
+    return f"{tasks:,} new task{'' if tasks == 1 else 's'}"
 
 
 def _of_those(earlier: int) -> str:

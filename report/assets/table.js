@@ -220,7 +220,7 @@
       const all = shown.length === items.length;
       this.all.hidden = all;
       this.count.textContent = all
-        ? `${number(items.length)} ${name}`
+        ? `${number(items.length)} ${items.length === 1 ? name.replace(/s$/, "") : name}`
         : `${number(shown.length)} of ${number(items.length)} ${name}`;
       const set = [...this.lists.values()].map(({ box, title }) => box.value && `${title}: ${box.selectedOptions[0].text}`);
       if (this.words.length) set.push(`Search: ${this.words.join(" ")}`);

@@ -101,6 +101,8 @@ def test_scores_that_move_far_and_scores_that_move_together() -> None:
 
 
 def test_tasks_in_all_and_for_one_person() -> None:
+    texts = [verdict.text for verdict in judge(plan(tasks=(task(1),)), {}, [], LIMITS)]
+    assert texts[-2:] == ["1 new task; 25 may there be.", "1 new task for Ann; 5 may one person get at once."]
     many = tuple(task(n, str(n)) for n in range(26))
     assert held(judge(plan(tasks=many), {}, [], LIMITS)).keys() == {"new_tasks"}
     assert not held(judge(plan(tasks=many[:25]), {}, [], LIMITS))
